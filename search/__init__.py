@@ -1,0 +1,1 @@
+"""Runs hyperparameter studies: the only package of the project that imports TensorFlow."""

@@ -1,0 +1,297 @@
+"""The command line: python -m search plan | run | status."""
+
+import json
+import os
+import re
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from typer.exceptions import TyperException
+
+from search.errors import Failure, Misuse
+from search.store import Json, Study
+
+app = typer.Typer(
+    help="Hyperparameter studies of dense networks, by Hyperband.",
+    rich_markup_mode=None,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+)
+
+log = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+
+
+class Dataset(StrEnum):
+    """The data sets by name."""
+
+    fashion_mnist = "fashion-mnist"
+    digits = "digits"
+
+
+class SeedWith(StrEnum):
+    """Known configurations that may come first."""
+
+    baselines = "baselines"
+
+
+Name = Annotated[str, typer.Option(help="Name of the study and of its folder.")]
+Logs = Annotated[Path, typer.Option(help="Folder of all studies.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Fix = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=VALUE",
+        help="Narrow the space: NAME=VALUE, NAME=VALUE,VALUE or NAME=LOW:HIGH. Once for each name.",
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(help="Processes that train, one thread each. [default: one a core]"),
+]
+EPOCHS = "Epochs that the best configurations are trained for."
+FACTOR = "Of each rung's trials, one in this many is promoted to this many times the epochs."
+ITERATIONS = "How often the whole of Hyperband is run"
+
+
+@app.command()
+def plan(
+    dataset: Annotated[
+        Dataset, typer.Option(help="Whose images to reckon with.")
+    ] = Dataset.fashion_mnist,
+    max_epochs: Annotated[int, typer.Option(help=EPOCHS)] = 27,
+    factor: Annotated[int, typer.Option(help=FACTOR)] = 3,
+    iterations: Annotated[int, typer.Option(help=f"{ITERATIONS}.")] = 1,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same configurations.")] = 1,
+    fix: Fix = None,
+    workers: Workers = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a study would consist of and how long it would take on this machine.
+
+    Trains a few networks for some seconds to know; needs no data and writes no file.
+
+    \b
+    Examples:
+      python -m search plan
+      python -m search plan --max-epochs 81 --iterations 2 --workers 8
+      python -m search plan --dataset digits --max-epochs 9 --json
+    """
+    from search.plan import plan as planned_study
+    from search.run import Arguments, cores
+
+    arguments = Arguments(
+        dataset.value, max_epochs, factor, iterations, seed, tuple(fix or ())
+    )
+    planned = planned_study(arguments, at_least_one(workers) or cores())
+    if as_json:
+        print(json.dumps(planned, allow_nan=False))
+    else:
+        show_plan(planned)
+
+
+@app.command()
+def run(
+    study: Name,
+    dataset: Annotated[
+        Dataset | None,
+        typer.Option(help="digits needs no files. [default: fashion-mnist]"),
+    ] = None,
+    max_epochs: Annotated[int | None, typer.Option(help=f"{EPOCHS} [default: 27]")] = None,
+    factor: Annotated[int | None, typer.Option(help=f"{FACTOR} [default: 3]")] = None,
+    iterations: Annotated[
+        int | None, typer.Option(help=f"{ITERATIONS}; may be raised later. [default: 1]")
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            help="Of the split, the configurations, weights and order of the data. [default: 1]"
+        ),
+    ] = None,
+    fix: Fix = None,
+    seed_with: Annotated[
+        SeedWith | None,
+        typer.Option(help="Put the assignment's own networks among the first trials."),
+    ] = None,
+    workers: Workers = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="A dask scheduler whose workers to use instead: tls://host:8786."),
+    ] = None,
+    time_budget: Annotated[
+        str | None,
+        typer.Option(help="Wall time for the whole study: 90s, 30m, 2h. May be raised later."),
+    ] = None,
+    checkpoint_every: Annotated[
+        float, typer.Option(help="Seconds after which a trial still running is saved.")
+    ] = 30.0,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the four Fashion-MNIST files. [default: FASHION_MNIST_DIR, else Keras' "
+            "cache, else a download]"
+        ),
+    ] = None,
+    logs: Logs = Path("tuner_logs"),
+    as_json: AsJson = False,
+) -> None:
+    """Start a Hyperband study of dense networks, or continue it where it was left.
+
+    Everything is kept in LOGS/STUDY. A study that was interrupted, killed or ran out of time goes
+    on with the same command; its options need not be said again.
+
+    \b
+    Examples:
+      python -m search run --study first --dataset digits --max-epochs 9
+      python -m search run --study fashion-mnist --data-dir ~/fashion-mnist
+      python -m search run --study relu --fix activation=relu --fix layers=2:4
+      python -m search run --study long --max-epochs 81 --time-budget 2h
+    """
+    from search.run import cores, run_study, settled
+
+    kept = Study(logs, study)
+    arguments = settled(
+        kept,
+        {
+            "dataset": dataset and dataset.value,
+            "max_epochs": max_epochs,
+            "factor": factor,
+            "iterations": iterations,
+            "seed": seed,
+            "fix": tuple(fix) if fix else None,
+            "seed_with": seed_with and seed_with.value,
+        },
+    )
+    command = continuing(kept, data_dir)
+    try:
+        summary = run_study(
+            kept,
+            arguments,
+            workers=at_least_one(workers) or cores(),
+            scheduler=scheduler,
+            data_dir=data_dir,
+            time_budget=seconds_of(time_budget),
+            checkpoint_seconds=checkpoint_every,
+            console=log,
+        )
+    except KeyboardInterrupt:
+        log.print(f"interrupted; to continue: {command}")
+        raise typer.Exit(130) from None
+    print_summary(summary, as_json)
+    if not summary["finished"]:
+        log.print(f"time is up; to continue, with more --time-budget: {command}")
+    log.print(f"next: tensorboard --logdir {kept.directory}")
+
+
+@app.command()
+def status(study: Name, logs: Logs = Path("tuner_logs"), as_json: AsJson = False) -> None:
+    """Say what a study has come to, from its files, also while it runs.
+
+    \b
+    Examples:
+      python -m search status --study fashion-mnist
+      python -m search status --study fashion-mnist --json
+    """
+    from search.summary import summarize
+
+    kept = Study(logs, study)
+    summary = summarize(kept)
+    print_summary(summary, as_json)
+    if not summary["finished"]:
+        log.print(f"if it is not running, to continue: {continuing(kept, None)}")
+    log.print(f"next: tensorboard --logdir {kept.directory}")
+
+
+def main() -> int:
+    """Carries a command out; returns the exit code."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        return app(standalone_mode=False, prog_name="python -m search") or 0
+    except TyperException as error:
+        log.print(f"search: {error.format_message()}")
+        return 2
+    except (Misuse, Failure) as error:
+        log.print(f"search: {error}")
+        return 2 if isinstance(error, Misuse) else 1
+    except (KeyboardInterrupt, typer.Abort):
+        log.print("interrupted")
+        return 130
+
+
+def continuing(study: Study, data_dir: Path | None) -> str:
+    """The command that continues a study."""
+    words = ["python -m search run --study", study.name]
+    if study.logs != Path("tuner_logs"):
+        words += ["--logs", str(study.logs)]
+    if data_dir:
+        words += ["--data-dir", str(data_dir)]
+    return " ".join(words)
+
+
+def show_plan(planned: Json) -> None:
+    from search.progress import duration
+
+    table = Table("bracket", "rung", "trials", "epochs each", box=None)
+    for bracket in planned["brackets"]:
+        for rung in bracket["rungs"]:
+            cells = (bracket["bracket"], rung["rung"], rung["trials"], rung["epochs_each"])
+            table.add_row(*map(str, cells))
+    out = Console(highlight=False, soft_wrap=True)
+    out.print(table)
+    out.print(
+        f"{planned['trials']} trials, {planned['epochs']} epochs, about "
+        f"{duration(planned['seconds'])} here with {planned['workers']} workers "
+        f"({planned['seconds_per_epoch']:.2g} s an epoch on average)"
+    )
+
+
+def print_summary(summary: Json, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(summary, allow_nan=False))
+        return
+    from search.progress import brief, duration
+
+    table = Table(show_header=False, box=None)
+    table.add_row("study", summary["study"] + ("" if summary["finished"] else " (not finished)"))
+    table.add_row("data", summary["dataset"])
+    table.add_row(
+        "trials",
+        f"{summary['trials']} of {summary['planned_trials']}: {summary['completed']} completed, "
+        f"{summary['failed']} failed, {summary['running']} running",
+    )
+    table.add_row("epochs", f"{summary['epochs']} of {summary['planned_epochs']}")
+    rate = summary["epochs_per_second"]
+    table.add_row(
+        "time",
+        f"{duration(summary['seconds'])}" + (f", {rate:.2f} epochs a second" if rate else ""),
+    )
+    if summary["best"]:
+        best = summary["best"]
+        table.add_row("best", f"val_accuracy {best['val_accuracy']:.4f}, trial {best['trial_id']}")
+        table.add_row("", brief(best["hyperparameters"]))
+    Console(highlight=False).print(table)
+
+
+def seconds_of(text: str | None) -> float:
+    """Seconds of 90s, 30m, 2h or a plain number; no limit where nothing is said."""
+    if text is None:
+        return float("inf")
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
+    if not match or float(match[1]) <= 0:
+        raise Misuse(f"--time-budget {text}: write 90s, 30m or 2h")
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def at_least_one(workers: int | None) -> int | None:
+    if workers is not None and workers < 1:
+        raise Misuse(f"--workers {workers}: must be at least 1")
+    return workers
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,178 @@
+"""Fashion-MNIST and the embedded digits: found, checked, split, and kept as uint8."""
+
+import gzip
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from search.errors import Failure
+
+DatasetName = Literal["fashion-mnist", "digits"]
+
+ORIGIN = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
+"""Where keras.datasets.fashion_mnist downloads from."""
+
+SHA256 = {
+    "train-images-idx3-ubyte.gz": "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+    "train-labels-idx1-ubyte.gz": "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+    "t10k-images-idx3-ubyte.gz": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+    "t10k-labels-idx1-ubyte.gz": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+}
+"""Of the published files, whose MD5 sums the Fashion-MNIST README prints."""
+
+TRAIN_FILES = ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz")
+
+VALIDATION_SHARE = {"fashion-mnist": 0.1, "digits": 0.2}
+
+DIGITS_TEST_SHARE = 0.2
+
+DIGITS_TEST_SEED = 0
+"""The digits come as one bundle; which of them are the test set does not depend on a study."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a search space has to know of a data set before anything is read."""
+
+    features: int
+    classes: int
+    train_size: int
+
+
+SHAPES = {
+    "fashion-mnist": Shape(784, 10, 54_000),
+    "digits": Shape(64, 10, 1_151),
+}
+
+
+@dataclass(frozen=True)
+class Data:
+    """The training and validation images of one study.
+
+    x_train, x_validation: uint8, shape (images, features), 0 to `levels`.
+    y_train, y_validation: uint8, shape (images,).
+    hashes: file name to SHA-256 of what was read.
+    """
+
+    name: DatasetName
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_validation: np.ndarray
+    y_validation: np.ndarray
+    levels: int
+    hashes: dict[str, str]
+
+
+def load(name: DatasetName, seed: int, data_dir: Path | None = None) -> Data:
+    """Training and validation images of a data set, split by `seed`; the test set is not read.
+
+    Raises Failure where the files cannot be had or are not the published ones.
+    """
+    if name == "digits":
+        images, labels, hashes = _digits()
+        kept, _ = stratified_split(labels, DIGITS_TEST_SHARE, DIGITS_TEST_SEED)
+        images, labels, levels = images[kept], labels[kept], 16
+    else:
+        images, labels, hashes = _fashion_mnist(data_dir)
+        levels = 255
+    train, validation = stratified_split(labels, VALIDATION_SHARE[name], seed)
+    return Data(
+        name, images[train], labels[train], images[validation], labels[validation], levels, hashes
+    )
+
+
+def stratified_split(
+    labels: np.ndarray, share: float, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sorted indices (kept, held out), where `share` of every class, rounded, is held out."""
+    generator = np.random.default_rng(seed)
+    held_out = np.zeros(len(labels), bool)
+    for label in np.unique(labels):
+        members = generator.permutation(np.flatnonzero(labels == label))
+        held_out[members[: round(share * len(members))]] = True
+    return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+
+
+def _digits() -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
+    from sklearn.datasets import load_digits
+
+    bundle = load_digits()
+    images = bundle.data.astype(np.uint8)
+    labels = bundle.target.astype(np.uint8)
+    digest = hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest()
+    return images, labels, {"scikit-learn digits": digest}
+
+
+def _fashion_mnist(data_dir: Path | None) -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
+    directory = _directory(data_dir)
+    contents = {name: _checked(directory / name) for name in TRAIN_FILES}
+    images, labels = (gzip.decompress(contents[name]) for name in TRAIN_FILES)
+    return (
+        np.frombuffer(images, np.uint8, offset=16).reshape(-1, 784),
+        np.frombuffer(labels, np.uint8, offset=8),
+        {name: SHA256[name] for name in TRAIN_FILES},
+    )
+
+
+def _directory(data_dir: Path | None) -> Path:
+    """The folder to read: the one asked for, else Keras' cache, filled by a download if need be."""
+    asked = data_dir or os.environ.get("FASHION_MNIST_DIR")
+    if asked:
+        return Path(asked)
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    cache = home / "datasets" / "fashion-mnist"
+    missing = [name for name in TRAIN_FILES if not (cache / name).exists()]
+    if missing:
+        _download(missing)
+    return cache
+
+
+def _download(names: list[str]) -> None:
+    from keras.utils import get_file
+
+    for name in names:
+        try:
+            get_file(
+                name,
+                ORIGIN + name,
+                cache_subdir="datasets/fashion-mnist",
+                file_hash=SHA256[name],
+            )
+        except Exception as error:
+            # get_file raises a bare Exception for any network fault.
+            reason = str(error).splitlines()[0]
+            raise Failure(f"Fashion-MNIST: {name} is not here and {reason}. {WAYS_OUT}") from error
+
+
+WAYS_OUT = (
+    "Give the folder of the four .gz files by --data-dir or FASHION_MNIST_DIR, or connect to the "
+    "network once so that Keras can fill its cache, or try the embedded data: --dataset digits"
+)
+
+
+def _checked(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise Failure(f"Fashion-MNIST: cannot read {path}: {error.strerror}. {WAYS_OUT}") from error
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != SHA256[path.name]:
+        raise Failure(f"Fashion-MNIST: {path} {_what_is_wrong(content, digest)}; replace the file")
+    return content
+
+
+def _what_is_wrong(content: bytes, digest: str) -> str:
+    for name, expected in SHA256.items():
+        if digest == expected:
+            return f"holds the content of {name}: the files are swapped"
+    try:
+        gzip.decompress(content)
+    except EOFError:
+        return f"is truncated ({len(content):,} bytes)"
+    except (OSError, gzip.zlib.error):  # type: ignore[attr-defined]
+        return "is not a whole gzip file"
+    return f"is not the published file (SHA-256 {digest[:12]}…)"

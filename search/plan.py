@@ -1,0 +1,120 @@
+"""What a study would take here: Hyperband's schedule, and times from a few seconds of measuring."""
+
+import math
+import time
+from typing import Any
+
+import numpy as np
+
+from search.data import SHAPES, Data, DatasetName
+from search.quiet import import_quietly
+from search.run import Arguments
+from search.store import Json
+
+IMAGES = 4096
+"""Random images that each measured network trains on; a second pass of them is timed."""
+
+PROBES = (
+    {"layers": 1, "units_1": 64, "batch_size": 32},
+    {"layers": 5, **{f"units_{i}": 64 for i in range(1, 6)}, "batch_size": 32},
+    {"layers": 3, "units_1": 512, "units_2": 512, "units_3": 512, "batch_size": 32},
+    {"layers": 3, "units_1": 512, "units_2": 512, "units_3": 512, "batch_size": 256},
+    {"layers": 2, "units_1": 1024, "units_2": 1024, "batch_size": 128, "optimizer": "nadam"},
+)
+"""Networks that differ in what time goes to: steps, layers, arithmetic, weights updated."""
+
+DRAWS = 300
+"""Configurations over which the time of an epoch is averaged."""
+
+STARTUP_SECONDS = 12.0
+"""Of processes and imports, once a study."""
+
+
+def plan(arguments: Arguments, workers: int) -> Json:
+    """Brackets, trials, epochs and the seconds they would take with this many workers."""
+    arguments.check()
+    import_quietly("search.space")
+    from search import narrowing
+    from search.oracles import HyperbandOracle
+
+    space = narrowing.narrowed(arguments.fix)
+    oracle = HyperbandOracle(
+        None,  # type: ignore[arg-type]  # nothing is written
+        space,
+        arguments.max_epochs,
+        arguments.factor,
+        arguments.iterations,
+        arguments.seed,
+    )
+    trials, epochs = oracle.planned()
+    build, coefficients = measure(arguments.dataset)
+    draws = [values for n in range(DRAWS) if (values := oracle._draw(n))]
+    train_size = SHAPES[arguments.dataset].train_size
+    features = SHAPES[arguments.dataset].features
+    epoch = float(
+        np.mean([costs(values, features, train_size) @ coefficients for values in draws])
+    )
+    brackets: list[dict[str, Any]] = []
+    for bracket, rung, size, each in oracle.sizes():
+        if rung == 0:
+            brackets.append({"bracket": bracket.number, "rungs": []})
+        brackets[-1]["rungs"].append({"rung": rung, "trials": size, "epochs_each": each})
+    seconds = STARTUP_SECONDS + (trials * build + epochs * epoch) / workers
+    return {
+        "trials": trials,
+        "epochs": epochs,
+        "brackets": brackets,
+        "seconds": round(seconds),
+        "seconds_per_epoch": round(epoch, 3),
+        "workers": workers,
+    }
+
+
+def measure(dataset: DatasetName) -> tuple[float, np.ndarray]:
+    """Seconds to build and trace a network, and seconds for each of its `costs`, never negative."""
+    import keras
+    import keras_tuner as kt
+    from scipy.optimize import nnls
+
+    from search.baselines import complete
+    from search.space import DenseNetworks
+    from search.training import EpochLoop
+    from search.workers import one_thread
+
+    one_thread()
+    shape = SHAPES[dataset]
+    images = _noise(dataset)
+    builds, rows, seconds = [], [], []
+    for changes in PROBES:
+        started = time.perf_counter()
+        hp = kt.HyperParameters()
+        hp.values = values = complete(changes)
+        model = DenseNetworks(shape.features, shape.classes, IMAGES, 1).build(hp)
+        loop = EpochLoop(model, images, values["batch_size"], 0)
+        loop.train(0)
+        first = time.perf_counter() - started
+        started = time.perf_counter()
+        loop.train(1)
+        seconds.append(time.perf_counter() - started)
+        builds.append(first - seconds[-1])
+        rows.append(costs(values, shape.features, IMAGES))
+        keras.backend.clear_session()
+    scale = np.max(rows, axis=0)
+    fitted, _ = nnls(np.array(rows) / scale, np.array(seconds))
+    return float(np.mean(builds)), fitted / scale
+
+
+def costs(values: dict[str, Any], features: int, images: int) -> np.ndarray:
+    """What an epoch consists of: steps, layer steps, multiplications, weight updates. Shape (4,)."""
+    widths = [features, *(values[f"units_{i}"] for i in range(1, values["layers"] + 1)), 10]
+    weights = sum(a * b for a, b in zip(widths, widths[1:], strict=False))
+    steps = math.ceil(images / values["batch_size"])
+    return np.array([steps, steps * (len(widths) - 1), images * weights, steps * weights], float)
+
+
+def _noise(dataset: DatasetName) -> Data:
+    generator = np.random.default_rng(0)
+    shape = SHAPES[dataset]
+    x = generator.integers(0, 256, (IMAGES, shape.features), np.uint8)
+    y = generator.integers(0, shape.classes, IMAGES).astype(np.uint8)
+    return Data(dataset, x, y, x[:1], y[:1], 255, {})

@@ -1,0 +1,169 @@
+"""The search space: dense networks, their optimizers and their regularisers."""
+
+from typing import Any
+
+import keras
+import keras_tuner as kt
+
+ACTIVATIONS = ["sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu"]
+INITIALIZERS = [
+    "zeros",
+    "random_normal",
+    "glorot_uniform",
+    "glorot_normal",
+    "he_uniform",
+    "he_normal",
+    "lecun_normal",
+]
+OPTIMIZERS = ["sgd", "momentum", "rmsprop", "adam", "adamw", "nadam"]
+MAX_LAYERS = 5
+
+Values = dict[str, Any]
+
+
+def declare(hp: kt.HyperParameters) -> Values:
+    """The whole space. Returns the values of one configuration, None where inactive.
+
+    Defaults are the assignment's network of exercises 1 to 3.
+    """
+    v: Values = {}
+
+    def log(name: str, low: float, high: float, default: float) -> None:
+        v[name] = hp.Float(name, low, high, sampling="log", default=default)
+
+    v["layers"] = hp.Int("layers", 1, MAX_LAYERS, default=3)
+    for i in range(1, MAX_LAYERS + 1):
+        with hp.conditional_scope("layers", list(range(i, MAX_LAYERS + 1))):
+            v[f"units_{i}"] = hp.Int(
+                f"units_{i}", 32, 1024, step=2, sampling="log", default=128
+            )
+    v["activation"] = hp.Choice("activation", ACTIVATIONS, default="relu")
+    v["initializer"] = hp.Choice("initializer", INITIALIZERS, default="glorot_uniform")
+    v["batch_size"] = hp.Choice("batch_size", [32, 64, 128, 256, 512], default=32)
+
+    v["optimizer"] = hp.Choice("optimizer", OPTIMIZERS, default="adam")
+    with hp.conditional_scope("optimizer", ["sgd"]):
+        log("sgd_lr", 1e-3, 1.0, 0.01)
+    with hp.conditional_scope("optimizer", ["momentum"]):
+        log("momentum_lr", 1e-4, 0.3, 0.01)
+        v["momentum"] = hp.Float("momentum", 0.5, 0.99, default=0.9)
+        v["nesterov"] = hp.Boolean("nesterov", default=False)
+    with hp.conditional_scope("optimizer", ["rmsprop"]):
+        log("rmsprop_lr", 1e-5, 1e-2, 1e-3)
+        v["rmsprop_rho"] = hp.Float("rmsprop_rho", 0.8, 0.99, default=0.9)
+    for name in ("adam", "adamw", "nadam"):
+        with hp.conditional_scope("optimizer", [name]):
+            log(f"{name}_lr", 1e-5, 1e-2, 1e-3)
+            v[f"{name}_beta_1"] = hp.Float(f"{name}_beta_1", 0.8, 0.99, default=0.9)
+            v[f"{name}_beta_2"] = hp.Choice(f"{name}_beta_2", [0.99, 0.999], default=0.999)
+    with hp.conditional_scope("optimizer", ["adamw"]):
+        log("adamw_decay", 1e-4, 0.1, 4e-3)
+    v["schedule"] = hp.Choice("schedule", ["constant", "cosine"], default="constant")
+
+    v["input_dropout"] = hp.Float("input_dropout", 0.0, 0.3, default=0.0)
+    v["dropout"] = hp.Float("dropout", 0.0, 0.6, default=0.0)
+    v["batch_norm"] = hp.Boolean("batch_norm", default=False)
+    v["label_smoothing"] = hp.Float("label_smoothing", 0.0, 0.2, default=0.0)
+    for name in ("l1", "l2"):
+        v[f"use_{name}"] = hp.Boolean(f"use_{name}", default=False)
+        with hp.conditional_scope(f"use_{name}", [True]):
+            log(name, 1e-7, 1e-2, 1e-5)
+    return v
+
+
+@keras.saving.register_keras_serializable("search")
+class SmoothedCrossentropy(keras.losses.Loss):
+    """Keras' categorical cross-entropy with smoothed labels, for labels given as integers."""
+
+    def __init__(self, smoothing: float, name: str = "smoothed_crossentropy", **kwargs: Any):
+        super().__init__(name=name, **kwargs)
+        self.smoothing = smoothing
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """y_true: (batch,) or (batch, 1) integers. y_pred: (batch, classes) probabilities."""
+        labels = keras.ops.one_hot(keras.ops.reshape(y_true, (-1,)), y_pred.shape[-1])
+        return keras.losses.categorical_crossentropy(
+            labels, y_pred, label_smoothing=self.smoothing
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "smoothing": self.smoothing}
+
+
+class DenseNetworks(kt.HyperModel):
+    """Dense networks over a data set, compiled as the values say.
+
+    A cosine schedule falls to zero over `max_epochs`, the study's longest budget, so that a
+    configuration has the same schedule on every rung.
+    """
+
+    def __init__(self, features: int, classes: int, train_size: int, max_epochs: int):
+        super().__init__(name="dense")
+        self.features = features
+        self.classes = classes
+        self.train_size = train_size
+        self.max_epochs = max_epochs
+
+    def declare_hyperparameters(self, hp: kt.HyperParameters) -> None:
+        declare(hp)
+
+    def build(self, hp: kt.HyperParameters) -> keras.Model:
+        """A compiled model; takes (batch, features) scaled to [0, 1], gives probabilities."""
+        v = declare(hp)
+        regularizer = None
+        if v["use_l1"] or v["use_l2"]:
+            regularizer = keras.regularizers.L1L2(l1=v["l1"] or 0.0, l2=v["l2"] or 0.0)
+        model = keras.Sequential([keras.Input((self.features,))])
+        if v["input_dropout"]:
+            model.add(keras.layers.Dropout(v["input_dropout"], name="dropout_0"))
+        for i in range(1, v["layers"] + 1):
+            model.add(
+                keras.layers.Dense(
+                    v[f"units_{i}"],
+                    activation=v["activation"],
+                    kernel_initializer=v["initializer"],
+                    kernel_regularizer=regularizer,
+                    name=f"hidden_{i}",
+                )
+            )
+            if v["batch_norm"]:
+                model.add(keras.layers.BatchNormalization(name=f"batch_norm_{i}"))
+            if v["dropout"]:
+                model.add(keras.layers.Dropout(v["dropout"], name=f"dropout_{i}"))
+        model.add(
+            keras.layers.Dense(
+                self.classes,
+                activation="softmax",
+                kernel_initializer=v["initializer"],
+                kernel_regularizer=regularizer,
+                name="output",
+            )
+        )
+        model.compile(self._optimizer(v), self._loss(v), metrics=["accuracy"])
+        return model
+
+    def fit(self, hp: kt.HyperParameters, model: keras.Model, *args: Any, **kwargs: Any) -> Any:
+        """Plain `model.fit` with the configuration's batch size, as stock KerasTuner calls it."""
+        return model.fit(*args, batch_size=hp.values["batch_size"], **kwargs)
+
+    def _loss(self, v: Values) -> keras.losses.Loss:
+        if not v["label_smoothing"]:
+            return keras.losses.SparseCategoricalCrossentropy()
+        return SmoothedCrossentropy(v["label_smoothing"])
+
+    def _optimizer(self, v: Values) -> keras.optimizers.Optimizer:
+        name = v["optimizer"]
+        rate = v[f"{name}_lr"]
+        if v["schedule"] == "cosine":
+            steps = -(-self.train_size // v["batch_size"]) * self.max_epochs
+            rate = keras.optimizers.schedules.CosineDecay(rate, steps)
+        if name == "sgd":
+            return keras.optimizers.SGD(rate)
+        if name == "momentum":
+            return keras.optimizers.SGD(rate, momentum=v["momentum"], nesterov=v["nesterov"])
+        if name == "rmsprop":
+            return keras.optimizers.RMSprop(rate, rho=v["rmsprop_rho"])
+        betas = {"beta_1": v[f"{name}_beta_1"], "beta_2": v[f"{name}_beta_2"]}
+        if name == "adamw":
+            return keras.optimizers.AdamW(rate, weight_decay=v["adamw_decay"], **betas)
+        return {"adam": keras.optimizers.Adam, "nadam": keras.optimizers.Nadam}[name](rate, **betas)

@@ -1,0 +1,273 @@
+"""Trains one compiled Keras model fast: a whole epoch is one compiled TensorFlow function.
+
+The step itself is Keras' own `train_step`, so losses, metrics, regularisers and layers are Keras'.
+What `model.fit` spends most of its time on is gone: images stay resident as uint8, an epoch's
+shuffled order is gathered inside the graph, and the optimizers that TensorFlow has fused kernels
+for use them.
+"""
+
+import functools
+import io
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from types import MethodType
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from search.data import Data
+
+EVALUATION_BATCH = 2000
+"""Images a forward pass of the validation takes; its activations still fit the caches."""
+
+Logs = dict[str, float]
+
+
+class Diverged(Exception):
+    """A loss became NaN or infinite in an epoch, counted from 0; `logs` are that epoch's."""
+
+    def __init__(self, epoch: int, logs: Logs):
+        losses = {name: logs[name] for name in ("loss", "val_loss") if name in logs}
+        bad = ", ".join(f"{n} is {v}" for n, v in losses.items() if not math.isfinite(v))
+        super().__init__(f"diverged in epoch {epoch + 1}: {bad}")
+        self.epoch = epoch
+        self.logs = logs
+
+
+class EpochLoop:
+    """Epochs of one compiled model over resident data.
+
+    Every random choice of epoch e (order of the images, dropout masks) is a function of
+    (seed, e) alone, so an epoch resumed elsewhere from the same state is the same epoch.
+
+    model: compiled; takes (batch, features) in [0, 1] and integer labels.
+    """
+
+    def __init__(self, model: keras.Model, data: Data, batch_size: int, seed: int):
+        self.model = model
+        self.seed = seed
+        self.steps = math.ceil(len(data.x_train) / batch_size)
+        model.optimizer.build(model.trainable_variables)
+        use_fused_kernels(model.optimizer)
+        self._seed_generators = [
+            layer.seed_generator for layer in model.layers if hasattr(layer, "seed_generator")
+        ]
+        self._train = self._compiled(model.train_step, data.x_train, data.y_train, data.levels)
+        self._evaluate = self._compiled(
+            model.test_step, data.x_validation, data.y_validation, data.levels
+        )
+        self._batch = tf.constant(batch_size)
+        self._in_order = tf.range(len(data.x_validation))
+        self._images = len(data.x_train)
+
+    @staticmethod
+    def _compiled(
+        step: Callable[[Any], Any], images: np.ndarray, labels: np.ndarray, levels: int
+    ) -> Callable[..., Any]:
+        """A compiled function (order, batch) that feeds `step` the images in that order."""
+        resident_images, resident_labels = resident(images), resident(labels)
+
+        @tf.function(autograph=False)
+        def run(order: tf.Tensor, batch: tf.Tensor) -> None:
+            total = tf.shape(order)[0]
+
+            def body(start: tf.Tensor) -> tuple[tf.Tensor]:
+                picked = order[start : start + batch]
+                x = tf.cast(tf.gather(resident_images, picked), tf.float32) / levels
+                y = tf.cast(tf.gather(resident_labels, picked), tf.int32)
+                step((x, y))
+                return (start + batch,)
+
+            tf.while_loop(lambda start: start < total, body, (0,), parallel_iterations=1)
+
+        return run
+
+    def train(self, epoch: int) -> Logs:
+        """Trains one epoch, counted from 0. Returns Keras' logs, `loss` and `accuracy`."""
+        generator = np.random.default_rng([self.seed, epoch])
+        for seed_generator in self._seed_generators:
+            seed_generator.state.assign(generator.integers(0, 2**31, 2))
+        order = generator.permutation(self._images).astype(np.int32)
+        self.model.reset_metrics()
+        self._train(tf.constant(order), self._batch)
+        return self._logs()
+
+    def evaluate(self) -> Logs:
+        """Loss (penalties included, as in Keras) and metrics over the validation images."""
+        self.model.reset_metrics()
+        self._evaluate(self._in_order, tf.constant(EVALUATION_BATCH))
+        return self._logs()
+
+    def learning_rate(self) -> float:
+        return float(self.model.optimizer.learning_rate)
+
+    def _logs(self) -> Logs:
+        return {name: float(value) for name, value in self.model.get_metrics_result().items()}
+
+    def state(self) -> list[np.ndarray]:
+        """Copies of all weights, then of all optimizer variables, in Keras' order."""
+        return [v.numpy() for v in self._variables()]
+
+    def restore(self, state: Sequence[np.ndarray]) -> None:
+        """Puts a `state` back. Raises ValueError where it is another model's."""
+        variables = self._variables()
+        if [tuple(v.shape) for v in variables] != [a.shape for a in state]:
+            raise ValueError("the state is that of another model or optimizer")
+        for variable, array in zip(variables, state, strict=True):
+            variable.assign(array)
+
+    def _variables(self) -> list[keras.Variable]:
+        # Dropout's seed states are set anew each epoch: they are no part of the state.
+        seeds = {id(generator.state) for generator in self._seed_generators}
+        return [
+            v
+            for v in [*self.model.weights, *self.model.optimizer.variables]
+            if id(v) not in seeds
+        ]
+
+
+def fit(
+    loop: EpochLoop,
+    epochs: int,
+    initial_epoch: int = 0,
+    callbacks: Iterable[keras.callbacks.Callback] = (),
+) -> keras.callbacks.History:
+    """`model.fit` with the compiled loop: same history, callbacks called once an epoch.
+
+    Callbacks get on_train_begin/end and on_epoch_begin/end with Keras' logs plus `learning_rate`
+    and `seconds`; batch-level hooks are not called. `model.stop_training` ends the run.
+
+    Raises Diverged when a loss is not finite.
+    """
+    model = loop.model
+    history = keras.callbacks.History()
+    model.stop_training = False
+    hooks = keras.callbacks.CallbackList([history, *callbacks], model=model, epochs=epochs)
+    hooks.on_train_begin()
+    for epoch in range(initial_epoch, epochs):
+        hooks.on_epoch_begin(epoch)
+        started = time.perf_counter()
+        logs = loop.train(epoch)
+        logs |= {f"val_{name}": value for name, value in loop.evaluate().items()}
+        logs["learning_rate"] = loop.learning_rate()
+        logs["seconds"] = time.perf_counter() - started
+        if not (math.isfinite(logs["loss"]) and math.isfinite(logs["val_loss"])):
+            raise Diverged(epoch, logs)
+        hooks.on_epoch_end(epoch, logs)
+        if model.stop_training:
+            break
+    hooks.on_train_end()
+    return history
+
+
+_resident: dict[int, tuple[np.ndarray, tf.Tensor]] = {}
+
+
+def resident(array: np.ndarray) -> tf.Tensor:
+    """The array as a tensor, made once for each array that a process trains on."""
+    if id(array) not in _resident:
+        _resident[id(array)] = (array, tf.constant(array))
+    return _resident[id(array)][1]
+
+
+def use_fused_kernels(optimizer: keras.optimizers.Optimizer) -> None:
+    """Replaces the update of SGD, RMSprop, Adam and AdamW by TensorFlow's fused kernels.
+
+    Clipping, weight decay, schedules and the count of iterations remain Keras'. Any other
+    optimizer, or an option the kernel has not, keeps Keras' own update.
+    """
+    kernels: dict[type, Callable[..., None]] = {
+        keras.optimizers.SGD: _sgd,
+        keras.optimizers.RMSprop: _rmsprop,
+        keras.optimizers.Adam: _adam,
+        keras.optimizers.AdamW: _adam,
+    }
+    kernel = kernels.get(type(optimizer))
+    if kernel is None or getattr(optimizer, "amsgrad", False):
+        return
+    if isinstance(optimizer, keras.optimizers.RMSprop):
+        if optimizer.centered:
+            return
+        # The kernel writes a momentum even where it is 0; these are no optimizer state.
+        scratch = [tf.Variable(tf.zeros(v.shape)) for v in optimizer._velocities]
+        kernel = functools.partial(_rmsprop, scratch=scratch)
+
+    def update(
+        self: keras.optimizers.Optimizer,
+        gradients: list[tf.Tensor],
+        variables: list[keras.Variable],
+        learning_rate: Any,
+    ) -> None:
+        kernel(self, gradients, variables, tf.cast(learning_rate, tf.float32))
+
+    optimizer._backend_update_step = MethodType(update, optimizer)
+
+
+def _sgd(optimizer: Any, gradients: Any, variables: Any, rate: tf.Tensor) -> None:
+    for gradient, variable in zip(gradients, variables, strict=True):
+        handle = variable.value.handle
+        if not optimizer.momentum:
+            tf.raw_ops.ResourceApplyGradientDescent(var=handle, alpha=rate, delta=gradient)
+            continue
+        slot = optimizer.momentums[optimizer._get_variable_index(variable)]
+        tf.raw_ops.ResourceApplyKerasMomentum(
+            var=handle,
+            accum=slot.value.handle,
+            lr=rate,
+            grad=gradient,
+            momentum=optimizer.momentum,
+            use_nesterov=optimizer.nesterov,
+        )
+
+
+def _rmsprop(
+    optimizer: Any, gradients: Any, variables: Any, rate: tf.Tensor, scratch: list[tf.Variable]
+) -> None:
+    momentums = [m.value for m in optimizer._momentums] or scratch
+    for gradient, variable in zip(gradients, variables, strict=True):
+        i = optimizer._get_variable_index(variable)
+        tf.raw_ops.ResourceApplyRMSProp(
+            var=variable.value.handle,
+            ms=optimizer._velocities[i].value.handle,
+            mom=momentums[i].handle,
+            lr=rate,
+            rho=optimizer.rho,
+            momentum=optimizer.momentum,
+            epsilon=optimizer.epsilon,
+            grad=gradient,
+        )
+
+
+def _adam(optimizer: Any, gradients: Any, variables: Any, rate: tf.Tensor) -> None:
+    step = tf.cast(optimizer.iterations.value + 1, tf.float32)
+    powers = tf.pow(optimizer.beta_1, step), tf.pow(optimizer.beta_2, step)
+    for gradient, variable in zip(gradients, variables, strict=True):
+        i = optimizer._get_variable_index(variable)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.value.handle,
+            m=optimizer._momentums[i].value.handle,
+            v=optimizer._velocities[i].value.handle,
+            beta1_power=powers[0],
+            beta2_power=powers[1],
+            lr=rate,
+            beta1=optimizer.beta_1,
+            beta2=optimizer.beta_2,
+            epsilon=optimizer.epsilon,
+            grad=gradient,
+        )
+
+
+def pack(state: Sequence[np.ndarray]) -> bytes:
+    """A state as the bytes of an npz file."""
+    buffer = io.BytesIO()
+    np.savez(buffer, *state)
+    return buffer.getvalue()
+
+
+def unpack(content: bytes) -> list[np.ndarray]:
+    """The state in the bytes of an npz file."""
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        return [arrays[name] for name in arrays.files]

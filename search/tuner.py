@@ -1,0 +1,399 @@
+"""Hands trials to workers and alone writes the study."""
+
+import contextlib
+import io
+import queue
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import keras_tuner as kt
+from distributed import Client, Future, KilledWorker
+from keras_tuner.src.engine import metrics_tracking as kt_metrics
+
+from search import events
+from search.data import Data
+from search.errors import Failure
+from search.oracles import (
+    COMPLETED,
+    FAILED,
+    RUNNING,
+    HyperbandOracle,
+    ListOracle,
+    Trial,
+    configuration,
+)
+from search.store import Study
+from search.training import unpack
+from search.workers import EPOCHS_TOPIC, Report, Row, Training, Work, addresses, evaluate
+
+KEPT_CHECKPOINTS = 10
+"""Of the best trials; `get_best_models` loads them."""
+
+MODELS_A_PROCESS = 60
+"""Keras and TensorFlow leak some 4.5 MB a model: 300 MB, then a worker process is replaced."""
+
+WEIGHTS = "checkpoint.weights.h5"
+"""The best epoch's weights, where KerasTuner looks for them."""
+
+CRASHES_IN_A_ROW = 3
+"""Trials that fail one after another for other reasons than divergence end the study."""
+
+
+class Progress(Protocol):
+    """Told what happens in a study, as it happens."""
+
+    def trial_begins(self, trial: Trial) -> None: ...
+
+    def epoch_ends(self, trial: Trial, row: Row, worker: str) -> None: ...
+
+    def trial_ends(self, trial: Trial) -> None: ...
+
+    def says(self, line: str) -> None: ...
+
+
+@dataclass
+class Active:
+    """A trial on its way: the work sent out last, and how many of its epochs events hold."""
+
+    trial: Trial
+    work: Work
+    future: Future
+    logged: int
+
+
+class StudyTuner(kt.Tuner):
+    """A KerasTuner tuner whose trials run on a dask cluster and whose files survive any crash.
+
+    `get_best_hyperparameters`, `get_best_models` and `results_summary` are KerasTuner's.
+
+    study: locked by the caller for as long as `search` runs.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        oracle: HyperbandOracle | ListOracle,
+        hypermodel: kt.HyperModel,
+        progress: Progress,
+    ):
+        self.study = study
+        self.progress = progress
+        # KerasTuner's constructor would reload by its own rules and print that it does.
+        with contextlib.redirect_stdout(io.StringIO()):
+            super().__init__(
+                oracle, hypermodel, directory=str(study.logs), project_name=study.name
+            )
+        self._pruned: set[str] = set()
+        self._restore()
+
+    def _populate_initial_space(self) -> None:
+        """Nothing: the oracle was given the whole space."""
+
+    def reload(self) -> None:
+        """Nothing: see `_restore`."""
+
+    def save(self) -> None:
+        self.oracle.save()
+        self.study.write_json("tuner0.json", {})
+
+    def _restore(self) -> None:
+        """Takes up the trials on disk. A torn file is set aside, its trial trained again."""
+        records, torn = self.study.read_trials()
+        try:
+            self.study.read_json("oracle.json")
+        except ValueError:
+            self.progress.says("oracle.json was torn: rebuilt from the trial files")
+        for trial_id in torn:
+            self.study.set_aside(f"trial_{trial_id}/trial.json")
+            self.progress.says(
+                f"trial_{trial_id}/trial.json was torn: kept as trial.json.torn, "
+                "and the trial is trained again"
+            )
+        trials = [Trial.from_state(record) for record in records.values()]
+        trials += [lost for trial_id in torn if (lost := _from_child(trial_id, trials))]
+        self.oracle.restore(trials)
+        self.save()
+
+    def search(
+        self,
+        data: Data,
+        client: Client,
+        checkpoint_seconds: float = 30.0,
+        time_left: Callable[[], float] = lambda: float("inf"),
+        on_trial_end: Callable[[Report], None] = lambda report: None,
+    ) -> None:
+        """Runs the study until the oracle has no more trials or no time is left.
+
+        time_left: seconds; trials still running then are checkpointed and stay for the next run.
+        on_trial_end: told every report, after its trial has been written.
+
+        Raises Failure where trials crash one after another.
+        """
+        self._client = client
+        self._checkpoint_seconds = checkpoint_seconds
+        self._time_left = time_left
+        self._active: dict[str, Active] = {}
+        self._news: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+        self._crashes = 0
+        client.register_plugin(Training(data, self.hypermodel))
+        client.subscribe_topic(EPOCHS_TOPIC, lambda event: self._news.put(("epoch", event[1])))
+        slots = [f"slot{n}" for n in range(len(addresses(client)))]
+        while True:
+            self._fill(slots)
+            if not self._active:
+                break
+            kind, news = self._news.get()
+            if kind == "epoch":
+                self._log_epoch(news)
+            else:
+                on_trial_end(self._take(news))
+        self.save()
+
+    def _fill(self, slots: list[str]) -> None:
+        """Gives every free slot a trial, as long as the oracle has one and time is left."""
+        for slot in slots:
+            if slot in self.oracle.ongoing_trials or self._time_left() <= 0:
+                continue
+            trial = self.oracle.create_trial(slot)
+            if trial.status == RUNNING:
+                self._begin(trial)
+
+    def _begin(self, trial: Trial) -> None:
+        values = trial.hyperparameters.values
+        run = trial.run
+        run.setdefault("seed", self.oracle.trial_seed(trial))
+        run.setdefault("started", time.time())
+        run.setdefault("epochs", [])
+        run["attempts"] = run.get("attempts", 0) + 1
+        first, state = self._resume_point(trial)
+        run["epochs"] = run["epochs"][: max(0, first - values["tuner/initial_epoch"])]
+        set_metrics(trial, run["epochs"])
+        events.begin(self.study, trial)
+        self.progress.trial_begins(trial)
+        work = Work(
+            study=self.study.name,
+            trial_id=trial.trial_id,
+            hyperparameters=trial.hyperparameters.get_config(),
+            seed=run["seed"],
+            initial_epoch=first,
+            rung_epoch=values["tuner/initial_epoch"],
+            epochs=values["tuner/epochs"],
+            seconds=self._stretch(),
+            best=best_of(run["epochs"]),
+        )
+        self._submit(trial, work, state)
+
+    def _resume_point(self, trial: Trial) -> tuple[int, bytes | None]:
+        """The epoch a trial goes on from, and the state to go on with.
+
+        Its own checkpoint; else its parent's last; else, where both are lost, the beginning of
+        the whole chain, whose epochs give the same weights again.
+        """
+        values = trial.hyperparameters.values
+        initial = values["tuner/initial_epoch"]
+        reached = initial + len(trial.run["epochs"])
+        if reached > initial:
+            state = self._read_state(trial.trial_id, reached)
+            if state:
+                return reached, state
+        if not initial:
+            return 0, None
+        state = self._read_state(values["tuner/trial_id"], initial)
+        if state:
+            return initial, state
+        self.progress.says(
+            f"trial {trial.trial_id}: no checkpoint of trial {values['tuner/trial_id']}; "
+            f"training its {initial} epochs again"
+        )
+        return 0, None
+
+    def _read_state(self, trial_id: str, epoch: int) -> bytes | None:
+        path = self.study.trial_directory(trial_id) / state_file(epoch)
+        try:
+            content = path.read_bytes()
+            unpack(content)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            self.progress.says(f"{path.name} of trial {trial_id} cannot be read: {error}")
+            return None
+        return content
+
+    def _stretch(self) -> float:
+        return max(0.0, min(self._checkpoint_seconds, self._time_left()))
+
+    def _submit(self, trial: Trial, work: Work, before: Any) -> None:
+        key = f"{self.study.name}-{trial.trial_id}-{work.initial_epoch}-{trial.run['attempts']}"
+        future = self._client.submit(evaluate, work, before, key=key, pure=False)
+        self._active[trial.trial_id] = Active(trial, work, future, len(trial.run["epochs"]))
+        future.add_done_callback(lambda done: self._news.put(("done", trial.trial_id)))
+
+    def _log_epoch(self, news: dict[str, Any]) -> None:
+        """An epoch heard of while its work still runs: to TensorBoard and the display."""
+        active = self._active.get(news["trial_id"])
+        if news["study"] != self.study.name or active is None:
+            return
+        row = news["row"]
+        initial = active.trial.hyperparameters.values["tuner/initial_epoch"]
+        if row["epoch"] == initial + active.logged:
+            events.append(self.study, active.trial.trial_id, [row])
+            active.logged += 1
+            self.progress.epoch_ends(active.trial, row, news["worker"])
+
+    def _take(self, trial_id: str) -> Report:
+        """Records what came of a piece of work, then sends the rest of its trial out."""
+        active = self._active.pop(trial_id)
+        trial = active.trial
+        try:
+            report: Report = active.future.result()
+        except Exception as error:
+            report = Report(failure=_reason(error))
+            self._crashes += 1
+        else:
+            self._crashes = 0
+        self._record(active, report)
+        if report.failure or report.finished:
+            self._end(trial, report)
+        else:
+            self._checkpoint(trial, report)
+            if self._time_left() > 0:
+                work = replace(
+                    active.work,
+                    initial_epoch=report.rows[-1]["epoch"] + 1,
+                    seconds=self._stretch(),
+                    best=best_of(trial.run["epochs"]),
+                )
+                self._submit(trial, work, active.future)
+            else:
+                self.oracle.release(trial)
+        return report
+
+    def _record(self, active: Active, report: Report) -> None:
+        """Adds the epochs of a report to the trial and to its event files."""
+        trial = active.trial
+        initial = trial.hyperparameters.values["tuner/initial_epoch"]
+        # Rows before the trial's own are of a chain trained again for want of a checkpoint.
+        rows = [row for row in report.rows if row["epoch"] >= initial]
+        trial.run["epochs"] += rows
+        if report.at_start and not initial:
+            trial.run["at_start"] = report.at_start
+        events.append(self.study, trial.trial_id, trial.run["epochs"][active.logged :])
+        set_metrics(trial, trial.run["epochs"][:-1] if report.failure else trial.run["epochs"])
+
+    def _checkpoint(self, trial: Trial, report: Report) -> None:
+        epoch = report.rows[-1]["epoch"] + 1
+        if epoch <= trial.hyperparameters.values["tuner/initial_epoch"]:
+            return
+        self.study.write(f"trial_{trial.trial_id}/{state_file(epoch)}", report.state)
+        self.oracle._save_trial(trial)
+        self._drop_states(trial, keep=epoch)
+
+    def _end(self, trial: Trial, report: Report) -> None:
+        """Files first, the trial's own last but for what is written for KerasTuner's sake."""
+        trial.run["ended"] = time.time()
+        trial.run["seconds"] = sum(row["seconds"] for row in trial.run["epochs"])
+        trial.status = FAILED if report.failure else COMPLETED
+        trial.message = report.failure or None
+        events.end(self.study, trial)
+        epoch = trial.hyperparameters.values["tuner/epochs"]
+        if report.finished:
+            own = f"trial_{trial.trial_id}"
+            self.study.write_json(f"{own}/build_config.json", report.build_config)
+            self.study.write(f"{own}/{WEIGHTS}", report.weights_file)
+            self.study.write(f"{own}/{state_file(epoch)}", report.state)
+        self.oracle.end_trial(trial)
+        self._drop_states(trial, keep=epoch)
+        self._prune()
+        self.progress.trial_ends(trial)
+        self._recycle(report)
+        if self._crashes >= CRASHES_IN_A_ROW:
+            raise Failure(
+                f"{self._crashes} trials crashed one after another, the last with: "
+                f"{report.failure}. All is saved: mend the cause and run the same command again"
+            )
+
+    def _drop_states(self, trial: Trial, keep: int) -> None:
+        """Removes a trial's checkpoints but that of one epoch."""
+        for path in self.study.trial_directory(trial.trial_id).glob("state-*.npz"):
+            if path.name != state_file(keep):
+                self.study.remove(f"trial_{trial.trial_id}/{path.name}")
+
+    def _prune(self) -> None:
+        """Drops the checkpoints that no promotion can need and all but the best weights."""
+        resuming = {
+            t.hyperparameters.values.get("tuner/trial_id")
+            for t in self.oracle.trials.values()
+            if t.status == RUNNING
+        }
+        best = self.oracle.get_best_trials(KEPT_CHECKPOINTS)
+        kept = {t.trial_id for t in best}
+        # Stock KerasTuner loads a promoted model's parent first (hyperband.py).
+        kept |= {t.hyperparameters.values.get("tuner/trial_id") for t in best}
+        for trial_id, trial in self.oracle.trials.items():
+            if trial.status != COMPLETED or trial_id in self._pruned:
+                continue
+            own = f"trial_{trial_id}"
+            needed = trial_id in resuming or self.oracle.can_be_promoted(trial_id)
+            if not needed:
+                epoch = trial.hyperparameters.values["tuner/epochs"]
+                self.study.remove(f"{own}/{state_file(epoch)}")
+            if trial_id not in kept:
+                self.study.remove(f"{own}/{WEIGHTS}")
+            if not needed and trial_id not in kept:
+                self._pruned.add(trial_id)
+
+    def _recycle(self, report: Report) -> None:
+        """Replaces a worker process of ours that has built enough models; it is idle now."""
+        if report.models_built >= MODELS_A_PROCESS and self._client.cluster is not None:
+            self._client.restart_workers([report.worker], raise_for_error=False)
+
+
+def state_file(epoch: int) -> str:
+    """Name of the checkpoint after so many epochs."""
+    return f"state-{epoch:05d}.npz"
+
+
+def best_of(rows: list[Row]) -> float | None:
+    return max((row["val_accuracy"] for row in rows), default=None)
+
+
+def set_metrics(trial: Trial, rows: list[Row]) -> None:
+    """A trial's KerasTuner metrics: one observation an epoch, its step the absolute epoch."""
+    trial.metrics = kt_metrics.MetricsTracker()
+    for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
+        trial.metrics.register(name, "max" if "accuracy" in name else "min")
+        for row in rows:
+            trial.metrics.update(name, row[name], step=row["epoch"])
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, KilledWorker):
+        return "its worker process died again and again: out of memory?"
+    lines = str(error).splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0]}"
+
+
+def _from_child(trial_id: str, trials: list[Trial]) -> Trial | None:
+    """A lost trial as the trial promoted from it tells it; None where there is none.
+
+    A lost trial that nothing was promoted from needs no record: the oracle gives it out again.
+    """
+    for child in trials:
+        values = child.hyperparameters.values
+        if values.get("tuner/trial_id") != trial_id:
+            continue
+        rung = values["tuner/round"] - 1
+        space = child.hyperparameters.copy()
+        space.values |= {"tuner/round": rung, "tuner/epochs": values["tuner/initial_epoch"]}
+        space.values |= {"tuner/initial_epoch": 0}
+        del space.values["tuner/trial_id"]
+        for other in trials:
+            before = other.hyperparameters.values
+            same = configuration(before) == configuration(values)
+            if same and before["tuner/round"] == rung - 1:
+                space.values["tuner/trial_id"] = other.trial_id
+                space.values["tuner/initial_epoch"] = before["tuner/epochs"]
+        return Trial(space, trial_id, RUNNING)
+    return None
