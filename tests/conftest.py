@@ -1,0 +1,39 @@
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@pytest.fixture(scope="session")
+def digits():
+    from search import data
+
+    return data.load("digits", seed=1)
+
+
+@pytest.fixture(scope="session")
+def fashion_dir() -> Path:
+    """The folder of the real files; tests that need them are skipped where it is not given."""
+    directory = os.environ.get("FASHION_MNIST_DIR")
+    if not directory:
+        pytest.skip("FASHION_MNIST_DIR is not set")
+    return Path(directory)
+
+
+@pytest.fixture
+def make_hp():
+    """KerasTuner hyperparameters: the space's defaults with changes."""
+    import keras_tuner as kt
+
+    from search.baselines import complete
+    from search.space import declare
+
+    def make(**changes):
+        hp = kt.HyperParameters()
+        hp.values = complete(changes)
+        declare(hp)
+        return hp
+
+    return make

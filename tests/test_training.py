@@ -1,0 +1,164 @@
+"""The compiled loop trains what model.fit trains."""
+
+import keras
+import numpy as np
+import pytest
+
+from search import space, training
+
+EPOCHS = 2
+
+CONFIGURATIONS = {
+    **{name: {"optimizer": name} for name in space.OPTIMIZERS},
+    "nesterov": {"optimizer": "momentum", "nesterov": True},
+    "cosine": {"optimizer": "adamw", "schedule": "cosine"},
+    "penalties": {"use_l1": True, "use_l2": True, "l1": 1e-4, "l2": 1e-3},
+    "batch norm": {"batch_norm": True, "optimizer": "sgd"},
+    "label smoothing": {"label_smoothing": 0.1},
+    "dropout": {"dropout": 0.3, "input_dropout": 0.1},
+    # Adam would magnify the rounding of biases that batch norm leaves without gradient.
+    "all": {
+        "dropout": 0.3,
+        "batch_norm": True,
+        "use_l2": True,
+        "batch_size": 64,
+        "optimizer": "momentum",
+    },
+}
+
+
+@pytest.fixture
+def build(digits, make_hp):
+    def make(**changes):
+        keras.backend.clear_session()
+        keras.utils.set_random_seed(3)
+        networks = space.DenseNetworks(64, 10, len(digits.x_train), max_epochs=4)
+        # Narrow layers: rounding has less to grow on before it is compared.
+        changes = {"units_1": 32, "units_2": 32, "units_3": 32, "batch_size": 128} | changes
+        return networks.build(make_hp(**changes)), changes["batch_size"]
+
+    return make
+
+
+def fit_by_keras(model, digits, batch_size, seed, epochs):
+    """model.fit on the batches, and with the dropout masks, that the loop is to use."""
+    history = {}
+    for epoch in range(epochs):
+        generator = np.random.default_rng([seed, epoch])
+        for layer in model.layers:
+            if isinstance(layer, keras.layers.Dropout):
+                layer.seed_generator.state.assign(generator.integers(0, 2**31, 2))
+        order = generator.permutation(len(digits.x_train))
+        logs = model.fit(
+            digits.x_train[order].astype("float32") / 16,
+            digits.y_train[order].astype("int32"),
+            batch_size=batch_size,
+            shuffle=False,
+            verbose=0,
+            validation_data=(
+                digits.x_validation.astype("float32") / 16,
+                digits.y_validation.astype("int32"),
+            ),
+        ).history
+        for name, values in logs.items():
+            history.setdefault(name, []).extend(values)
+    return history
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_same_history_and_weights_as_model_fit(build, digits, name):
+    model, batch_size = build(**CONFIGURATIONS[name])
+    twin, _ = build(**CONFIGURATIONS[name])
+    loop = training.EpochLoop(model, digits, batch_size, seed=5)
+    history = training.fit(loop, EPOCHS).history
+    expected = fit_by_keras(twin, digits, batch_size, 5, EPOCHS)
+    for metric in ("loss", "accuracy", "val_loss", "val_accuracy"):
+        assert history[metric] == pytest.approx(expected[metric], abs=2e-5), metric
+    for ours, keras_own in zip(model.get_weights(), twin.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, keras_own, atol=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "kernel"),
+    [
+        (keras.optimizers.SGD(0.1), "ResourceApplyGradientDescent"),
+        (keras.optimizers.SGD(0.1, momentum=0.9), "ResourceApplyKerasMomentum"),
+        (keras.optimizers.RMSprop(), "ResourceApplyRMSProp"),
+        (keras.optimizers.Adam(), "ResourceApplyAdam"),
+        (keras.optimizers.AdamW(), "ResourceApplyAdam"),
+        (keras.optimizers.Adam(amsgrad=True), None),
+        (keras.optimizers.RMSprop(centered=True), None),
+        (keras.optimizers.Nadam(), None),
+    ],
+)
+def test_fused_kernel_is_used_where_there_is_one(digits, optimizer, kernel):
+    import tensorflow as tf
+
+    model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(10, activation="softmax")])
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    loop = training.EpochLoop(model, digits, 64, seed=1)
+    order = tf.TensorSpec((None,), tf.int32), tf.TensorSpec((), tf.int32)
+    graph = loop._train.get_concrete_function(*order).graph.as_graph_def()
+    kinds = {node.op for function in graph.library.function for node in function.node_def}
+    assert {k for k in kinds if k.startswith("ResourceApply")} == ({kernel} if kernel else set())
+
+
+def test_dropout_has_keras_distribution(build, digits):
+    """Masks differ from epoch to epoch and drop the asked share."""
+    import tensorflow as tf
+
+    model, _ = build(dropout=0.3)
+    loop = training.EpochLoop(model, digits, 128, seed=1)
+    seen = []
+    for epoch in range(2):
+        loop.train(epoch)
+        layer = model.get_layer("dropout_1")
+        seen.append(layer(tf.ones((200, 200)), training=True).numpy() == 0)
+    assert np.mean(seen) == pytest.approx(0.3, abs=0.01)
+    assert 0.3 < np.mean(seen[0] != seen[1]) < 0.55
+
+
+@pytest.mark.parametrize("optimizer", space.OPTIMIZERS)
+def test_resumed_from_its_state_goes_on_bit_for_bit(build, digits, optimizer):
+    """The optimizer's state included, which KerasTuner loses at every promotion."""
+    changes = {"optimizer": optimizer, "batch_norm": True, "dropout": 0.2, "schedule": "cosine"}
+    model, batch_size = build(**changes)
+    whole = training.fit(training.EpochLoop(model, digits, batch_size, 5), 4).history
+    first, _ = build(**changes)
+    loop = training.EpochLoop(first, digits, batch_size, 5)
+    training.fit(loop, 2)
+    kept = training.unpack(training.pack(loop.state()))
+    second, _ = build(**changes)
+    loop = training.EpochLoop(second, digits, batch_size, 5)
+    loop.restore(kept)
+    rest = training.fit(loop, 4, initial_epoch=2).history
+    assert rest["loss"] == whole["loss"][2:]
+    assert rest["val_accuracy"] == whole["val_accuracy"][2:]
+
+
+def test_state_of_another_model_is_refused(build, digits):
+    narrow = training.EpochLoop(build()[0], digits, 128, 1)
+    wide = training.EpochLoop(build(units_1=64)[0], digits, 128, 1)
+    with pytest.raises(ValueError, match="another model"):
+        narrow.restore(wide.state())
+
+
+def test_callbacks_of_keras_work(build, digits, tmp_path):
+    model, batch_size = build(optimizer="momentum", momentum_lr=0.1)
+    early = keras.callbacks.EarlyStopping("val_accuracy", patience=2, restore_best_weights=True)
+    plateau = keras.callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=0, min_delta=10.0)
+    board = keras.callbacks.TensorBoard(tmp_path, write_graph=False)
+    loop = training.EpochLoop(model, digits, batch_size, 5)
+    history = training.fit(loop, 40, callbacks=[early, plateau, board]).history
+    best = int(np.argmax(history["val_accuracy"]))
+    assert len(history["loss"]) == best + 3 < 40
+    assert loop.evaluate()["accuracy"] == history["val_accuracy"][best]
+    assert history["learning_rate"][:3] == pytest.approx([0.1, 0.1, 0.05])
+    assert list(tmp_path.rglob("*tfevents*"))
+
+
+def test_divergence_names_the_epoch_and_the_reason(build, digits):
+    model, batch_size = build(optimizer="sgd", sgd_lr=1.0)
+    model.optimizer.learning_rate = 1e38
+    with pytest.raises(training.Diverged, match=r"diverged in epoch 1: .*loss is (nan|inf)"):
+        training.fit(training.EpochLoop(model, digits, batch_size, 5), 3)
