@@ -23,13 +23,14 @@ FILE = "events.out.tfevents.search"
 
 RUNS = ("", "train/", "validation/")
 
-LABELS = ("tuner/bracket", "tuner/round", "tuner/epochs")
+LABELS = {"tuner/bracket": "bracket", "tuner/round": "rung", "tuner/epochs": "epochs"}
+"""KerasTuner's names and what the HParams tab calls them."""
 
 
 def write_experiment(study: Study, space: kt.HyperParameters, started: float) -> None:
     """Declares the study's hyperparameters, their domains and its metrics to the HParams tab."""
     declared = [summary_v2.HParam(hp.name, _domain(hp)) for hp in space.space]
-    labels = [summary_v2.HParam(name) for name in LABELS]
+    labels = [summary_v2.HParam(name, display_name=shown) for name, shown in LABELS.items()]
     metrics = [
         summary_v2.Metric("epoch_accuracy", group="validation", display_name="val_accuracy"),
         summary_v2.Metric("epoch_loss", group="validation", display_name="val_loss"),

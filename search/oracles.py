@@ -211,7 +211,7 @@ class HyperbandOracle(RecordedOracle, kt.oracles.HyperbandOracle):
             return None
         taken = set(self._draw_of.values())
         n = next(n for n in itertools.count() if n not in taken)
-        values = self._draw(n)
+        values = self.draw(n)
         if values is None:
             self._exhausted = True
             return None
@@ -279,7 +279,7 @@ class HyperbandOracle(RecordedOracle, kt.oracles.HyperbandOracle):
             "tuner/round": rung,
         }
 
-    def _draw(self, n: int) -> Values | None:
+    def draw(self, n: int) -> Values | None:
         """The n-th configuration of the study's sequence, all of them different."""
         while len(self._draws) <= n:
             values = self._different(len(self._draws))
@@ -316,7 +316,7 @@ class HyperbandOracle(RecordedOracle, kt.oracles.HyperbandOracle):
         }
         places = (b for b in self.brackets for _ in range(self._get_size(b.number, 0)))
         for n, bracket in enumerate(places):
-            values = self._draw(n) if roots else None
+            values = self.draw(n) if roots else None
             if values is None:
                 break
             root = roots.pop(self._compute_values_hash(values), None)

@@ -48,7 +48,7 @@ def plan(arguments: Arguments, workers: int) -> Json:
     )
     trials, epochs = oracle.planned()
     build, coefficients = measure(arguments.dataset)
-    draws = [values for n in range(DRAWS) if (values := oracle._draw(n))]
+    draws = [values for n in range(DRAWS) if (values := oracle.draw(n))]
     train_size = SHAPES[arguments.dataset].train_size
     features = SHAPES[arguments.dataset].features
     epoch = float(

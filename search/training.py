@@ -129,6 +129,20 @@ class EpochLoop:
         ]
 
 
+def seed_weights(model: keras.Model, seed: int) -> None:
+    """Draws every Dense kernel again from its own initializer, by `seed` and place alone.
+
+    What Keras drew came from Python's global generator, which a worker's other threads use too.
+    """
+    dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
+    for place, layer in enumerate(dense):
+        config = layer.kernel_initializer.get_config()
+        if "seed" in config:
+            config["seed"] = int(np.random.default_rng([seed, place]).integers(2**31))
+            initializer = type(layer.kernel_initializer).from_config(config)
+            layer.kernel.assign(initializer(layer.kernel.shape))
+
+
 def fit(
     loop: EpochLoop,
     epochs: int,

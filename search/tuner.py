@@ -4,6 +4,7 @@ import contextlib
 import io
 import queue
 import time
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -216,7 +217,7 @@ class StudyTuner(kt.Tuner):
             unpack(content)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
             self.progress.says(f"{path.name} of trial {trial_id} cannot be read: {error}")
             return None
         return content
@@ -291,20 +292,16 @@ class StudyTuner(kt.Tuner):
         self._drop_states(trial, keep=epoch)
 
     def _end(self, trial: Trial, report: Report) -> None:
-        """Files first, the trial's own last but for what is written for KerasTuner's sake."""
+        """Checkpoints first, then the trial's own file, which makes it ended."""
         trial.run["ended"] = time.time()
         trial.run["seconds"] = sum(row["seconds"] for row in trial.run["epochs"])
         trial.status = FAILED if report.failure else COMPLETED
         trial.message = report.failure or None
         events.end(self.study, trial)
-        epoch = trial.hyperparameters.values["tuner/epochs"]
         if report.finished:
-            own = f"trial_{trial.trial_id}"
-            self.study.write_json(f"{own}/build_config.json", report.build_config)
-            self.study.write(f"{own}/{WEIGHTS}", report.weights_file)
-            self.study.write(f"{own}/{state_file(epoch)}", report.state)
+            self._keep(trial, report)
         self.oracle.end_trial(trial)
-        self._drop_states(trial, keep=epoch)
+        self._drop_states(trial, keep=trial.hyperparameters.values["tuner/epochs"])
         self._prune()
         self.progress.trial_ends(trial)
         self._recycle(report)
@@ -313,6 +310,19 @@ class StudyTuner(kt.Tuner):
                 f"{self._crashes} trials crashed one after another, the last with: "
                 f"{report.failure}. All is saved: mend the cause and run the same command again"
             )
+
+    def _keep(self, trial: Trial, report: Report) -> None:
+        """Writes what a promotion or `get_best_models` may want of a trial."""
+        own = f"trial_{trial.trial_id}"
+        self.oracle.score_trial(trial)
+        may_be_promoted = self.oracle.can_be_promoted(trial.trial_id)
+        if may_be_promoted:
+            epoch = trial.hyperparameters.values["tuner/epochs"]
+            self.study.write(f"{own}/{state_file(epoch)}", report.state)
+        # A promoted trial may come to be among the best: KerasTuner then loads its parent too.
+        if may_be_promoted or trial in self.oracle.get_best_trials(KEPT_CHECKPOINTS):
+            self.study.write_json(f"{own}/build_config.json", report.build_config)
+            self.study.write(f"{own}/{WEIGHTS}", report.weights_file)
 
     def _drop_states(self, trial: Trial, keep: int) -> None:
         """Removes a trial's checkpoints but that of one epoch."""
@@ -330,7 +340,7 @@ class StudyTuner(kt.Tuner):
         best = self.oracle.get_best_trials(KEPT_CHECKPOINTS)
         kept = {t.trial_id for t in best}
         # Stock KerasTuner loads a promoted model's parent first (hyperband.py).
-        kept |= {t.hyperparameters.values.get("tuner/trial_id") for t in best}
+        kept |= {t.hyperparameters.values.get("tuner/trial_id") for t in best} | resuming
         for trial_id, trial in self.oracle.trials.items():
             if trial.status != COMPLETED or trial_id in self._pruned:
                 continue
@@ -339,9 +349,8 @@ class StudyTuner(kt.Tuner):
             if not needed:
                 epoch = trial.hyperparameters.values["tuner/epochs"]
                 self.study.remove(f"{own}/{state_file(epoch)}")
-            if trial_id not in kept:
+            if trial_id not in kept and not needed:
                 self.study.remove(f"{own}/{WEIGHTS}")
-            if not needed and trial_id not in kept:
                 self._pruned.add(trial_id)
 
     def _recycle(self, report: Report) -> None:

@@ -115,13 +115,13 @@ class Session:
         import keras_tuner as kt
 
         from search.diagnostics import Probe
-        from search.training import EpochLoop, unpack
+        from search.training import EpochLoop, seed_weights, unpack
 
         keras.backend.clear_session()
         gc.collect()
-        keras.utils.set_random_seed(work.seed)
         hp = kt.HyperParameters.from_config(work.hyperparameters)
         model = hypermodel.build(hp)
+        seed_weights(model, work.seed)
         self.loop: EpochLoop = EpochLoop(model, data, hp.values["batch_size"], work.seed)
         self.probe = Probe.of(data)
         self.work = work

@@ -157,7 +157,7 @@ def test_stock_starves_after_failures_and_ours_promotes(ours, tmp_path):
 
 def test_more_failures_than_winners_needed_promotes_those_left(ours):
     oracle = ours(small_space(100))
-    survivors = {oracle._draw(n)["a"] for n in (2, 6)}
+    survivors = {oracle.draw(n)["a"] for n in (2, 6)}
     fails = set(range(100)) - survivors
     trials = play(oracle, workers=2, fails=lambda v: loser_of_round(v, fails))
     assert rungs(trials)[2, 1] == 2

@@ -17,7 +17,7 @@ def networks():
 
 def draws(count, fixes=()):
     oracle = HyperbandOracle(None, narrowing.narrowed(fixes), max_epochs=27, seed=5)
-    return [oracle._draw(n) for n in range(count)]
+    return [oracle.draw(n) for n in range(count)]
 
 
 def test_defaults_are_the_assignments_network_of_exercises_1_to_3(networks, make_hp):

@@ -1,5 +1,7 @@
 """The compiled loop trains what model.fit trains."""
 
+import random
+
 import keras
 import numpy as np
 import pytest
@@ -134,6 +136,22 @@ def test_resumed_from_its_state_goes_on_bit_for_bit(build, digits, optimizer):
     rest = training.fit(loop, 4, initial_epoch=2).history
     assert rest["loss"] == whole["loss"][2:]
     assert rest["val_accuracy"] == whole["val_accuracy"][2:]
+
+
+def test_weights_follow_their_seed_and_nothing_else(build):
+    """Not Python's global generator, from which Keras takes seeds while other threads do too."""
+    drawn = []
+    for seed in (1, 1, 2):
+        model, _ = build(initializer="he_normal")
+        random.random()
+        training.seed_weights(model, seed)
+        drawn.append([layer.kernel.numpy() for layer in model.layers])
+    same, again, other = drawn
+    assert all(np.array_equal(a, b) for a, b in zip(same, again, strict=True))
+    assert not any(np.array_equal(a, b) for a, b in zip(same, other, strict=True))
+    # The two hidden layers of one shape differ; He's standard deviation is sqrt(2 / inputs).
+    assert not np.array_equal(same[1], same[2])
+    assert same[0].std() == pytest.approx(np.sqrt(2 / 64), rel=0.05)
 
 
 def test_state_of_another_model_is_refused(build, digits):

@@ -1,0 +1,1 @@
+"""Speed as ratios against a baseline, measured in one run on one machine; run on an idle one."""

@@ -1,0 +1,92 @@
+"""How much longer an epoch takes than its matrix products alone, on one thread.
+
+Run as: python -m benchmarks.epoch
+
+The baseline is a TensorFlow loop of as many steps that does nothing but the three products of
+every Dense layer (output, gradient of the weights, gradient of the input) at the same shapes;
+`needed` leaves out the gradient of the first layer's input, which training never takes. Epochs of
+both are timed in turn, so that what disturbs the machine disturbs both; medians are compared.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+
+import keras_tuner as kt
+import tensorflow as tf
+
+from search import data
+from search.baselines import BASELINES, complete
+from search.space import DenseNetworks
+from search.training import EpochLoop
+from search.workers import one_thread
+
+EPOCHS = 9
+BATCH = 64
+LIMITS = {"784-128-128-128-10": 1.35, "784-512-256-128-10, batch norm, dropout": 1.6}
+
+
+def products(widths: list[int], steps: int, first_input: bool) -> Callable[[], tf.Tensor]:
+    """A compiled loop of the matrix products of a dense network's training steps."""
+    pairs = list(zip(widths, widths[1:], strict=False))
+    weights = [tf.Variable(tf.random.normal(pair, stddev=0.05)) for pair in pairs]
+    signals = [tf.Variable(tf.random.normal((BATCH, width))) for width in widths]
+
+    @tf.function
+    def run() -> tf.Tensor:
+        total = tf.constant(0.0)
+        for _ in tf.range(steps):
+            for i, weight in enumerate(weights):
+                outputs = [
+                    tf.matmul(signals[i], weight),
+                    tf.matmul(signals[i], signals[i + 1], transpose_a=True),
+                ]
+                if i or first_input:
+                    outputs.append(tf.matmul(signals[i + 1], weight, transpose_b=True))
+                # Every product is used, or TensorFlow would leave it out.
+                total += tf.add_n([output[0, 0] for output in outputs])
+        return total
+
+    return run
+
+
+def timed(function: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    function()
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    """Prints a table for the README."""
+    one_thread()
+    images = data.load("fashion-mnist", seed=1)
+    size = len(images.x_train)
+    hypermodel = DenseNetworks(784, 10, size, 1)
+    changes = [{"batch_size": BATCH}, BASELINES["4 final"]]
+    print("| network, batch 64, 54,000 images, 1 thread | epoch | products | ratio | limit |", end="")
+    print(" needed products | ratio |\n| --- | --- | --- | --- | --- | --- | --- |")
+    for (name, limit), change in zip(LIMITS.items(), changes, strict=True):
+        hp = kt.HyperParameters()
+        hp.values = values = complete(change)
+        loop = EpochLoop(hypermodel.build(hp), images, BATCH, seed=1)
+        widths = [784, *(values[f"units_{i}"] for i in (1, 2, 3)), 10]
+        every, needed = (products(widths, loop.steps, first) for first in (True, False))
+        epochs = iter(range(100))
+        runs: list[Callable[[], object]] = [
+            lambda loop=loop, epochs=epochs: loop.train(next(epochs)),
+            lambda every=every: every().numpy(),
+            lambda needed=needed: needed().numpy(),
+        ]
+        for run in runs:
+            run()
+        rounds = [[timed(run) for run in runs] for _ in range(EPOCHS)]
+        epoch, all_products, needed_products = map(statistics.median, zip(*rounds, strict=True))
+        print(
+            f"| {name} | {epoch:.3f} s | {all_products:.3f} s | {epoch / all_products:.2f} | "
+            f"{limit} | {needed_products:.3f} s | {epoch / needed_products:.2f} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
