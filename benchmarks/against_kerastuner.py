@@ -52,9 +52,7 @@ def stock(directory: Path) -> list[float]:
     x_train, x_validation = (
         x.astype("float32") / images.levels for x in (images.x_train, images.x_validation)
     )
-    oracle = FixedList(
-        kt.Objective("val_accuracy", "max"), hyperparameters=narrowing.narrowed([])
-    )
+    oracle = FixedList(kt.Objective("val_accuracy", "max"), hyperparameters=narrowing.narrowed([]))
     hypermodel = space.DenseNetworks(784, 10, len(x_train), EPOCHS)
     tuner = kt.Tuner(oracle, hypermodel, directory=str(directory), project_name="stock")
     tuner.search(
@@ -94,9 +92,7 @@ def ours(directory: Path) -> list[float]:
             StudyTuner(study, oracle, hypermodel, Display("ours", Console(stderr=True))).search(
                 images, client
             )
-    scores = {
-        str(configuration(t.hyperparameters.values)): t.score for t in oracle.trials.values()
-    }
+    scores = {str(configuration(t.hyperparameters.values)): t.score for t in oracle.trials.values()}
     return [scores[str(values)] for values in chosen]
 
 
@@ -123,7 +119,9 @@ def main() -> None:
 
     work = CONFIGURATIONS * EPOCHS
     (stock_seconds, stock_scores), (our_seconds, our_scores) = timed("stock"), timed("ours")
-    print(f"| {CONFIGURATIONS} configurations, {EPOCHS} epochs each | seconds | epochs per second |")
+    print(
+        f"| {CONFIGURATIONS} configurations, {EPOCHS} epochs each | seconds | epochs per second |"
+    )
     print("| --- | --- | --- |")
     print(f"| stock KerasTuner, model.fit | {stock_seconds:.0f} | {work / stock_seconds:.2f} |")
     print(f"| this project | {our_seconds:.0f} | {work / our_seconds:.2f} |")

@@ -85,9 +85,7 @@ def plan(
     from search.plan import plan as planned_study
     from search.run import Arguments, cores
 
-    arguments = Arguments(
-        dataset.value, max_epochs, factor, iterations, seed, tuple(fix or ())
-    )
+    arguments = Arguments(dataset.value, max_epochs, factor, iterations, seed, tuple(fix or ()))
     planned = planned_study(arguments, at_least_one(workers) or cores())
     if as_json:
         print(json.dumps(planned, allow_nan=False))

@@ -85,9 +85,7 @@ def load(name: DatasetName, seed: int, data_dir: Path | None = None) -> Data:
     )
 
 
-def stratified_split(
-    labels: np.ndarray, share: float, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
+def stratified_split(labels: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Sorted indices (kept, held out), where `share` of every class, rounded, is held out."""
     generator = np.random.default_rng(seed)
     held_out = np.zeros(len(labels), bool)

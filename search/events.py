@@ -78,7 +78,7 @@ def end(study: Study, trial: Trial) -> None:
 
 def _append(study: Study, trial_id: str, run: str, events: list[Event]) -> None:
     path = study.trial_directory(trial_id) / f"{run}{FILE}"
-    with disk_faults(path), open(path, "ab") as file:
+    with disk_faults(path), path.open("ab") as file:
         file.write(_records(events))
 
 

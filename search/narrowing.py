@@ -41,9 +41,7 @@ def narrowed(fixes: Sequence[str]) -> kt.HyperParameters:
 
 def admits(space: kt.HyperParameters, values: Values) -> bool:
     """Whether a whole configuration lies in a narrowed space."""
-    return all(
-        _holds(hp, values[hp.name]) for hp in space.space if values.get(hp.name) is not None
-    )
+    return all(_holds(hp, values[hp.name]) for hp in space.space if values.get(hp.name) is not None)
 
 
 def _holds(hp: Any, value: Any) -> bool:

@@ -1,5 +1,6 @@
 """What a study would take here: Hyperband's schedule, and times from a few seconds of measuring."""
 
+import itertools
 import math
 import time
 from typing import Any
@@ -51,9 +52,7 @@ def plan(arguments: Arguments, workers: int) -> Json:
     draws = [values for n in range(DRAWS) if (values := oracle.draw(n))]
     train_size = SHAPES[arguments.dataset].train_size
     features = SHAPES[arguments.dataset].features
-    epoch = float(
-        np.mean([costs(values, features, train_size) @ coefficients for values in draws])
-    )
+    epoch = float(np.mean([costs(values, features, train_size) @ coefficients for values in draws]))
     brackets: list[dict[str, Any]] = []
     for bracket, rung, size, each in oracle.sizes():
         if rung == 0:
@@ -107,7 +106,7 @@ def measure(dataset: DatasetName) -> tuple[float, np.ndarray]:
 def costs(values: dict[str, Any], features: int, images: int) -> np.ndarray:
     """What an epoch consists of: steps, layer steps, multiplications, weight updates. Shape (4,)."""
     widths = [features, *(values[f"units_{i}"] for i in range(1, values["layers"] + 1)), 10]
-    weights = sum(a * b for a, b in zip(widths, widths[1:], strict=False))
+    weights = sum(a * b for a, b in itertools.pairwise(widths))
     steps = math.ceil(images / values["batch_size"])
     return np.array([steps, steps * (len(widths) - 1), images * weights, steps * weights], float)
 

@@ -128,7 +128,7 @@ def make_tuner(study: Study, arguments: Arguments, images: data.Data, display: A
     from search.tuner import StudyTuner
 
     hyperparameters = narrowing.narrowed(arguments.fix)
-    first = []
+    first: list[Json] = []
     if arguments.seed_with:
         first, left_out = baselines.within(hyperparameters)
         if left_out:

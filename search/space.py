@@ -34,9 +34,7 @@ def declare(hp: kt.HyperParameters) -> Values:
     v["layers"] = hp.Int("layers", 1, MAX_LAYERS, default=3)
     for i in range(1, MAX_LAYERS + 1):
         with hp.conditional_scope("layers", list(range(i, MAX_LAYERS + 1))):
-            v[f"units_{i}"] = hp.Int(
-                f"units_{i}", 32, 1024, step=2, sampling="log", default=128
-            )
+            v[f"units_{i}"] = hp.Int(f"units_{i}", 32, 1024, step=2, sampling="log", default=128)
     v["activation"] = hp.Choice("activation", ACTIVATIONS, default="relu")
     v["initializer"] = hp.Choice("initializer", INITIALIZERS, default="glorot_uniform")
     v["batch_size"] = hp.Choice("batch_size", [32, 64, 128, 256, 512], default=32)
@@ -82,9 +80,7 @@ class SmoothedCrossentropy(keras.losses.Loss):
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """y_true: (batch,) or (batch, 1) integers. y_pred: (batch, classes) probabilities."""
         labels = keras.ops.one_hot(keras.ops.reshape(y_true, (-1,)), y_pred.shape[-1])
-        return keras.losses.categorical_crossentropy(
-            labels, y_pred, label_smoothing=self.smoothing
-        )
+        return keras.losses.categorical_crossentropy(labels, y_pred, label_smoothing=self.smoothing)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "smoothing": self.smoothing}

@@ -80,11 +80,11 @@ class Study:
         with disk_faults(path):
             path.parent.mkdir(exist_ok=True)
             try:
-                with open(partial, "wb") as file:
+                with partial.open("wb") as file:
                     file.write(content)
                     file.flush()
                     os.fsync(file.fileno())
-                os.replace(partial, path)
+                partial.replace(path)
             except OSError:
                 partial.unlink(missing_ok=True)
                 raise
@@ -128,7 +128,7 @@ class Study:
         """Keeps a torn file, as NAME.torn, where nothing takes it for a whole one."""
         path = self.directory / name
         with disk_faults(path):
-            os.replace(path, path.with_name(path.name + ".torn"))
+            path.replace(path.with_name(path.name + ".torn"))
 
     def remove(self, name: str) -> None:
         with disk_faults(self.directory / name):

@@ -46,7 +46,9 @@ def study_record(study: Study) -> Json:
     except ValueError as error:
         raise Misuse(f"{study.directory}/study.json is torn: {error}") from error
     if about is None:
-        raise Misuse(f"there is no study {study.name} in {study.logs}/: python -m search run makes one")
+        raise Misuse(
+            f"there is no study {study.name} in {study.logs}/: python -m search run makes one"
+        )
     return about
 
 

@@ -2,16 +2,14 @@
 
 The step itself is Keras' own `train_step`, so losses, metrics, regularisers and layers are Keras'.
 What `model.fit` spends most of its time on is gone: images stay resident as uint8, an epoch's
-shuffled order is gathered inside the graph, and the optimizers that TensorFlow has fused kernels
-for use them.
+shuffled order is gathered inside the graph, and what Keras computes in many operations is computed
+in few (search/kernels.py).
 """
 
-import functools
 import io
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from types import MethodType
 from typing import Any
 
 import keras
@@ -19,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from search.data import Data
+from search.kernels import cheapen
 
 EVALUATION_BATCH = 2000
 """Images a forward pass of the validation takes; its activations still fit the caches."""
@@ -51,7 +50,11 @@ class EpochLoop:
         self.seed = seed
         self.steps = math.ceil(len(data.x_train) / batch_size)
         model.optimizer.build(model.trainable_variables)
-        use_fused_kernels(model.optimizer)
+        cheapen(model)
+        # Metrics make their variables when first used: in a trace, it would be traced twice.
+        model.compute_metrics(
+            None, tf.zeros((1,), tf.int32), tf.zeros((1, *model.output_shape[1:]))
+        )
         self._seed_generators = [
             layer.seed_generator for layer in model.layers if hasattr(layer, "seed_generator")
         ]
@@ -123,9 +126,7 @@ class EpochLoop:
         # Dropout's seed states are set anew each epoch: they are no part of the state.
         seeds = {id(generator.state) for generator in self._seed_generators}
         return [
-            v
-            for v in [*self.model.weights, *self.model.optimizer.variables]
-            if id(v) not in seeds
+            v for v in [*self.model.weights, *self.model.optimizer.variables] if id(v) not in seeds
         ]
 
 
@@ -185,93 +186,6 @@ def resident(array: np.ndarray) -> tf.Tensor:
     if id(array) not in _resident:
         _resident[id(array)] = (array, tf.constant(array))
     return _resident[id(array)][1]
-
-
-def use_fused_kernels(optimizer: keras.optimizers.Optimizer) -> None:
-    """Replaces the update of SGD, RMSprop, Adam and AdamW by TensorFlow's fused kernels.
-
-    Clipping, weight decay, schedules and the count of iterations remain Keras'. Any other
-    optimizer, or an option the kernel has not, keeps Keras' own update.
-    """
-    kernels: dict[type, Callable[..., None]] = {
-        keras.optimizers.SGD: _sgd,
-        keras.optimizers.RMSprop: _rmsprop,
-        keras.optimizers.Adam: _adam,
-        keras.optimizers.AdamW: _adam,
-    }
-    kernel = kernels.get(type(optimizer))
-    if kernel is None or getattr(optimizer, "amsgrad", False):
-        return
-    if isinstance(optimizer, keras.optimizers.RMSprop):
-        if optimizer.centered:
-            return
-        # The kernel writes a momentum even where it is 0; these are no optimizer state.
-        scratch = [tf.Variable(tf.zeros(v.shape)) for v in optimizer._velocities]
-        kernel = functools.partial(_rmsprop, scratch=scratch)
-
-    def update(
-        self: keras.optimizers.Optimizer,
-        gradients: list[tf.Tensor],
-        variables: list[keras.Variable],
-        learning_rate: Any,
-    ) -> None:
-        kernel(self, gradients, variables, tf.cast(learning_rate, tf.float32))
-
-    optimizer._backend_update_step = MethodType(update, optimizer)
-
-
-def _sgd(optimizer: Any, gradients: Any, variables: Any, rate: tf.Tensor) -> None:
-    for gradient, variable in zip(gradients, variables, strict=True):
-        handle = variable.value.handle
-        if not optimizer.momentum:
-            tf.raw_ops.ResourceApplyGradientDescent(var=handle, alpha=rate, delta=gradient)
-            continue
-        slot = optimizer.momentums[optimizer._get_variable_index(variable)]
-        tf.raw_ops.ResourceApplyKerasMomentum(
-            var=handle,
-            accum=slot.value.handle,
-            lr=rate,
-            grad=gradient,
-            momentum=optimizer.momentum,
-            use_nesterov=optimizer.nesterov,
-        )
-
-
-def _rmsprop(
-    optimizer: Any, gradients: Any, variables: Any, rate: tf.Tensor, scratch: list[tf.Variable]
-) -> None:
-    momentums = [m.value for m in optimizer._momentums] or scratch
-    for gradient, variable in zip(gradients, variables, strict=True):
-        i = optimizer._get_variable_index(variable)
-        tf.raw_ops.ResourceApplyRMSProp(
-            var=variable.value.handle,
-            ms=optimizer._velocities[i].value.handle,
-            mom=momentums[i].handle,
-            lr=rate,
-            rho=optimizer.rho,
-            momentum=optimizer.momentum,
-            epsilon=optimizer.epsilon,
-            grad=gradient,
-        )
-
-
-def _adam(optimizer: Any, gradients: Any, variables: Any, rate: tf.Tensor) -> None:
-    step = tf.cast(optimizer.iterations.value + 1, tf.float32)
-    powers = tf.pow(optimizer.beta_1, step), tf.pow(optimizer.beta_2, step)
-    for gradient, variable in zip(gradients, variables, strict=True):
-        i = optimizer._get_variable_index(variable)
-        tf.raw_ops.ResourceApplyAdam(
-            var=variable.value.handle,
-            m=optimizer._momentums[i].value.handle,
-            v=optimizer._velocities[i].value.handle,
-            beta1_power=powers[0],
-            beta2_power=powers[1],
-            lr=rate,
-            beta1=optimizer.beta_1,
-            beta2=optimizer.beta_2,
-            epsilon=optimizer.epsilon,
-            grad=gradient,
-        )
 
 
 def pack(state: Sequence[np.ndarray]) -> bytes:

@@ -4,7 +4,6 @@ import contextlib
 import io
 import queue
 import time
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -14,6 +13,7 @@ from distributed import Client, Future, KilledWorker
 from keras_tuner.src.engine import metrics_tracking as kt_metrics
 
 from search import events
+from search.checkpoints import Checkpoints
 from search.data import Data
 from search.errors import Failure
 from search.oracles import (
@@ -26,17 +26,10 @@ from search.oracles import (
     configuration,
 )
 from search.store import Study
-from search.training import unpack
 from search.workers import EPOCHS_TOPIC, Report, Row, Training, Work, addresses, evaluate
-
-KEPT_CHECKPOINTS = 10
-"""Of the best trials; `get_best_models` loads them."""
 
 MODELS_A_PROCESS = 60
 """Keras and TensorFlow leak some 4.5 MB a model: 300 MB, then a worker process is replaced."""
-
-WEIGHTS = "checkpoint.weights.h5"
-"""The best epoch's weights, where KerasTuner looks for them."""
 
 CRASHES_IN_A_ROW = 3
 """Trials that fail one after another for other reasons than divergence end the study."""
@@ -60,7 +53,7 @@ class Active:
 
     trial: Trial
     work: Work
-    future: Future
+    future: Future[Report]
     logged: int
 
 
@@ -83,10 +76,8 @@ class StudyTuner(kt.Tuner):
         self.progress = progress
         # KerasTuner's constructor would reload by its own rules and print that it does.
         with contextlib.redirect_stdout(io.StringIO()):
-            super().__init__(
-                oracle, hypermodel, directory=str(study.logs), project_name=study.name
-            )
-        self._pruned: set[str] = set()
+            super().__init__(oracle, hypermodel, directory=str(study.logs), project_name=study.name)
+        self._checkpoints = Checkpoints(study, oracle, progress.says)
         self._restore()
 
     def _populate_initial_space(self) -> None:
@@ -168,7 +159,7 @@ class StudyTuner(kt.Tuner):
         run.setdefault("started", time.time())
         run.setdefault("epochs", [])
         run["attempts"] = run.get("attempts", 0) + 1
-        first, state = self._resume_point(trial)
+        first, state = self._checkpoints.resume_point(trial)
         run["epochs"] = run["epochs"][: max(0, first - values["tuner/initial_epoch"])]
         set_metrics(trial, run["epochs"])
         events.begin(self.study, trial)
@@ -185,42 +176,6 @@ class StudyTuner(kt.Tuner):
             best=best_of(run["epochs"]),
         )
         self._submit(trial, work, state)
-
-    def _resume_point(self, trial: Trial) -> tuple[int, bytes | None]:
-        """The epoch a trial goes on from, and the state to go on with.
-
-        Its own checkpoint; else its parent's last; else, where both are lost, the beginning of
-        the whole chain, whose epochs give the same weights again.
-        """
-        values = trial.hyperparameters.values
-        initial = values["tuner/initial_epoch"]
-        reached = initial + len(trial.run["epochs"])
-        if reached > initial:
-            state = self._read_state(trial.trial_id, reached)
-            if state:
-                return reached, state
-        if not initial:
-            return 0, None
-        state = self._read_state(values["tuner/trial_id"], initial)
-        if state:
-            return initial, state
-        self.progress.says(
-            f"trial {trial.trial_id}: no checkpoint of trial {values['tuner/trial_id']}; "
-            f"training its {initial} epochs again"
-        )
-        return 0, None
-
-    def _read_state(self, trial_id: str, epoch: int) -> bytes | None:
-        path = self.study.trial_directory(trial_id) / state_file(epoch)
-        try:
-            content = path.read_bytes()
-            unpack(content)
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
-            self.progress.says(f"{path.name} of trial {trial_id} cannot be read: {error}")
-            return None
-        return content
 
     def _stretch(self) -> float:
         return max(0.0, min(self._checkpoint_seconds, self._time_left()))
@@ -287,9 +242,9 @@ class StudyTuner(kt.Tuner):
         epoch = report.rows[-1]["epoch"] + 1
         if epoch <= trial.hyperparameters.values["tuner/initial_epoch"]:
             return
-        self.study.write(f"trial_{trial.trial_id}/{state_file(epoch)}", report.state)
+        self._checkpoints.write_state(trial, epoch, report.state)
         self.oracle._save_trial(trial)
-        self._drop_states(trial, keep=epoch)
+        self._checkpoints.drop_states(trial, keep=epoch)
 
     def _end(self, trial: Trial, report: Report) -> None:
         """Checkpoints first, then the trial's own file, which makes it ended."""
@@ -299,10 +254,10 @@ class StudyTuner(kt.Tuner):
         trial.message = report.failure or None
         events.end(self.study, trial)
         if report.finished:
-            self._keep(trial, report)
+            self._checkpoints.keep(trial, report)
         self.oracle.end_trial(trial)
-        self._drop_states(trial, keep=trial.hyperparameters.values["tuner/epochs"])
-        self._prune()
+        self._checkpoints.drop_states(trial, keep=trial.hyperparameters.values["tuner/epochs"])
+        self._checkpoints.prune()
         self.progress.trial_ends(trial)
         self._recycle(report)
         if self._crashes >= CRASHES_IN_A_ROW:
@@ -311,57 +266,10 @@ class StudyTuner(kt.Tuner):
                 f"{report.failure}. All is saved: mend the cause and run the same command again"
             )
 
-    def _keep(self, trial: Trial, report: Report) -> None:
-        """Writes what a promotion or `get_best_models` may want of a trial."""
-        own = f"trial_{trial.trial_id}"
-        self.oracle.score_trial(trial)
-        may_be_promoted = self.oracle.can_be_promoted(trial.trial_id)
-        if may_be_promoted:
-            epoch = trial.hyperparameters.values["tuner/epochs"]
-            self.study.write(f"{own}/{state_file(epoch)}", report.state)
-        # A promoted trial may come to be among the best: KerasTuner then loads its parent too.
-        if may_be_promoted or trial in self.oracle.get_best_trials(KEPT_CHECKPOINTS):
-            self.study.write_json(f"{own}/build_config.json", report.build_config)
-            self.study.write(f"{own}/{WEIGHTS}", report.weights_file)
-
-    def _drop_states(self, trial: Trial, keep: int) -> None:
-        """Removes a trial's checkpoints but that of one epoch."""
-        for path in self.study.trial_directory(trial.trial_id).glob("state-*.npz"):
-            if path.name != state_file(keep):
-                self.study.remove(f"trial_{trial.trial_id}/{path.name}")
-
-    def _prune(self) -> None:
-        """Drops the checkpoints that no promotion can need and all but the best weights."""
-        resuming = {
-            t.hyperparameters.values.get("tuner/trial_id")
-            for t in self.oracle.trials.values()
-            if t.status == RUNNING
-        }
-        best = self.oracle.get_best_trials(KEPT_CHECKPOINTS)
-        kept = {t.trial_id for t in best}
-        # Stock KerasTuner loads a promoted model's parent first (hyperband.py).
-        kept |= {t.hyperparameters.values.get("tuner/trial_id") for t in best} | resuming
-        for trial_id, trial in self.oracle.trials.items():
-            if trial.status != COMPLETED or trial_id in self._pruned:
-                continue
-            own = f"trial_{trial_id}"
-            needed = trial_id in resuming or self.oracle.can_be_promoted(trial_id)
-            if not needed:
-                epoch = trial.hyperparameters.values["tuner/epochs"]
-                self.study.remove(f"{own}/{state_file(epoch)}")
-            if trial_id not in kept and not needed:
-                self.study.remove(f"{own}/{WEIGHTS}")
-                self._pruned.add(trial_id)
-
     def _recycle(self, report: Report) -> None:
         """Replaces a worker process of ours that has built enough models; it is idle now."""
         if report.models_built >= MODELS_A_PROCESS and self._client.cluster is not None:
             self._client.restart_workers([report.worker], raise_for_error=False)
-
-
-def state_file(epoch: int) -> str:
-    """Name of the checkpoint after so many epochs."""
-    return f"state-{epoch:05d}.npz"
 
 
 def best_of(rows: list[Row]) -> float | None:

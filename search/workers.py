@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import dask
 from distributed import Client, LocalCluster, Worker, WorkerPlugin, get_worker
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import keras_tuner as kt
     import numpy as np
 
-    from search.training import EpochLoop
 
 Row = dict[str, Any]
 
@@ -205,7 +204,7 @@ def _weights_file(model: Any) -> bytes:
 def evaluate(work: Work, before: "Report | bytes | None" = None) -> Report:
     """Does a piece of work in a worker, from the state `before` it; the task that dask runs."""
     worker = get_worker()
-    plugin: Training = worker.plugins[PLUGIN]
+    plugin = cast(Training, worker.plugins[PLUGIN])
     with plugin.lock:
         cpu = time.process_time()
         session = plugin.session
@@ -243,10 +242,11 @@ def cluster(workers: int, scheduler: str | None) -> Iterator[Client]:
                 raise Failure(f"the cluster at {scheduler} has no workers: start some first")
             yield client
         return
+    # Dask has malloc hand freed memory back at once, and either threshold, once set, ends malloc's
+    # own adjusting of the other: a step's buffers would be mapped and faulted in anew each time.
     settings = {
-        # Dask hands freed memory back at once by default; training frees and takes it every step.
-        "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 2**30,
-        "distributed.worker.memory.terminate": False,
+        "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 2**32,
+        "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 2**30,
     }
     with (
         tempfile.TemporaryDirectory(prefix="search-") as scratch,

@@ -54,7 +54,17 @@ def test_help_has_examples_and_does_not_wait_for_tensorflow(command):
         (["run", "--study", ""], "study name"),
         (["run", "--study", "s", "--dataset", "digits", "--fix", "activaton=relu"], "activation"),
         (
-            ["run", "--study", "s", "--dataset", "digits", "--fix", "layers=1", "--fix", "layers=2"],
+            [
+                "run",
+                "--study",
+                "s",
+                "--dataset",
+                "digits",
+                "--fix",
+                "layers=1",
+                "--fix",
+                "layers=2",
+            ],
             "fixed twice",
         ),
         (["plan", "--max-epochs", "0"], "at least the factor"),

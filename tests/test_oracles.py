@@ -103,7 +103,9 @@ def outcome(trials):
     )
 
 
-@pytest.mark.parametrize(("max_epochs", "trials", "epochs"), [(9, 23, 75), (27, 70, 375), (81, 211, 1767)])
+@pytest.mark.parametrize(
+    ("max_epochs", "trials", "epochs"), [(9, 23, 75), (27, 70, 375), (81, 211, 1767)]
+)
 def test_schedule_is_kerastuners(ours, max_epochs, trials, epochs):
     oracle = ours(max_epochs=max_epochs)
     assert oracle.planned() == (trials, epochs)
@@ -270,6 +272,7 @@ def test_stock_reloads_what_ours_wrote(ours, tmp_path):
 
 def test_checkpoints_are_needed_only_while_a_promotion_may_come(ours):
     oracle = ours(seed=6)
+    possible = set()
     while True:
         trial = oracle.create_trial("w")
         if trial.status != "RUNNING":

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import signal
 import subprocess
 import sys
@@ -36,7 +35,9 @@ def test_names_that_are_no_folder_are_refused(tmp_path, name):
 def test_folder_with_glob_characters_is_only_a_folder(tmp_path):
     study = Study(tmp_path / "logs[1]*", "s")
     with study.locked():
-        study.write_json("trial_0000/trial.json", {"hyperparameters": {}, "status": "", "metrics": {}})
+        study.write_json(
+            "trial_0000/trial.json", {"hyperparameters": {}, "status": "", "metrics": {}}
+        )
     assert study.trial_ids() == ["0000"]
 
 
@@ -105,7 +106,9 @@ def tiny_disk(tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)],
+        capture_output=True,
+        check=False,
     )
     if mounted.returncode:
         pytest.skip("cannot mount a small file system here")
@@ -120,4 +123,4 @@ def test_full_disk_loses_nothing_and_says_so(tiny_disk):
     with pytest.raises(Failure, match=r"No space left.*Nothing recorded is lost"):
         study.write("kept", b"x" * 100_000)
     assert (study.directory / "kept").read_bytes() == b"before"
-    assert os.listdir(study.directory) == ["kept"]
+    assert [path.name for path in study.directory.iterdir()] == ["kept"]

@@ -116,7 +116,9 @@ def test_killed_five_times_it_gives_what_an_undisturbed_run_gives(reference, tmp
         assert not alive, "workers outlive a killed driver"
     done = run(tmp_path, *options)
     assert done.returncode == 0, done.stderr
-    ended += [line.split("] trial ")[1][:4] for line in done.stderr.splitlines() if "] trial " in line]
+    ended += [
+        line.split("] trial ")[1][:4] for line in done.stderr.splitlines() if "] trial " in line
+    ]
     assert outcome(tmp_path) == outcome(reference[0])
     assert not [name for name, times in Counter(ended).items() if times > 1], "ended twice"
     check_events(tmp_path / "s")
@@ -129,7 +131,9 @@ def check_events(directory):
         events = EventAccumulator(str(path.parent / "validation"), {"scalars": 0}).Reload()
         points = events.Scalars("epoch_accuracy")
         assert [point.step for point in points] == [row["epoch"] for row in rows]
-        assert [point.value for point in points] == pytest.approx([row["val_accuracy"] for row in rows])
+        assert [point.value for point in points] == pytest.approx(
+            [row["val_accuracy"] for row in rows]
+        )
 
 
 def test_killed_workers_are_replaced_and_nothing_is_lost(reference, tmp_path):
@@ -296,7 +300,9 @@ def test_curves_of_layers_are_logged(reference):
     tags = EventAccumulator(str(trial)).Reload().Tags()["scalars"]
     for quantity in ("gradient_norm/", "weight_norm/"):
         assert {f"{quantity}hidden_1", f"{quantity}output"} <= set(tags)
-    assert {"saturated/hidden_1", "dead/hidden_1", "epoch_learning_rate", "epoch_seconds"} <= set(tags)
+    assert {"saturated/hidden_1", "dead/hidden_1", "epoch_learning_rate", "epoch_seconds"} <= set(
+        tags
+    )
 
 
 def test_external_cluster_is_used_by_its_address(reference, tmp_path):
