@@ -1,10 +1,11 @@
-"""The same fixed list of configurations, trained by stock KerasTuner and by this project.
+"""The same fixed lists of configurations, trained by stock KerasTuner and by this project.
 
 Run as: python -m benchmarks.against_kerastuner
 
 Each side is a process of its own, timed from its start to its end, imports and workers included.
-The stock side is `keras_tuner.Tuner` with `model.fit`, TensorFlow's threads as they come; ours is
-one worker a core, writing checkpoints, diagnostics and TensorBoard as it always does.
+The stock side is `keras_tuner.Tuner` with `model.fit` and Keras' TensorBoard callback, TensorFlow's
+threads as they come; ours is one worker a core, writing checkpoints, diagnostics and TensorBoard as
+it always does.
 """
 
 import json
@@ -17,25 +18,31 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.stats import t
 
-CONFIGURATIONS = 14
 EPOCHS = 5
 """Of each; Hyperband at 27 epochs by 3 trains 375 epochs in 70 trials, 5.4 a trial."""
 
 SEED = 1
 
+LISTS = {"assignment": (0, 7), "drawn": (7, 21)}
+"""Of the configurations of a study seeded with the baselines: those, and the random draws next."""
 
-def configurations() -> list[dict[str, Any]]:
-    """The first configurations that a study of the whole space draws."""
-    from search import narrowing
+
+def configurations(name: str) -> list[dict[str, Any]]:
+    """A list by name, the same on both sides."""
+    from search import baselines, narrowing
     from search.oracles import HyperbandOracle
 
-    oracle = HyperbandOracle(None, narrowing.narrowed([]), 27, seed=SEED)  # type: ignore[arg-type]
-    return [values for n in range(CONFIGURATIONS) if (values := oracle.draw(n))]
+    space = narrowing.narrowed([])
+    first, _ = baselines.within(space)
+    oracle = HyperbandOracle(None, space, 27, seed=SEED, first=first)  # type: ignore[arg-type]
+    return [values for n in range(*LISTS[name]) if (values := oracle.draw(n))]
 
 
-def stock(directory: Path) -> list[float]:
-    """Best val_accuracy of each configuration, by KerasTuner as everybody uses it."""
+def stock(name: str, directory: Path) -> list[float]:
+    """Best val_accuracy of each configuration, by KerasTuner as its users watch it."""
+    import keras
     import keras_tuner as kt
 
     from search import data, narrowing, space
@@ -43,11 +50,11 @@ def stock(directory: Path) -> list[float]:
     class FixedList(kt.Oracle):
         def populate_space(self, trial_id: str) -> dict[str, Any]:
             begun = len(self.trials)
-            if begun == CONFIGURATIONS:
+            if begun == len(chosen):
                 return {"status": "STOPPED"}
             return {"status": "RUNNING", "values": dict(chosen[begun])}
 
-    chosen = configurations()
+    chosen = configurations(name)
     images = data.load("fashion-mnist", SEED)
     x_train, x_validation = (
         x.astype("float32") / images.levels for x in (images.x_train, images.x_validation)
@@ -60,12 +67,13 @@ def stock(directory: Path) -> list[float]:
         images.y_train,
         epochs=EPOCHS,
         validation_data=(x_validation, images.y_validation),
+        callbacks=[keras.callbacks.TensorBoard(str(directory / "board"))],
         verbose=0,
     )
     return [oracle.trials[name].score for name in oracle.start_order]
 
 
-def ours(directory: Path) -> list[float]:
+def ours(name: str, directory: Path) -> list[float]:
     """The same by this project, with every core."""
     import concurrent.futures
 
@@ -87,7 +95,7 @@ def ours(directory: Path) -> list[float]:
 
             images = data.load("fashion-mnist", SEED)
             hypermodel = space.DenseNetworks(784, 10, len(images.x_train), EPOCHS)
-            chosen = configurations()
+            chosen = configurations(name)
             oracle = ListOracle(study, narrowing.narrowed([]), chosen, EPOCHS, SEED)
             StudyTuner(study, oracle, hypermodel, Display("ours", Console(stderr=True))).search(
                 images, client
@@ -96,49 +104,55 @@ def ours(directory: Path) -> list[float]:
     return [scores[str(values)] for values in chosen]
 
 
-def timed(side: str) -> tuple[float, np.ndarray]:
-    """Seconds that a side's process took, and its scores, shape (CONFIGURATIONS,)."""
+def timed(side: str, name: str) -> tuple[float, np.ndarray]:
+    """Seconds that a side's process took on a list, and its scores, shape (configurations,)."""
     with tempfile.TemporaryDirectory() as directory:
         environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
-        command = [sys.executable, "-m", "benchmarks.against_kerastuner", side, directory]
+        command = [sys.executable, "-m", "benchmarks.against_kerastuner", side, name, directory]
+        nowhere = subprocess.DEVNULL
         started = time.perf_counter()
-        subprocess.run(
-            command,
-            check=True,
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        subprocess.run(command, check=True, env=environment, stdout=nowhere, stderr=nowhere)
         seconds = time.perf_counter() - started
         return seconds, np.array(json.loads((Path(directory) / "scores.json").read_text()))
 
 
 def main() -> None:
     """Prints a table for the README."""
-    from scipy.stats import t
-
-    work = CONFIGURATIONS * EPOCHS
-    (stock_seconds, stock_scores), (our_seconds, our_scores) = timed("stock"), timed("ours")
+    print("| configurations, 5 epochs each | stock | epochs/s | ours | epochs/s | ratio |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    total = np.zeros(3)
+    differences: list[float] = []
+    for name in LISTS:
+        (stock_seconds, stock_scores), (our_seconds, our_scores) = (
+            timed(side, name) for side in ("stock", "ours")
+        )
+        row = np.array([len(stock_scores) * EPOCHS, stock_seconds, our_seconds])
+        print_row(f"{len(stock_scores)} {name}", row)
+        total += row
+        differences += list(100 * (our_scores - stock_scores))
+    print_row("all", total)
+    pairs = np.array(differences)
+    half = t.ppf(0.975, len(pairs) - 1) * pairs.std(ddof=1) / len(pairs) ** 0.5
     print(
-        f"| {CONFIGURATIONS} configurations, {EPOCHS} epochs each | seconds | epochs per second |"
+        f"\nBest val_accuracy, ours less stock, in {len(pairs)} pairs: {pairs.mean():+.2f} points, "
+        f"95 % interval [{pairs.mean() - half:+.2f}, {pairs.mean() + half:+.2f}]."
     )
-    print("| --- | --- | --- |")
-    print(f"| stock KerasTuner, model.fit | {stock_seconds:.0f} | {work / stock_seconds:.2f} |")
-    print(f"| this project | {our_seconds:.0f} | {work / our_seconds:.2f} |")
-    print(f"| ratio | | {stock_seconds / our_seconds:.1f} |")
-    difference = 100 * (our_scores - stock_scores)
-    half = t.ppf(0.975, CONFIGURATIONS - 1) * difference.std(ddof=1) / CONFIGURATIONS**0.5
+
+
+def print_row(name: str, row: np.ndarray) -> None:
+    """row: epochs, seconds of stock, seconds of ours."""
+    epochs, stock_seconds, our_seconds = row
     print(
-        f"\nMean val_accuracy {100 * stock_scores.mean():.2f} % and {100 * our_scores.mean():.2f} %; "
-        f"difference in pairs {difference.mean():+.2f} points, 95 % interval "
-        f"[{difference.mean() - half:+.2f}, {difference.mean() + half:+.2f}]."
+        f"| {name} | {stock_seconds:.0f} s | {epochs / stock_seconds:.2f} | {our_seconds:.0f} s | "
+        f"{epochs / our_seconds:.2f} | {stock_seconds / our_seconds:.1f} |",
+        flush=True,
     )
 
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        folder = Path(sys.argv[2])
-        result = {"stock": stock, "ours": ours}[sys.argv[1]](folder)
+        folder = Path(sys.argv[3])
+        result = {"stock": stock, "ours": ours}[sys.argv[1]](sys.argv[2], folder)
         (folder / "scores.json").write_text(json.dumps(result))
     else:
         main()

@@ -165,15 +165,19 @@ def run(
             "seed_with": seed_with and seed_with.value,
         },
     )
+    if checkpoint_every < 0:
+        raise Misuse(f"--checkpoint-every {checkpoint_every:g}: must be 0 or more seconds")
+    processes = at_least_one(workers) or cores()
+    seconds = seconds_of(time_budget)
     command = continuing(kept, data_dir)
     try:
         summary = run_study(
             kept,
             arguments,
-            workers=at_least_one(workers) or cores(),
+            workers=processes,
             scheduler=scheduler,
             data_dir=data_dir,
-            time_budget=seconds_of(time_budget),
+            time_budget=seconds,
             checkpoint_seconds=checkpoint_every,
             console=log,
         )

@@ -314,3 +314,26 @@ def test_external_cluster_is_used_by_its_address(reference, tmp_path):
         done = run(tmp_path, *SMALL, "--scheduler", cluster.scheduler_address)
         assert done.returncode == 0, done.stderr
     assert outcome(tmp_path) == outcome(reference[0])
+
+
+def test_full_disk_ends_the_run_and_loses_nothing(reference, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("cannot mount a small file system here")
+    try:
+        full = run(disk, *SMALL, "--workers", 2)
+        assert full.returncode == 1
+        assert "No space left" in full.stderr
+        assert "run the same command again" in full.stderr
+        assert "Traceback" not in full.stderr
+        trials, torn = Study(disk, "s").read_trials()
+        assert trials
+        assert not torn
+        subprocess.run(["mount", "-o", "remount,size=500m", str(disk)], check=True)
+        done = run(disk)
+        assert done.returncode == 0, done.stderr
+        assert outcome(disk) == outcome(reference[0])
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
