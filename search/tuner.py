@@ -3,8 +3,10 @@
 import contextlib
 import io
 import queue
+import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -132,16 +134,31 @@ class StudyTuner(kt.Tuner):
         client.register_plugin(Training(data, self.hypermodel))
         client.subscribe_topic(EPOCHS_TOPIC, lambda event: self._news.put(("epoch", event[1])))
         slots = [f"slot{n}" for n in range(len(addresses(client)))]
-        while True:
-            self._fill(slots)
-            if not self._active:
-                break
-            kind, news = self._news.get()
-            if kind == "epoch":
-                self._log_epoch(news)
-            else:
-                on_trial_end(self._take(news))
+        with self._interrupts_as_news():
+            while True:
+                self._fill(slots)
+                if not self._active:
+                    break
+                kind, news = self._news.get()
+                if kind == "interrupt":
+                    raise KeyboardInterrupt
+                if kind == "epoch":
+                    self._log_epoch(news)
+                else:
+                    on_trial_end(self._take(news))
         self.save()
+
+    @contextlib.contextmanager
+    def _interrupts_as_news(self) -> Iterator[None]:
+        """Ctrl-C becomes an item of news: raised wherever it falls, a destructor may swallow it."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.signal(signal.SIGINT, lambda *_: self._news.put(("interrupt", None)))
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     def _fill(self, slots: list[str]) -> None:
         """Gives every free slot a trial, as long as the oracle has one and time is left."""
