@@ -232,6 +232,8 @@ def evaluate(work: Work, before: "Report | bytes | None" = None) -> Report:
 @contextlib.contextmanager
 def cluster(workers: int, scheduler: str | None) -> Iterator[Client]:
     """A client of the cluster at `scheduler`, or of new processes with one thread each."""
+    # A checkpoint travels with its task: dask then does the work again wherever a worker dies.
+    dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"})
     if scheduler:
         try:
             client = Client(scheduler, timeout="20s")
