@@ -101,7 +101,7 @@ class Checkpoints:
         best = self.oracle.get_best_trials(KEPT)
         kept = {t.trial_id for t in best}
         # Stock KerasTuner loads a promoted model's parent first (hyperband.py).
-        kept |= {t.hyperparameters.values.get("tuner/trial_id") for t in best} | resuming
+        kept |= {t.hyperparameters.values.get("tuner/trial_id") for t in best}
         for trial_id, trial in self.oracle.trials.items():
             if trial.status != COMPLETED or trial_id in self._pruned:
                 continue

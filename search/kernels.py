@@ -21,9 +21,9 @@ def cheapen(model: keras.Model) -> None:
             layer.call = MethodType(_dropout, layer)
         penalty = getattr(layer, "kernel_regularizer", None)
         if type(penalty) in (keras.regularizers.L1L2, keras.regularizers.L1, keras.regularizers.L2):
-            layer.kernel_regularizer = _penalty(
-                float(getattr(penalty, "l1", 0)), float(getattr(penalty, "l2", 0))
-            )
+            l1, l2 = (float(getattr(penalty, name, 0)) for name in ("l1", "l2"))
+            if l1 or l2:
+                layer.kernel_regularizer = _penalty(l1, l2)
 
 
 def _dropout(layer: keras.layers.Dropout, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
@@ -63,7 +63,7 @@ def _penalty(l1: float, l2: float) -> Callable[[Any], tf.Tensor]:
                 slopes.append((2 * l2 * upstream) * weights)
             return tf.add_n(slopes)
 
-        return tf.add_n(terms) if terms else tf.constant(0.0), gradient
+        return tf.add_n(terms), gradient
 
     return lambda variable: penalty(tf.convert_to_tensor(variable))
 
