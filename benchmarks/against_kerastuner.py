@@ -79,21 +79,23 @@ def ours(name: str, directory: Path) -> list[float]:
 
     from rich.console import Console
 
+    from search import data
     from search.quiet import import_quietly
     from search.run import cores
     from search.store import Study
-    from search.workers import cluster
+    from search.workers import cluster, fork_server
 
+    fork_server()
+    images = data.load("fashion-mnist", SEED)
     study = Study(directory, "ours")
     with study.locked(), concurrent.futures.ThreadPoolExecutor(1) as importer:
         importer.submit(import_quietly, "search.tuner")
         with cluster(cores(), None) as client:
-            from search import data, narrowing, space
+            from search import narrowing, space
             from search.oracles import ListOracle, configuration
             from search.progress import Display
             from search.tuner import StudyTuner
 
-            images = data.load("fashion-mnist", SEED)
             hypermodel = space.DenseNetworks(784, 10, len(images.x_train), EPOCHS)
             chosen = configurations(name)
             oracle = ListOracle(study, narrowing.narrowed([]), chosen, EPOCHS, SEED)

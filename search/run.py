@@ -16,7 +16,7 @@ from search.errors import Misuse
 from search.quiet import import_quietly
 from search.store import Json, Study
 from search.summary import study_record, summarize
-from search.workers import Report, cluster
+from search.workers import Report, cluster, fork_server
 
 FORMAT = 1
 """Of study.json."""
@@ -94,6 +94,8 @@ def run_study(
     Raises Misuse and Failure as its parts do; whatever is raised, the study can be continued.
     """
     with study.locked():
+        if not scheduler:
+            fork_server()
         images = data.load(arguments.dataset, arguments.seed, data_dir)
         session = Session(study, arguments, images, workers)
         left = time_budget - session.seconds_before

@@ -17,10 +17,13 @@ import numpy as np
 import tensorflow as tf
 
 from search.data import Data
-from search.kernels import cheapen
+from search.kernels import cheapen, masks
 
 EVALUATION_BATCH = 2000
 """Images a forward pass of the validation takes; its activations still fit the caches."""
+
+MASKED_VALUES = 2**24
+"""Values that dropout's masks are drawn for at a time, in NumPy, before the graph goes on."""
 
 Logs = dict[str, float]
 
@@ -50,7 +53,7 @@ class EpochLoop:
         self.seed = seed
         self.steps = math.ceil(len(data.x_train) / batch_size)
         model.optimizer.build(model.trainable_variables)
-        cheapen(model)
+        self._masked = cheapen(model)
         # Metrics make their variables when first used: in a trace, it would be traced twice.
         model.compute_metrics(
             None, tf.zeros((1,), tf.int32), tf.zeros((1, *model.output_shape[1:]))
@@ -58,30 +61,53 @@ class EpochLoop:
         self._seed_generators = [
             layer.seed_generator for layer in model.layers if hasattr(layer, "seed_generator")
         ]
-        self._train = self._compiled(model.train_step, data.x_train, data.y_train, data.levels)
-        self._evaluate = self._compiled(
-            model.test_step, data.x_validation, data.y_validation, data.levels
+        self._train = self._compiled(
+            model.train_step, data.x_train, data.y_train, data.levels, self._masked
         )
-        self._batch = tf.constant(batch_size)
+        self._evaluate = self._compiled(
+            model.test_step, data.x_validation, data.y_validation, data.levels, []
+        )
+        self._batch = batch_size
         self._in_order = tf.range(len(data.x_validation))
         self._images = len(data.x_train)
+        masked_values = sum(math.prod(layer.input.shape[1:]) for layer in self._masked)
+        batches = max(1, MASKED_VALUES // (masked_values * batch_size)) if self._masked else self.steps
+        self.stretch = batches * batch_size
 
     @staticmethod
     def _compiled(
-        step: Callable[[Any], Any], images: np.ndarray, labels: np.ndarray, levels: int
+        step: Callable[[Any], Any],
+        images: np.ndarray,
+        labels: np.ndarray,
+        levels: int,
+        masked: list[keras.layers.Dropout],
     ) -> Callable[..., Any]:
-        """A compiled function (order, batch) that feeds `step` the images in that order."""
+        """A compiled function (order, batch, kept) that feeds `step` the images in that order.
+
+        kept: for each layer of `masked`, what it keeps, shape (len(order), features).
+        """
         resident_images, resident_labels = resident(images), resident(labels)
 
-        @tf.function(autograph=False)
-        def run(order: tf.Tensor, batch: tf.Tensor) -> None:
+        @tf.function(
+            autograph=False,
+            input_signature=[
+                tf.TensorSpec((None,), tf.int32),
+                tf.TensorSpec((), tf.int32),
+                [tf.TensorSpec(layer.input.shape, tf.bool) for layer in masked],
+            ],
+        )
+        def run(order: tf.Tensor, batch: tf.Tensor, kept: list[tf.Tensor]) -> None:
             total = tf.shape(order)[0]
 
             def body(start: tf.Tensor) -> tuple[tf.Tensor]:
                 picked = order[start : start + batch]
                 x = tf.cast(tf.gather(resident_images, picked), tf.float32) / levels
                 y = tf.cast(tf.gather(resident_labels, picked), tf.int32)
+                for layer, mask in zip(masked, kept, strict=True):
+                    layer.kept = mask[start : start + batch]
                 step((x, y))
+                for layer in masked:
+                    layer.kept = None
                 return (start + batch,)
 
             tf.while_loop(lambda start: start < total, body, (0,), parallel_iterations=1)
@@ -95,13 +121,15 @@ class EpochLoop:
             seed_generator.state.assign(generator.integers(0, 2**31, 2))
         order = generator.permutation(self._images).astype(np.int32)
         self.model.reset_metrics()
-        self._train(tf.constant(order), self._batch)
+        for start in range(0, self._images, self.stretch):
+            rows = order[start : start + self.stretch]
+            self._train(rows, self._batch, masks(self._masked, len(rows), generator))
         return self._logs()
 
     def evaluate(self) -> Logs:
         """Loss (penalties included, as in Keras) and metrics over the validation images."""
         self.model.reset_metrics()
-        self._evaluate(self._in_order, tf.constant(EVALUATION_BATCH))
+        self._evaluate(self._in_order, EVALUATION_BATCH, [])
         return self._logs()
 
     def learning_rate(self) -> float:

@@ -3,7 +3,11 @@
 import contextlib
 import gc
 import logging
+import multiprocessing
+import multiprocessing.forkserver
+import os
 import resource
+import sys
 import tempfile
 import threading
 import time
@@ -24,6 +28,18 @@ if TYPE_CHECKING:
 
 
 Row = dict[str, Any]
+
+FORKS = sys.platform == "linux"
+"""Whether workers are forks of a process that has imported TensorFlow, and started nothing yet."""
+
+# Dask has malloc hand freed memory back at once, and either threshold, once set, ends malloc's own
+# adjusting of the other: a step's buffers would be mapped and faulted in anew each time.
+ENVIRONMENT = {
+    "MALLOC_TRIM_THRESHOLD_": str(2**32),
+    "MALLOC_MMAP_THRESHOLD_": str(2**30),
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
+}
 
 EPOCHS_TOPIC = "search-epochs"
 PLUGIN = "search"
@@ -244,15 +260,11 @@ def cluster(workers: int, scheduler: str | None) -> Iterator[Client]:
                 raise Failure(f"the cluster at {scheduler} has no workers: start some first")
             yield client
         return
-    # Dask has malloc hand freed memory back at once, and either threshold, once set, ends malloc's
-    # own adjusting of the other: a step's buffers would be mapped and faulted in anew each time.
-    settings = {
-        "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 2**32,
-        "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 2**30,
-    }
+    fork_server()
+    method = {"distributed.worker.multiprocessing-method": "forkserver"} if FORKS else {}
     with (
         tempfile.TemporaryDirectory(prefix="search-") as scratch,
-        dask.config.set(settings),
+        dask.config.set({"distributed.nanny.pre-spawn-environ": ENVIRONMENT, **method}),
         LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
@@ -260,12 +272,30 @@ def cluster(workers: int, scheduler: str | None) -> Iterator[Client]:
             memory_limit=0,
             local_directory=scratch,
             silence_logs=logging.CRITICAL,
-            preload=["search.quiet"],
-            env={"TF_CPP_MIN_LOG_LEVEL": "3"},
         ) as local,
         Client(local) as client,
     ):
         yield client
+
+
+def fork_server() -> None:
+    """Starts, where the system can, the process that workers are forked from.
+
+    It imports TensorFlow once for all workers and all that replace them, while the caller goes on.
+    """
+    if not FORKS:
+        return
+    kept = {name: os.environ.get(name) for name in ENVIRONMENT}
+    os.environ.update(ENVIRONMENT)
+    try:
+        multiprocessing.get_context("forkserver").set_forkserver_preload(["search.forked"])
+        multiprocessing.forkserver.ensure_running()
+    finally:
+        for name, value in kept.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def addresses(client: Client) -> Sequence[str]:

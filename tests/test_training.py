@@ -6,6 +6,7 @@ from types import MethodType
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from search import kernels, space, training
 
@@ -43,15 +44,30 @@ def build(digits, make_hp):
     return make
 
 
-def fit_by_keras(model, digits, batch_size, seed, epochs):
+def fit_by_keras(model, digits, batch_size, seed, epochs, stretch):
     """model.fit on the batches, and with the dropout masks, that the loop is to use."""
     history = {}
+    images = len(digits.x_train)
+    masked = [layer for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
+    for layer in masked:
+        layer.mask_of_epoch = tf.Variable(tf.zeros((images, layer.input.shape[1])))
+        layer.call = MethodType(_dropout_by_mask, layer)
+        layer.first_image = lambda: (
+            tf.cast(model.optimizer.iterations.value, tf.int32)
+            % -(-images // batch_size)
+            * batch_size
+        )
     for epoch in range(epochs):
         generator = np.random.default_rng([seed, epoch])
-        for layer in model.layers:
-            if isinstance(layer, keras.layers.Dropout):
-                layer.seed_generator.state.assign(generator.integers(0, 2**31, 2))
-        order = generator.permutation(len(digits.x_train))
+        for _ in masked:
+            generator.integers(0, 2**31, 2)
+        order = generator.permutation(images)
+        stretches = [
+            kernels.masks(masked, min(stretch, images - start), generator)
+            for start in range(0, images, stretch)
+        ]
+        for layer, kept in zip(masked, zip(*stretches, strict=True), strict=True):
+            layer.mask_of_epoch.assign(np.concatenate(kept))
         logs = model.fit(
             digits.x_train[order].astype("float32") / 16,
             digits.y_train[order].astype("int32"),
@@ -68,17 +84,23 @@ def fit_by_keras(model, digits, batch_size, seed, epochs):
     return history
 
 
+def _dropout_by_mask(layer, inputs, training=False):
+    if not training:
+        return inputs
+    start = layer.first_image()
+    kept = layer.mask_of_epoch[start : start + tf.shape(inputs)[0]]
+    return inputs * kept / (1 - layer.rate)
+
+
 @pytest.mark.parametrize("name", CONFIGURATIONS)
-def test_same_history_and_weights_as_model_fit(build, digits, name):
+def test_same_history_and_weights_as_model_fit(build, digits, monkeypatch, name):
+    # An epoch's masks are drawn in several goes, as they are of large data.
+    monkeypatch.setattr(training, "MASKED_VALUES", 60_000)
     model, batch_size = build(**CONFIGURATIONS[name])
     twin, _ = build(**CONFIGURATIONS[name])
-    for layer in twin.layers:
-        if isinstance(layer, keras.layers.Dropout):
-            # The masks of Keras have the same distribution and other values: see below.
-            layer.call = MethodType(kernels._dropout, layer)
     loop = training.EpochLoop(model, digits, batch_size, seed=5)
     history = training.fit(loop, EPOCHS).history
-    expected = fit_by_keras(twin, digits, batch_size, 5, EPOCHS)
+    expected = fit_by_keras(twin, digits, batch_size, 5, EPOCHS, loop.stretch)
     for metric in ("loss", "accuracy", "val_loss", "val_accuracy"):
         assert history[metric] == pytest.approx(expected[metric], abs=2e-5), metric
     for ours, keras_own in zip(model.get_weights(), twin.get_weights(), strict=True):
@@ -99,44 +121,64 @@ def test_same_history_and_weights_as_model_fit(build, digits, name):
     ],
 )
 def test_fused_kernel_is_used_where_there_is_one(digits, optimizer, kernel):
-    import tensorflow as tf
-
     model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(10, activation="softmax")])
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     loop = training.EpochLoop(model, digits, 64, seed=1)
-    order = tf.TensorSpec((None,), tf.int32), tf.TensorSpec((), tf.int32)
-    graph = loop._train.get_concrete_function(*order).graph.as_graph_def()
+    graph = loop._train.get_concrete_function().graph.as_graph_def()
     kinds = {node.op for function in graph.library.function for node in function.node_def}
     assert {k for k in kinds if k.startswith("ResourceApply")} == ({kernel} if kernel else set())
 
 
-def test_dropout_has_keras_distribution():
+@pytest.mark.parametrize("rate", [0.1, 0.3, 0.55])
+def test_dropout_has_keras_distribution(rate):
     """Each value is dropped with the rate, independently of its neighbours, and the rest scaled."""
     ones = np.ones((400, 501), "float32")
-    for rate in (0.1, 0.3, 0.55):
-        layers = [keras.layers.Dropout(rate, seed=n) for n in (1, 2)]
-        layers[1].call = MethodType(kernels._dropout, layers[1])
-        for layer in layers:
-            first, second = (layer(ones, training=True).numpy() for _ in range(2))
-            dropped = first == 0
-            # Five standard errors of a share of 200,400 independent values.
-            tolerance = 5 * np.sqrt(rate * (1 - rate) / first.size)
-            assert dropped.mean() == pytest.approx(rate, abs=tolerance)
-            assert np.unique(first[~dropped]) == pytest.approx([1 / (1 - rate)], rel=1e-4)
-            both = (dropped[:, 1:] & dropped[:, :-1]).mean()
-            assert both == pytest.approx(rate**2, abs=tolerance)
-            assert (dropped & (second == 0)).mean() == pytest.approx(rate**2, abs=tolerance)
-            assert (layer(ones, training=False).numpy() == 1).all()
+    inputs = keras.Input((501,))
+    model = keras.Sequential([inputs, keras.layers.Dropout(rate), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    keras_own = keras.layers.Dropout(rate, seed=1)
+    (ours,) = kernels.cheapen(model)
+    generator = np.random.default_rng(1)
+    for layer in (keras_own, ours):
+        draws = []
+        for _ in range(2):
+            if layer is ours:
+                (ours.kept,) = kernels.masks([ours], 400, generator)
+            draws.append(layer(ones, training=True).numpy())
+        first, second = draws
+        dropped = first == 0
+        # Five standard errors of a share of 200,400 independent values.
+        tolerance = 5 * np.sqrt(rate * (1 - rate) / first.size)
+        assert dropped.mean() == pytest.approx(rate, abs=tolerance)
+        assert np.unique(first[~dropped]) == pytest.approx([1 / (1 - rate)], rel=1e-4)
+        both = (dropped[:, 1:] & dropped[:, :-1]).mean()
+        assert both == pytest.approx(rate**2, abs=tolerance)
+        assert (dropped & (second == 0)).mean() == pytest.approx(rate**2, abs=tolerance)
+        assert (layer(ones, training=False).numpy() == 1).all()
 
 
 def test_dropout_masks_differ_from_epoch_to_epoch(build, digits):
-    model, _ = build(dropout=0.3)
+    """Without learning, only they make one epoch's loss unlike another's."""
+    model, _ = build(dropout=0.3, optimizer="sgd")
+    model.optimizer.learning_rate = 0.0
     loop = training.EpochLoop(model, digits, 128, seed=1)
-    seen = []
-    for epoch in range(2):
-        loop.train(epoch)
-        seen.append(model.get_layer("dropout_1").seed_generator.state.numpy().tolist())
-    assert seen[0] != seen[1]
+    losses = [loop.train(epoch)["loss"] for epoch in (0, 1, 0)]
+    assert losses[0] == losses[2] != losses[1]
+
+
+def test_penalties_are_computed_by_the_written_down_gradient(build, digits):
+    """And not by Keras' own: their regulariser sits on the variables, not on the layers."""
+    model, _ = build(use_l1=True, use_l2=True, l1=1e-3, l2=1e-2)
+    kernel = model.get_layer("hidden_1").kernel
+    keras_own = kernel.regularizer
+    training.EpochLoop(model, digits, 128, seed=1)
+    assert kernel.regularizer is not keras_own
+    with tf.GradientTape() as tape:
+        value = kernel.regularizer(kernel)
+    w = kernel.numpy()
+    assert float(value) == pytest.approx(1e-3 * np.abs(w).sum() + 1e-2 * (w**2).sum(), rel=1e-5)
+    expected = 1e-3 * np.sign(w) + 2e-2 * w
+    np.testing.assert_allclose(tape.gradient(value, kernel.value), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("optimizer", space.OPTIMIZERS)
