@@ -27,7 +27,7 @@ PROBES = (
 DRAWS = 300
 """Configurations over which the time of an epoch is averaged."""
 
-STARTUP_SECONDS = 12.0
+STARTUP_SECONDS = 5.0
 """Of processes and imports, once a study."""
 
 

@@ -46,6 +46,7 @@ class EpochLoop:
     (seed, e) alone, so an epoch resumed elsewhere from the same state is the same epoch.
 
     model: compiled; takes (batch, features) in [0, 1] and integer labels.
+    stretch: images that dropout's masks are drawn for at a time, a multiple of the batch size.
     """
 
     def __init__(self, model: keras.Model, data: Data, batch_size: int, seed: int):
@@ -71,8 +72,8 @@ class EpochLoop:
         self._in_order = tf.range(len(data.x_validation))
         self._images = len(data.x_train)
         masked_values = sum(math.prod(layer.input.shape[1:]) for layer in self._masked)
-        batches = max(1, MASKED_VALUES // (masked_values * batch_size)) if self._masked else self.steps
-        self.stretch = batches * batch_size
+        batches = MASKED_VALUES // max(1, masked_values * batch_size)
+        self.stretch = batch_size * max(1, min(batches, self.steps))
 
     @staticmethod
     def _compiled(

@@ -163,7 +163,9 @@ def test_dropout_masks_differ_from_epoch_to_epoch(build, digits):
     model.optimizer.learning_rate = 0.0
     loop = training.EpochLoop(model, digits, 128, seed=1)
     losses = [loop.train(epoch)["loss"] for epoch in (0, 1, 0)]
-    assert losses[0] == losses[2] != losses[1]
+    assert losses[0] == losses[2]
+    # The order of the images moves the mean by rounding alone.
+    assert abs(losses[0] - losses[1]) > 1e-4
 
 
 def test_penalties_are_computed_by_the_written_down_gradient(build, digits):
