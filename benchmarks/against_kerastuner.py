@@ -120,7 +120,7 @@ def timed(side: str, name: str) -> tuple[float, np.ndarray]:
 
 def main() -> None:
     """Prints a table for the README."""
-    print("| configurations, 5 epochs each | stock | epochs/s | ours | epochs/s | ratio |")
+    print(f"| configurations, {EPOCHS} epochs each | stock | epochs/s | ours | epochs/s | ratio |")
     print("| --- | --- | --- | --- | --- | --- |")
     total = np.zeros(3)
     differences: list[float] = []

@@ -285,17 +285,10 @@ def fork_server() -> None:
     """
     if not FORKS:
         return
-    kept = {name: os.environ.get(name) for name in ENVIRONMENT}
+    # Its malloc reads them as it starts; dask leaves them in this process' environment anyway.
     os.environ.update(ENVIRONMENT)
-    try:
-        multiprocessing.get_context("forkserver").set_forkserver_preload(["search.forked"])
-        multiprocessing.forkserver.ensure_running()
-    finally:
-        for name, value in kept.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+    multiprocessing.get_context("forkserver").set_forkserver_preload(["search.forked"])
+    multiprocessing.forkserver.ensure_running()
 
 
 def addresses(client: Client) -> Sequence[str]:
