@@ -32,7 +32,7 @@ LISTS = {"assignment": (0, 7), "drawn": (7, 21)}
 def configurations(name: str) -> list[dict[str, Any]]:
     """A list by name, the same on both sides."""
     from search import baselines, narrowing
-    from search.oracles import HyperbandOracle
+    from search.hyperband import HyperbandOracle
 
     space = narrowing.narrowed([])
     first, _ = baselines.within(space)
@@ -55,7 +55,7 @@ def stock(name: str, directory: Path) -> list[float]:
             return {"status": "RUNNING", "values": dict(chosen[begun])}
 
     chosen = configurations(name)
-    images = data.load("fashion-mnist", SEED)
+    images = data.load("fashion-mnist").split(SEED)
     x_train, x_validation = (
         x.astype("float32") / images.levels for x in (images.x_train, images.x_validation)
     )
@@ -86,21 +86,24 @@ def ours(name: str, directory: Path) -> list[float]:
     from search.workers import cluster, fork_server
 
     fork_server()
-    images = data.load("fashion-mnist", SEED)
+    pool = data.load("fashion-mnist")
     study = Study(directory, "ours")
     with study.locked(), concurrent.futures.ThreadPoolExecutor(1) as importer:
         importer.submit(import_quietly, "search.tuner")
         with cluster(cores(), None) as client:
             from search import narrowing, space
-            from search.oracles import ListOracle, configuration
+            from search.oracles import Entry, ListOracle, configuration
             from search.progress import Display
             from search.tuner import StudyTuner
 
-            hypermodel = space.DenseNetworks(784, 10, len(images.x_train), EPOCHS)
+            hypermodel = space.DenseNetworks(
+                784, 10, data.SHAPES["fashion-mnist"].train_size, EPOCHS
+            )
             chosen = configurations(name)
-            oracle = ListOracle(study, narrowing.narrowed([]), chosen, EPOCHS, SEED)
+            entries = [Entry(values, EPOCHS, SEED) for values in chosen]
+            oracle = ListOracle(study, narrowing.narrowed([]), lambda trials: entries)
             StudyTuner(study, oracle, hypermodel, Display("ours", Console(stderr=True))).search(
-                images, client
+                pool, client
             )
     scores = {str(configuration(t.hyperparameters.values)): t.score for t in oracle.trials.values()}
     return [scores[str(values)] for values in chosen]

@@ -1,4 +1,4 @@
-"""The command line: python -m search plan | run | status."""
+"""The command line: python -m search plan | run | exercises | status."""
 
 import json
 import os
@@ -6,7 +6,7 @@ import re
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -16,8 +16,11 @@ from typer.exceptions import TyperException
 from search.errors import Failure, Misuse
 from search.store import Json, Study
 
+if TYPE_CHECKING:
+    from search.arguments import Arguments
+
 app = typer.Typer(
-    help="Hyperparameter studies of dense networks, by Hyperband.",
+    help="Hyperparameter studies of dense networks: Hyperband and controlled comparisons.",
     rich_markup_mode=None,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -32,6 +35,16 @@ class Dataset(StrEnum):
 
     fashion_mnist = "fashion-mnist"
     digits = "digits"
+
+
+class Exercise(StrEnum):
+    """The controlled studies by name."""
+
+    activation = "activation"
+    initializer = "initializer"
+    optimizer = "optimizer"
+    regularization = "regularization"
+    all = "all"
 
 
 class SeedWith(StrEnum):
@@ -53,6 +66,27 @@ Fix = Annotated[
 Workers = Annotated[
     int | None,
     typer.Option(help="Processes that train, one thread each. [default: one a core]"),
+]
+AnyDataset = Annotated[
+    Dataset | None, typer.Option(help="digits needs no files. [default: fashion-mnist]")
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(help="A dask scheduler whose workers to use instead: tls://host:8786."),
+]
+TimeBudget = Annotated[
+    str | None,
+    typer.Option(help="Wall time for the whole study: 90s, 30m, 2h. May be raised later."),
+]
+CheckpointEvery = Annotated[
+    float, typer.Option(help="Seconds after which a trial still running is saved.")
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of the four Fashion-MNIST files. [default: FASHION_MNIST_DIR, else Keras' "
+        "cache, else a download]"
+    ),
 ]
 EPOCHS = "Epochs that the best configurations are trained for."
 FACTOR = "Of each rung's trials, one in this many is promoted to this many times the epochs."
@@ -82,10 +116,13 @@ def plan(
       python -m search plan --max-epochs 81 --iterations 2 --workers 8
       python -m search plan --dataset digits --max-epochs 9 --json
     """
+    from search.arguments import HyperbandArguments
     from search.plan import plan as planned_study
-    from search.run import Arguments, cores
+    from search.run import cores
 
-    arguments = Arguments(dataset.value, max_epochs, factor, iterations, seed, tuple(fix or ()))
+    arguments = HyperbandArguments(
+        dataset.value, max_epochs, factor, iterations, seed, tuple(fix or ())
+    )
     planned = planned_study(arguments, at_least_one(workers) or cores())
     if as_json:
         print(json.dumps(planned, allow_nan=False))
@@ -96,10 +133,7 @@ def plan(
 @app.command()
 def run(
     study: Name,
-    dataset: Annotated[
-        Dataset | None,
-        typer.Option(help="digits needs no files. [default: fashion-mnist]"),
-    ] = None,
+    dataset: AnyDataset = None,
     max_epochs: Annotated[int | None, typer.Option(help=f"{EPOCHS} [default: 27]")] = None,
     factor: Annotated[int | None, typer.Option(help=f"{FACTOR} [default: 3]")] = None,
     iterations: Annotated[
@@ -117,24 +151,10 @@ def run(
         typer.Option(help="Put the assignment's own networks among the first trials."),
     ] = None,
     workers: Workers = None,
-    scheduler: Annotated[
-        str | None,
-        typer.Option(help="A dask scheduler whose workers to use instead: tls://host:8786."),
-    ] = None,
-    time_budget: Annotated[
-        str | None,
-        typer.Option(help="Wall time for the whole study: 90s, 30m, 2h. May be raised later."),
-    ] = None,
-    checkpoint_every: Annotated[
-        float, typer.Option(help="Seconds after which a trial still running is saved.")
-    ] = 30.0,
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of the four Fashion-MNIST files. [default: FASHION_MNIST_DIR, else Keras' "
-            "cache, else a download]"
-        ),
-    ] = None,
+    scheduler: Scheduler = None,
+    time_budget: TimeBudget = None,
+    checkpoint_every: CheckpointEvery = 30.0,
+    data_dir: DataDir = None,
     logs: Logs = Path("tuner_logs"),
     as_json: AsJson = False,
 ) -> None:
@@ -150,11 +170,12 @@ def run(
       python -m search run --study relu --fix activation=relu --fix layers=2:4
       python -m search run --study long --max-epochs 81 --time-budget 2h
     """
-    from search.run import cores, run_study, settled
+    from search.arguments import HyperbandArguments, settled
 
     kept = Study(logs, study)
     arguments = settled(
         kept,
+        HyperbandArguments,
         {
             "dataset": dataset and dataset.value,
             "max_epochs": max_epochs,
@@ -165,21 +186,69 @@ def run(
             "seed_with": seed_with and seed_with.value,
         },
     )
+    carry_out(kept, arguments, workers, scheduler, time_budget, checkpoint_every, data_dir, as_json)
+
+
+@app.command()
+def exercises(
+    which: Annotated[
+        list[Exercise] | None, typer.Argument(help="Which of them. [default: all]")
+    ] = None,
+    study: Name = "exercises",
+    seeds: Annotated[
+        int | None,
+        typer.Option(help="Repetitions of every arm; may be raised later. [default: 10]"),
+    ] = None,
+    dataset: AnyDataset = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    time_budget: TimeBudget = None,
+    checkpoint_every: CheckpointEvery = 30.0,
+    data_dir: DataDir = None,
+    logs: Logs = Path("tuner_logs"),
+    as_json: AsJson = False,
+) -> None:
+    """Run the assignment's exercises as controlled studies, or go on where they were left.
+
+    Every arm is trained on the same seeds (split, initial weights, order of the images), all else
+    equal. More exercises and more seeds can be added to a study later.
+
+    \b
+    Examples:
+      python -m search exercises
+      python -m search exercises activation initializer --seeds 5
+      python -m search exercises all --dataset digits --study small --seeds 3
+    """
+    from search.arguments import EXERCISES, ExerciseArguments, settled
+
+    kept = Study(logs, study)
+    asked = tuple(name for name in EXERCISES if {name, "all"} & {w.value for w in which or ()})
+    given = {"dataset": dataset and dataset.value, "seeds": seeds, "exercises": asked or None}
+    arguments = settled(kept, ExerciseArguments, given)
+    carry_out(kept, arguments, workers, scheduler, time_budget, checkpoint_every, data_dir, as_json)
+
+
+def carry_out(
+    study: Study,
+    arguments: "Arguments",
+    workers: int | None,
+    scheduler: str | None,
+    time_budget: str | None,
+    checkpoint_every: float,
+    data_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Runs a study and says what came of it."""
+    from search.run import cores, run_study
+
     if checkpoint_every < 0:
         raise Misuse(f"--checkpoint-every {checkpoint_every:g}: must be 0 or more seconds")
     processes = at_least_one(workers) or cores()
     seconds = seconds_of(time_budget)
-    command = continuing(kept, data_dir)
+    command = continuing(study, arguments.COMMAND, data_dir)
     try:
         summary = run_study(
-            kept,
-            arguments,
-            workers=processes,
-            scheduler=scheduler,
-            data_dir=data_dir,
-            time_budget=seconds,
-            checkpoint_seconds=checkpoint_every,
-            console=log,
+            study, arguments, processes, scheduler, data_dir, seconds, checkpoint_every, log
         )
     except KeyboardInterrupt:
         log.print(f"interrupted; to continue: {command}")
@@ -187,7 +256,7 @@ def run(
     print_summary(summary, as_json)
     if not summary["finished"]:
         log.print(f"time is up; to continue, with more --time-budget: {command}")
-    log.print(f"next: tensorboard --logdir {kept.directory}")
+    log.print(f"next: tensorboard --logdir {study.directory}")
 
 
 @app.command()
@@ -205,7 +274,9 @@ def status(study: Name, logs: Logs = Path("tuner_logs"), as_json: AsJson = False
     summary = summarize(kept)
     print_summary(summary, as_json)
     if not summary["finished"]:
-        log.print(f"if it is not running, to continue: {continuing(kept, None)}")
+        log.print(
+            f"if it is not running, to continue: {continuing(kept, summary['command'], None)}"
+        )
     log.print(f"next: tensorboard --logdir {kept.directory}")
 
 
@@ -225,9 +296,9 @@ def main() -> int:
         return 130
 
 
-def continuing(study: Study, data_dir: Path | None) -> str:
+def continuing(study: Study, verb: str, data_dir: Path | None) -> str:
     """The command that continues a study."""
-    words = ["python -m search run --study", study.name]
+    words = [f"python -m search {verb} --study", study.name]
     if study.logs != Path("tuner_logs"):
         words += ["--logs", str(study.logs)]
     if data_dir:

@@ -3,7 +3,7 @@
 import zipfile
 from collections.abc import Callable
 
-from search.oracles import COMPLETED, RUNNING, HyperbandOracle, ListOracle, Trial
+from search.oracles import COMPLETED, RUNNING, RecordedOracle, Trial
 from search.store import Study
 from search.training import unpack
 from search.workers import Report
@@ -26,9 +26,7 @@ class Checkpoints:
     says: told, in a line, of a checkpoint that is missing or cannot be read.
     """
 
-    def __init__(
-        self, study: Study, oracle: HyperbandOracle | ListOracle, says: Callable[[str], None]
-    ):
+    def __init__(self, study: Study, oracle: RecordedOracle, says: Callable[[str], None]):
         self.study = study
         self.oracle = oracle
         self.says = says

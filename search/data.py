@@ -50,39 +50,53 @@ SHAPES = {
 
 
 @dataclass(frozen=True)
-class Data:
-    """The training and validation images of one study.
+class Pool:
+    """All images of a data set but those of the test set, which is not read.
 
-    x_train, x_validation: uint8, shape (images, features), 0 to `levels`.
-    y_train, y_validation: uint8, shape (images,).
+    images: uint8, shape (images, features), 0 to `levels`.
+    labels: uint8, shape (images,).
     hashes: file name to SHA-256 of what was read.
     """
 
     name: DatasetName
+    images: np.ndarray
+    labels: np.ndarray
+    levels: int
+    hashes: dict[str, str]
+
+    def split(self, seed: int) -> "Data":
+        """Training and validation images, the same share of each class in both."""
+        train, validation = stratified_split(self.labels, VALIDATION_SHARE[self.name], seed)
+        x, y = self.images, self.labels
+        return Data(x[train], y[train], x[validation], y[validation], self.levels)
+
+
+@dataclass(frozen=True)
+class Data:
+    """The images that one trial is trained on and validated on.
+
+    x_train, x_validation: uint8, shape (images, features), 0 to `levels`.
+    y_train, y_validation: uint8, shape (images,).
+    """
+
     x_train: np.ndarray
     y_train: np.ndarray
     x_validation: np.ndarray
     y_validation: np.ndarray
     levels: int
-    hashes: dict[str, str]
 
 
-def load(name: DatasetName, seed: int, data_dir: Path | None = None) -> Data:
-    """Training and validation images of a data set, split by `seed`; the test set is not read.
+def load(name: DatasetName, data_dir: Path | None = None) -> Pool:
+    """The images of a data set but its test set.
 
     Raises Failure where the files cannot be had or are not the published ones.
     """
     if name == "digits":
         images, labels, hashes = _digits()
         kept, _ = stratified_split(labels, DIGITS_TEST_SHARE, DIGITS_TEST_SEED)
-        images, labels, levels = images[kept], labels[kept], 16
-    else:
-        images, labels, hashes = _fashion_mnist(data_dir)
-        levels = 255
-    train, validation = stratified_split(labels, VALIDATION_SHARE[name], seed)
-    return Data(
-        name, images[train], labels[train], images[validation], labels[validation], levels, hashes
-    )
+        return Pool(name, images[kept], labels[kept], 16, hashes)
+    images, labels, hashes = _fashion_mnist(data_dir)
+    return Pool(name, images, labels, 255, hashes)
 
 
 def stratified_split(labels: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -35,6 +35,7 @@ class Probe:
         of the cross-entropy (penalties apart) in it, for every Dense layer.
         saturated: share of (image, unit) pairs of a hidden layer where the activation is flat.
         dead: share of hidden units flat for every image, which no image teaches anything.
+        distinct: different units of a hidden layer, by incoming weights, as a share of its units.
         """
         logs: Logs = {}
         dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
@@ -60,6 +61,8 @@ class Probe:
             flat = _slope(layer.activation, pre_activation) < FLAT * _steepest(layer.activation)
             logs[f"saturated/{layer.name}"] = float(np.mean(flat))
             logs[f"dead/{layer.name}"] = float(np.mean(np.all(flat, axis=0)))
+            units = layer.kernel.numpy().T
+            logs[f"distinct/{layer.name}"] = len({unit.tobytes() for unit in units}) / len(units)
         return logs
 
 

@@ -23,21 +23,31 @@ FILE = "events.out.tfevents.search"
 
 RUNS = ("", "train/", "validation/")
 
-LABELS = {"tuner/bracket": "bracket", "tuner/round": "rung", "tuner/epochs": "epochs"}
+LABELS = {
+    "tuner/bracket": "bracket",
+    "tuner/round": "rung",
+    "tuner/epochs": "epochs",
+    "tuner/seed": "seed",
+}
 """KerasTuner's names and what the HParams tab calls them."""
 
 
-def write_experiment(study: Study, space: kt.HyperParameters, started: float) -> None:
-    """Declares the study's hyperparameters, their domains and its metrics to the HParams tab."""
+def write_experiment(
+    study: Study, space: kt.HyperParameters, labels: Iterable[str], started: float
+) -> None:
+    """Declares the study's hyperparameters, their domains and its metrics to the HParams tab.
+
+    labels: which of `LABELS` its trials have.
+    """
     declared = [summary_v2.HParam(hp.name, _domain(hp)) for hp in space.space]
-    labels = [summary_v2.HParam(name, display_name=shown) for name, shown in LABELS.items()]
+    shown = [summary_v2.HParam(name, display_name=LABELS[name]) for name in labels]
     metrics = [
         summary_v2.Metric("epoch_accuracy", group="validation", display_name="val_accuracy"),
         summary_v2.Metric("epoch_loss", group="validation", display_name="val_loss"),
         summary_v2.Metric("epoch_accuracy", group="train", display_name="accuracy"),
         summary_v2.Metric("epoch_loss", group="train", display_name="loss"),
     ]
-    summary = summary_v2.hparams_config_pb(labels + declared, metrics, started)
+    summary = summary_v2.hparams_config_pb(shown + declared, metrics, started)
     study.write(FILE, _records([_version(started), _event(summary, started)]))
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from search.arguments import HyperbandArguments
 from search.data import SHAPES, Data, DatasetName
 from search.quiet import import_quietly
-from search.run import Arguments
 from search.store import Json
 
 IMAGES = 4096
@@ -31,22 +31,12 @@ STARTUP_SECONDS = 5.0
 """Of processes and imports, once a study."""
 
 
-def plan(arguments: Arguments, workers: int) -> Json:
+def plan(arguments: HyperbandArguments, workers: int) -> Json:
     """Brackets, trials, epochs and the seconds they would take with this many workers."""
     arguments.check()
     import_quietly("search.space")
-    from search import narrowing
-    from search.oracles import HyperbandOracle
-
-    space = narrowing.narrowed(arguments.fix)
-    oracle = HyperbandOracle(
-        None,  # type: ignore[arg-type]  # nothing is written
-        space,
-        arguments.max_epochs,
-        arguments.factor,
-        arguments.iterations,
-        arguments.seed,
-    )
+    nothing_is_written: Any = None
+    oracle = arguments.oracle(nothing_is_written, says=lambda line: None)
     trials, epochs = oracle.planned()
     build, coefficients = measure(arguments.dataset)
     draws = [values for n in range(DRAWS) if (values := oracle.draw(n))]
@@ -116,4 +106,4 @@ def _noise(dataset: DatasetName) -> Data:
     shape = SHAPES[dataset]
     x = generator.integers(0, 256, (IMAGES, shape.features), np.uint8)
     y = generator.integers(0, shape.classes, IMAGES).astype(np.uint8)
-    return Data(dataset, x, y, x[:1], y[:1], 255, {})
+    return Data(x, y, x[:1], y[:1], 255)

@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from search.oracles import COMPLETED, FAILED, HyperbandOracle, ListOracle, Trial
+from search.oracles import COMPLETED, FAILED, RecordedOracle, Trial
 
 LABELS = ("dropout", "input_dropout", "label_smoothing")
 
@@ -47,7 +47,7 @@ def place(trial: Trial) -> str:
     """Where in Hyperband a trial stands."""
     values = trial.hyperparameters.values
     if "tuner/bracket" not in values:
-        return f"{values['tuner/epochs']} epochs"
+        return f"{values['tuner/epochs']} epochs, seed {values['tuner/seed']}"
     return (
         f"bracket {values['tuner/bracket']} rung {values['tuner/round']}, "
         f"epochs {values['tuner/initial_epoch'] + 1}–{values['tuner/epochs']}"
@@ -63,7 +63,7 @@ class Display:
         self.started = time.monotonic()
         self.epochs_here = 0
         self.workers: dict[str, str] = {}
-        self.oracle: HyperbandOracle | ListOracle | None = None
+        self.oracle: RecordedOracle | None = None
         self.live = Live(
             console=console, get_renderable=self._render, refresh_per_second=4, transient=True
         )

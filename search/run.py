@@ -5,13 +5,14 @@ import math
 import os
 import resource
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from search import data, provenance
+from search.arguments import Arguments
 from search.errors import Misuse
 from search.quiet import import_quietly
 from search.store import Json, Study
@@ -23,59 +24,6 @@ FORMAT = 1
 
 RECORD_EVERY = 5.0
 """Seconds between writes of the running session's times."""
-
-
-@dataclass(frozen=True)
-class Arguments:
-    """What makes a study the study it is; the same for every run that continues it."""
-
-    dataset: data.DatasetName = "fashion-mnist"
-    max_epochs: int = 27
-    factor: int = 3
-    iterations: int = 1
-    seed: int = 1
-    fix: tuple[str, ...] = ()
-    seed_with: str | None = None
-
-    def check(self) -> None:
-        """Raises Misuse where no Hyperband study can be made of these."""
-        if self.factor < 2:
-            raise Misuse(f"--factor {self.factor}: must be at least 2")
-        if self.max_epochs < self.factor:
-            raise Misuse(
-                f"--max-epochs {self.max_epochs}: must be at least the factor, {self.factor}, "
-                "or there is nothing to promote to"
-            )
-        if self.iterations < 1:
-            raise Misuse(f"--iterations {self.iterations}: must be at least 1")
-
-
-def settled(study: Study, given: dict[str, Any]) -> Arguments:
-    """The arguments of a study: as given, where new; as recorded, where it is continued.
-
-    given: None where the command line is silent.
-    Raises Misuse where a continued study is asked to be another.
-    """
-    stated = {name: value for name, value in given.items() if value is not None}
-    if not study.exists():
-        arguments = Arguments(**stated)
-        arguments.check()
-        return arguments
-    recorded = study_record(study)["arguments"]
-    recorded["fix"] = tuple(recorded["fix"])
-    for name, value in stated.items():
-        raised = name == "iterations" and value > recorded[name]
-        if value != recorded[name] and not raised:
-            raise Misuse(
-                f"study {study.name} was started with --{name.replace('_', '-')} "
-                f"{_as_typed(recorded[name])}, not {_as_typed(value)}: leave the option out to "
-                "continue, or give another --study"
-            )
-    return Arguments(**(recorded | stated))
-
-
-def _as_typed(value: Any) -> str:
-    return " ".join(map(str, value)) or "nothing" if isinstance(value, tuple) else str(value)
 
 
 def run_study(
@@ -96,8 +44,8 @@ def run_study(
     with study.locked():
         if not scheduler:
             fork_server()
-        images = data.load(arguments.dataset, arguments.seed, data_dir)
-        session = Session(study, arguments, images, workers)
+        pool = data.load(arguments.dataset, data_dir)
+        session = Session(study, arguments, pool, workers)
         left = time_budget - session.seconds_before
         if left <= 0:
             raise Misuse(
@@ -111,10 +59,10 @@ def run_study(
                 from search.progress import Display
 
                 with Display(study.name, console) as display:
-                    tuner = make_tuner(study, arguments, images, display)
+                    tuner = make_tuner(study, arguments, display)
                     session.begin(tuner.oracle)
                     tuner.search(
-                        images,
+                        pool,
                         client,
                         checkpoint_seconds,
                         time_left=lambda: left - session.seconds(),
@@ -123,48 +71,36 @@ def run_study(
     return summarize(study)
 
 
-def make_tuner(study: Study, arguments: Arguments, images: data.Data, display: Any) -> Any:
-    """The Hyperband tuner of a study, its earlier trials taken up."""
-    from search import baselines, narrowing, space
-    from search.oracles import HyperbandOracle
+def make_tuner(study: Study, arguments: Arguments, display: Any) -> Any:
+    """The tuner of a study, its earlier trials taken up."""
+    from search import space
     from search.tuner import StudyTuner
 
-    hyperparameters = narrowing.narrowed(arguments.fix)
-    first: list[Json] = []
-    if arguments.seed_with:
-        first, left_out = baselines.within(hyperparameters)
-        if left_out:
-            display.says(f"baselines outside --fix, left out: {', '.join(left_out)}")
-    oracle = HyperbandOracle(
-        study,
-        hyperparameters,
-        arguments.max_epochs,
-        arguments.factor,
-        arguments.iterations,
-        arguments.seed,
-        first,
-    )
+    oracle = arguments.oracle(study, display.says)
     display.oracle = oracle
-    features, size = images.x_train.shape[1], len(images.x_train)
-    hypermodel = space.DenseNetworks(features, 10, size, arguments.max_epochs)
+    shape = data.SHAPES[arguments.dataset]
+    hypermodel = space.DenseNetworks(
+        shape.features, shape.classes, shape.train_size, arguments.longest
+    )
     return StudyTuner(study, oracle, hypermodel, display)
 
 
 class Session:
     """One run of a study in its record, `study.json`: when, how long, on how much."""
 
-    def __init__(self, study: Study, arguments: Arguments, images: data.Data, workers: int):
+    def __init__(self, study: Study, arguments: Arguments, pool: data.Pool, workers: int):
         self.study = study
         self.about: Json = study_record(study) if study.exists() else {"sessions": []}
         before = self.about.get("data")
-        if before and before != images.hashes:
+        if before and before != pool.hashes:
             raise Misuse(f"study {study.name} was started on other data: {', '.join(before)}")
         self.seconds_before = sum(past["seconds"] for past in self.about["sessions"])
         self.about |= {
             "format": FORMAT,
             "study": study.name,
+            "command": arguments.COMMAND,
             "arguments": asdict(arguments),
-            "data": images.hashes,
+            "data": pool.hashes,
             "finished": False,
         }
         self.started = time.time()
@@ -192,7 +128,7 @@ class Session:
         self.oracle = oracle
         first = min((s["started"] for s in self.about["sessions"]), default=self.started)
         self.record()
-        events.write_experiment(self.study, oracle.hyperparameters, first)
+        events.write_experiment(self.study, oracle.hyperparameters, oracle.labels, first)
 
     def note(self, report: Report) -> None:
         """Counts a worker's report in."""
@@ -211,6 +147,7 @@ class Session:
             "peak_memory": used.ru_maxrss * 1024 + sum(largest),
         }
         self.about["planned"] = {"trials": trials, "epochs": epochs}
+        self.about |= self.oracle.record()
         ended = [t for t in self.oracle.trials.values() if t.status in ("COMPLETED", "FAILED")]
         self.about["finished"] = len(ended) == trials
         past = self.about["sessions"]

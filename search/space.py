@@ -31,9 +31,11 @@ def declare(hp: kt.HyperParameters) -> Values:
     def log(name: str, low: float, high: float, default: float) -> None:
         v[name] = hp.Float(name, low, high, sampling="log", default=default)
 
-    v["layers"] = hp.Int("layers", 1, MAX_LAYERS, default=3)
-    for i in range(1, MAX_LAYERS + 1):
-        with hp.conditional_scope("layers", list(range(i, MAX_LAYERS + 1))):
+    # Exercise 1 goes deeper than what a search draws.
+    deepest = max(MAX_LAYERS, hp.values.get("layers", 0))
+    v["layers"] = hp.Int("layers", 1, deepest, default=3)
+    for i in range(1, deepest + 1):
+        with hp.conditional_scope("layers", list(range(i, deepest + 1))):
             v[f"units_{i}"] = hp.Int(f"units_{i}", 32, 1024, step=2, sampling="log", default=128)
     v["activation"] = hp.Choice("activation", ACTIVATIONS, default="relu")
     v["initializer"] = hp.Choice("initializer", INITIALIZERS, default="glorot_uniform")

@@ -70,7 +70,7 @@ class Study:
         return self.directory / f"trial_{trial_id}"
 
     def write_json(self, name: str, content: Json) -> None:
-        text = json.dumps(strict(content), allow_nan=False, indent=1)
+        text = json.dumps(strict(content), allow_nan=False)
         self.write(name, text.encode())
 
     def write(self, name: str, content: bytes) -> None:

@@ -21,6 +21,7 @@ def summarize(study: Study) -> Json:
     seconds = sum(session["seconds"] for session in about["sessions"])
     return {
         "study": study.name,
+        "command": about["command"],
         "dataset": about["arguments"]["dataset"],
         "finished": about["finished"],
         "trials": len(trials),

@@ -217,6 +217,11 @@ def resident(array: np.ndarray) -> tf.Tensor:
     return _resident[id(array)][1]
 
 
+def forget_resident() -> None:
+    """Lets go of the arrays of a split that is not trained on any more."""
+    _resident.clear()
+
+
 def pack(state: Sequence[np.ndarray]) -> bytes:
     """A state as the bytes of an npz file."""
     buffer = io.BytesIO()

@@ -16,14 +16,13 @@ from keras_tuner.src.engine import metrics_tracking as kt_metrics
 
 from search import events
 from search.checkpoints import Checkpoints
-from search.data import Data
+from search.data import Pool
 from search.errors import Failure
 from search.oracles import (
     COMPLETED,
     FAILED,
     RUNNING,
-    HyperbandOracle,
-    ListOracle,
+    RecordedOracle,
     Trial,
     configuration,
 )
@@ -70,7 +69,7 @@ class StudyTuner(kt.Tuner):
     def __init__(
         self,
         study: Study,
-        oracle: HyperbandOracle | ListOracle,
+        oracle: RecordedOracle,
         hypermodel: kt.HyperModel,
         progress: Progress,
     ):
@@ -112,7 +111,7 @@ class StudyTuner(kt.Tuner):
 
     def search(
         self,
-        data: Data,
+        pool: Pool,
         client: Client,
         checkpoint_seconds: float = 30.0,
         time_left: Callable[[], float] = lambda: float("inf"),
@@ -131,7 +130,7 @@ class StudyTuner(kt.Tuner):
         self._active: dict[str, Active] = {}
         self._news: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._crashes = 0
-        client.register_plugin(Training(data, self.hypermodel))
+        client.register_plugin(Training(pool, self.hypermodel))
         client.subscribe_topic(EPOCHS_TOPIC, lambda event: self._news.put(("epoch", event[1])))
         slots = [f"slot{n}" for n in range(len(addresses(client)))]
         with self._interrupts_as_news():
@@ -173,6 +172,7 @@ class StudyTuner(kt.Tuner):
         values = trial.hyperparameters.values
         run = trial.run
         run.setdefault("seed", self.oracle.trial_seed(trial))
+        run.setdefault("split", self.oracle.split_seed(trial))
         run.setdefault("started", time.time())
         run.setdefault("epochs", [])
         run["attempts"] = run.get("attempts", 0) + 1
@@ -186,6 +186,7 @@ class StudyTuner(kt.Tuner):
             trial_id=trial.trial_id,
             hyperparameters=trial.hyperparameters.get_config(),
             seed=run["seed"],
+            split=run["split"],
             initial_epoch=first,
             rung_epoch=values["tuner/initial_epoch"],
             epochs=values["tuner/epochs"],

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 import dask
 from distributed import Client, LocalCluster, Worker, WorkerPlugin, get_worker
 
-from search.data import Data
+from search.data import Data, Pool
 from search.errors import Failure
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ PLUGIN = "search"
 class Work:
     """A stretch of one trial, from `initial_epoch` to `epochs`, or until `seconds` have passed.
 
+    seed, split: of the trial's weights, batches and dropout; of the images it is trained on.
     rung_epoch: where the trial's own rung begins; later than `initial_epoch` only where a chain is
     trained again from the beginning.
 
@@ -61,6 +62,7 @@ class Work:
     trial_id: str
     hyperparameters: dict[str, Any]
     seed: int
+    split: int
     initial_epoch: int
     rung_epoch: int
     epochs: int
@@ -92,12 +94,12 @@ class Report:
 
 
 class Training(WorkerPlugin):
-    """Brings data and hypermodel to every worker, the restarted included, and readies TensorFlow."""
+    """Brings images and hypermodel to every worker, restarted ones too, and readies TensorFlow."""
 
     name = PLUGIN
 
-    def __init__(self, data: Data, hypermodel: "kt.HyperModel"):
-        self.data = data
+    def __init__(self, pool: Pool, hypermodel: "kt.HyperModel"):
+        self.pool = pool
         self.hypermodel = hypermodel
 
     def setup(self, worker: Worker) -> None:
@@ -105,9 +107,19 @@ class Training(WorkerPlugin):
         self.lock = threading.Lock()
         self.models_built = 0
         self.session: Session | None = None
+        self.split: int | None = None
         # What is alive now stays so: leave it out of every later collection.
         gc.collect()
         gc.freeze()
+
+    def data(self, split: int) -> Data:
+        """The images split by this seed; the last split is kept."""
+        if split != self.split:
+            from search.training import forget_resident
+
+            forget_resident()
+            self.split, self._data = split, self.pool.split(split)
+        return self._data
 
 
 def one_thread() -> None:
@@ -227,7 +239,7 @@ def evaluate(work: Work, before: "Report | bytes | None" = None) -> Report:
         if session is None or not session.continues_with(work):
             plugin.session = None
             state = before.state if isinstance(before, Report) else before
-            session = Session(work, plugin.data, plugin.hypermodel, state)
+            session = Session(work, plugin.data(work.split), plugin.hypermodel, state)
             plugin.session = session
             plugin.models_built += 1
 

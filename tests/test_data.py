@@ -34,7 +34,7 @@ def test_digits_are_uint8_of_17_levels_and_the_sizes_the_plan_reckons_with(digit
 
 
 def test_digits_test_set_is_the_same_whatever_the_seed_of_the_study():
-    one, two = data.load("digits", 1), data.load("digits", 2)
+    one, two = (data.load("digits").split(seed) for seed in (1, 2))
     both = [
         sorted(row.tobytes() for row in np.vstack([d.x_train, d.x_validation])) for d in (one, two)
     ]
@@ -45,11 +45,12 @@ def test_digits_test_set_is_the_same_whatever_the_seed_of_the_study():
 def test_fashion_mnist_is_read_without_its_test_files(fashion_dir, tmp_path):
     for name in data.TRAIN_FILES:
         shutil.copy(fashion_dir / name, tmp_path)
-    images = data.load("fashion-mnist", 1, tmp_path)
+    pool = data.load("fashion-mnist", tmp_path)
+    images = pool.split(1)
     assert images.x_train.shape == (data.SHAPES["fashion-mnist"].train_size, 784)
     assert images.x_train.dtype == np.uint8
     assert np.bincount(images.y_validation).tolist() == [600] * 10
-    assert set(images.hashes) == set(data.TRAIN_FILES)
+    assert set(pool.hashes) == set(data.TRAIN_FILES)
     raw = gzip.decompress((fashion_dir / TRAIN_IMAGES).read_bytes())[16:]
     every = np.vstack([images.x_train, images.x_validation])
     assert every.astype(np.int64).sum() == np.frombuffer(raw, np.uint8).astype(np.int64).sum()
@@ -57,7 +58,7 @@ def test_fashion_mnist_is_read_without_its_test_files(fashion_dir, tmp_path):
 
 def test_environment_names_the_folder(fashion_dir, monkeypatch):
     monkeypatch.setenv("FASHION_MNIST_DIR", str(fashion_dir))
-    assert data.load("fashion-mnist", 1).x_validation.shape == (6000, 784)
+    assert data.load("fashion-mnist").split(1).x_validation.shape == (6000, 784)
 
 
 def test_keras_cache_is_read(fashion_dir, tmp_path, monkeypatch):
@@ -67,12 +68,12 @@ def test_keras_cache_is_read(fashion_dir, tmp_path, monkeypatch):
     cache.mkdir(parents=True)
     for name in data.TRAIN_FILES:
         shutil.copy(fashion_dir / name, cache)
-    assert data.load("fashion-mnist", 1).x_validation.shape == (6000, 784)
+    assert data.load("fashion-mnist").split(1).x_validation.shape == (6000, 784)
 
 
 def test_missing_files_name_the_file_and_three_ways_out(tmp_path):
     with pytest.raises(Failure) as caught:
-        data.load("fashion-mnist", 1, tmp_path)
+        data.load("fashion-mnist", tmp_path)
     message = str(caught.value)
     assert TRAIN_IMAGES in message
     assert all(way in message for way in ("--data-dir", "network", "--dataset digits"))
@@ -89,11 +90,11 @@ def test_missing_files_name_the_file_and_three_ways_out(tmp_path):
 def test_damaged_file_is_named_with_what_is_wrong(tmp_path, damage, said):
     (tmp_path / TRAIN_IMAGES).write_bytes(damage(gzip.compress(bytes(range(256)) * 64)))
     with pytest.raises(Failure, match=f"{TRAIN_IMAGES}.*{said}"):
-        data.load("fashion-mnist", 1, tmp_path)
+        data.load("fashion-mnist", tmp_path)
 
 
 def test_swapped_files_are_told_apart(fashion_dir, tmp_path):
     for name, other in zip(data.TRAIN_FILES, reversed(data.TRAIN_FILES), strict=True):
         shutil.copy(fashion_dir / other, tmp_path / name)
     with pytest.raises(Failure, match=f"{TRAIN_IMAGES} holds the content of {TRAIN_LABELS}"):
-        data.load("fashion-mnist", 1, tmp_path)
+        data.load("fashion-mnist", tmp_path)

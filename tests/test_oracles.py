@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from search import narrowing
 from search.errors import Failure
-from search.oracles import HyperbandOracle, ListOracle, Trial, configuration
+from search.hyperband import HyperbandOracle
+from search.oracles import Entry, ListOracle, Trial, configuration
 from search.store import Study
 
 OBJECTIVE = kt.Objective("val_accuracy", "max")
@@ -287,17 +288,19 @@ def test_checkpoints_are_needed_only_while_a_promotion_may_come(ours):
 
 
 def test_list_runs_each_configuration_once_and_resumes(tmp_path):
-    configurations = [{"a": n} for n in (4, 2, 9)]
+    entries = [Entry({"a": n}, 5, seed) for n in (4, 2, 9) for seed in (0, 1)]
     (tmp_path / "list").mkdir()
 
     def make():
-        return ListOracle(Study(tmp_path, "list"), small_space(10), configurations, epochs=5)
+        return ListOracle(Study(tmp_path, "list"), small_space(10), lambda trials: entries)
 
     play(make(), workers=2, stop_after=1)
     again = make()
     records, _ = Study(tmp_path, "list").read_trials()
     again.restore([Trial.from_state(record) for record in records.values()])
     trials = play(again, workers=2)
-    assert sorted(t.hyperparameters.values["a"] for t in trials) == [2, 4, 9]
+    assert sorted((t.hyperparameters.values["a"], again.trial_seed(t)) for t in trials) == [
+        (2, 0), (2, 1), (4, 0), (4, 1), (9, 0), (9, 1)
+    ]  # fmt: skip
     assert {t.hyperparameters.values["tuner/epochs"] for t in trials} == {5}
-    assert again.planned() == (3, 15)
+    assert again.planned() == (6, 30)

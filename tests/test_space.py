@@ -7,7 +7,7 @@ import pytest
 
 from search import baselines, narrowing, space
 from search.errors import Misuse
-from search.oracles import HyperbandOracle
+from search.hyperband import HyperbandOracle
 
 
 @pytest.fixture

@@ -193,7 +193,7 @@ def test_torn_files_are_recovered_and_said_so(reference, tmp_path):
 def test_stock_kerastuner_reloads_the_study(reference):
     """With its best hyperparameters and its best model, whose score is as recorded."""
     logs, summary = reference
-    images = data.load("digits", seed=7)
+    images = data.load("digits").split(7)
     networks = DenseNetworks(64, 10, len(images.x_train), max_epochs=9)
     theirs = kt.Hyperband(
         networks, "val_accuracy", max_epochs=9, directory=str(logs), project_name="s"

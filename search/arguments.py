@@ -1,0 +1,156 @@
+"""What makes a study the study it is: the same for every run that continues it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from search.data import DatasetName
+from search.errors import Misuse
+from search.store import Json, Study
+from search.summary import study_record
+
+if TYPE_CHECKING:
+    from search.exercises import ExercisesOracle
+    from search.hyperband import HyperbandOracle
+    from search.oracles import RecordedOracle
+
+EXERCISES = ("activation", "initializer", "optimizer", "regularization")
+"""The controlled studies, in the assignment's order."""
+
+Growth = dict[str, Callable[[Any, Any], Any]]
+"""By argument, what it becomes when a continued study is given another: more, never less."""
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Of a study of any kind, as `study.json` records them."""
+
+    dataset: DatasetName = "fashion-mnist"
+
+    COMMAND: ClassVar[str]
+    GROWS: ClassVar[Growth]
+
+    @property
+    def longest(self) -> int:
+        """Epochs of the longest trial."""
+        raise NotImplementedError
+
+    def check(self) -> None:
+        """Raises Misuse where no study can be made of these."""
+
+    def oracle(self, study: Study, says: Callable[[str], None]) -> "RecordedOracle":
+        """The study's oracle, before its earlier trials are taken up; `says` is told a line."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class HyperbandArguments(Arguments):
+    """Of a Hyperband search."""
+
+    max_epochs: int = 27
+    factor: int = 3
+    iterations: int = 1
+    seed: int = 1
+    fix: tuple[str, ...] = ()
+    seed_with: str | None = None
+
+    COMMAND: ClassVar[str] = "run"
+    GROWS: ClassVar[Growth] = {"iterations": max}
+
+    @property
+    def longest(self) -> int:
+        return self.max_epochs
+
+    def check(self) -> None:
+        if self.factor < 2:
+            raise Misuse(f"--factor {self.factor}: must be at least 2")
+        if self.max_epochs < self.factor:
+            raise Misuse(
+                f"--max-epochs {self.max_epochs}: must be at least the factor, {self.factor}, "
+                "or there is nothing to promote to"
+            )
+        if self.iterations < 1:
+            raise Misuse(f"--iterations {self.iterations}: must be at least 1")
+
+    def oracle(self, study: Study, says: Callable[[str], None]) -> "HyperbandOracle":
+        from search import baselines, narrowing
+        from search.hyperband import HyperbandOracle
+
+        space = narrowing.narrowed(self.fix)
+        first: list[Json] = []
+        if self.seed_with:
+            first, left_out = baselines.within(space)
+            if left_out:
+                says(f"baselines outside --fix, left out: {', '.join(left_out)}")
+        return HyperbandOracle(
+            study, space, self.max_epochs, self.factor, self.iterations, self.seed, first
+        )
+
+
+@dataclass(frozen=True)
+class ExerciseArguments(Arguments):
+    """Of the exercises as controlled studies."""
+
+    seeds: int = 10
+    exercises: tuple[str, ...] = EXERCISES
+
+    COMMAND: ClassVar[str] = "exercises"
+    GROWS: ClassVar[Growth] = {
+        "seeds": max,
+        "exercises": lambda before, given: tuple(n for n in EXERCISES if n in {*before, *given}),
+    }
+
+    @property
+    def longest(self) -> int:
+        from search.exercises import FINAL_EPOCHS
+
+        return FINAL_EPOCHS
+
+    def check(self) -> None:
+        if self.seeds < 2:
+            raise Misuse(f"--seeds {self.seeds}: must be at least 2, or no difference has a spread")
+
+    def oracle(self, study: Study, says: Callable[[str], None]) -> "ExercisesOracle":
+        from search.exercises import ExercisesOracle
+
+        return ExercisesOracle(study, self.exercises, tuple(range(1, self.seeds + 1)))
+
+
+A = TypeVar("A", bound=Arguments)
+
+
+def settled(study: Study, kind: type[A], given: dict[str, Any]) -> A:
+    """The arguments of a study: as given, where new; as recorded, where it is continued.
+
+    given: None where the command line is silent.
+    Raises Misuse where a continued study is asked to be another.
+    """
+    stated = {name: value for name, value in given.items() if value is not None}
+    if not study.exists():
+        arguments = kind(**stated)
+        arguments.check()
+        return arguments
+    about = study_record(study)
+    if about["command"] != kind.COMMAND:
+        raise Misuse(
+            f"study {study.name} was started by `search {about['command']}`: give another --study"
+        )
+    recorded: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in about["arguments"].items()
+    }
+    for name, value in stated.items():
+        grow = kind.GROWS.get(name)
+        grown = grow(recorded[name], value) if grow else recorded[name]
+        if grown != value and not (grow and isinstance(value, tuple)):
+            raise Misuse(
+                f"study {study.name} was started with --{name.replace('_', '-')} "
+                f"{_as_typed(recorded[name])}, not {_as_typed(value)}: leave the option out to "
+                "continue, or give another --study"
+            )
+        recorded[name] = grown
+    return kind(**recorded)
+
+
+def _as_typed(value: Any) -> str:
+    return " ".join(map(str, value)) or "nothing" if isinstance(value, tuple) else str(value)
