@@ -101,6 +101,7 @@ class Session:
             "command": arguments.COMMAND,
             "arguments": asdict(arguments),
             "data": pool.hashes,
+            "validation_images": len(pool.labels) - data.SHAPES[arguments.dataset].train_size,
             "finished": False,
         }
         self.started = time.time()

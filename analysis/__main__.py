@@ -1,0 +1,228 @@
+"""The command line: python -m analysis report | tables | export | tensorboard | simulate."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from typer.exceptions import TyperException
+
+from analysis.errors import Failure, Misuse
+
+if TYPE_CHECKING:
+    from analysis.language import Language
+    from analysis.trials import Study
+
+app = typer.Typer(
+    help="What tuner logs show: reports, tables and ways out. TensorFlow is not needed.",
+    rich_markup_mode=None,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+)
+
+log = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+
+
+class LanguageCode(StrEnum):
+    """What a report can be written in."""
+
+    en = "en"
+    es = "es"
+
+
+class Exercise(StrEnum):
+    """The assignment's exercises by number."""
+
+    activation = "1"
+    initializer = "2"
+    optimizer = "3"
+    regularization = "4"
+
+
+class Kind(StrEnum):
+    """Formats of an export."""
+
+    csv = "csv"
+    parquet = "parquet"
+    optuna = "optuna"
+
+
+Studies = Annotated[
+    list[str], typer.Option("--study", help="Name of a study; may be given more than once.")
+]
+OneStudy = Annotated[str, typer.Option("--study", help="Name of the study.")]
+Logs = Annotated[Path, typer.Option(help="Folder of all studies.")]
+Events = Annotated[
+    Path | None,
+    typer.Option(help="Folder of TensorBoard's event files, where they are not in the study."),
+]
+Lang = Annotated[LanguageCode, typer.Option(help="English or Spanish.")]
+LOGS = Path("tuner_logs")
+
+
+@app.command()
+def report(
+    study: Studies,
+    logs: Logs = LOGS,
+    events: Events = None,
+    lang: Lang = LanguageCode.en,
+    out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("report"),
+) -> None:
+    """Write a report: HTML and Markdown, tables as CSV, Markdown and LaTeX, figures as SVG and PNG.
+
+    \b
+    Examples:
+      python -m analysis report --study exercises
+      python -m analysis report --study exercises --study fashion-mnist --lang es --out informe
+      python -m analysis report --study theirs --logs ~/kt --events ~/board
+    """
+    from analysis.report import write
+
+    paths = write(loaded(study, logs, events), language(lang), out)
+    log.print(f"{len(paths)} files in {out}/")
+    log.print(f"next: open {out}/report.html")
+
+
+@app.command()
+def tables(
+    study: Studies = ["exercises"],  # noqa: B006
+    exercise: Annotated[
+        Exercise | None, typer.Option(help="Only this one. [default: all sections]")
+    ] = None,
+    logs: Logs = LOGS,
+    events: Events = None,
+    lang: Lang = LanguageCode.en,
+) -> None:
+    """Print a report's sentences and tables.
+
+    \b
+    Examples:
+      python -m analysis tables --exercise 1
+      python -m analysis tables --study fashion-mnist --lang es
+    """
+    import pandas as pd
+    from rich.table import Table
+
+    from analysis.report import printable
+
+    wanted = exercise.name if exercise else None
+    out = Console(highlight=False, markup=False)
+    lines = list(printable(loaded(study, logs, events), language(lang), wanted))
+    if not lines:
+        raise Misuse(f"{', '.join(study)}: no exercise {exercise}: the study has no part of it")
+    for line in lines:
+        if isinstance(line, pd.DataFrame):
+            table = Table(*map(str, line.columns), box=None)
+            for row in line.astype(str).itertuples(index=False):
+                table.add_row(*row)
+            out.print(table)
+        else:
+            out.print(line)
+
+
+@app.command()
+def export(
+    study: OneStudy,
+    to: Annotated[Kind, typer.Option(help="Format.")] = Kind.csv,
+    logs: Logs = LOGS,
+    events: Events = None,
+    out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("export"),
+) -> None:
+    """Write a study's trials, configurations, curves and executions for other programs.
+
+    \b
+    Examples:
+      python -m analysis export --study fashion-mnist --to parquet
+      python -m analysis export --study fashion-mnist --to optuna
+    """
+    from analysis.exports import export as written
+
+    (one,) = loaded([study], logs, events)
+    for path in written(one, to.value, out):
+        print(path)
+    if to == Kind.optuna:
+        log.print(f"next: optuna-dashboard sqlite:///{out}/{study}.db")
+
+
+@app.command()
+def tensorboard(
+    study: OneStudy = "exercises",
+    exercise: Annotated[
+        Exercise | None, typer.Option(help="Only the runs of this one. [default: all]")
+    ] = None,
+    logs: Logs = LOGS,
+    port: Annotated[int, typer.Option(help="Where TensorBoard listens.")] = 6006,
+) -> None:
+    """Open TensorBoard on the runs of an exercise, each named by its arm and seed.
+
+    \b
+    Examples:
+      python -m analysis tensorboard --exercise 1
+      python -m analysis tensorboard --study fashion-mnist --port 6007
+    """
+    from analysis.boards import show
+
+    (one,) = loaded([study], logs, None)
+    show(one, exercise.name if exercise else None, port)
+
+
+@app.command()
+def simulate(
+    studies: Annotated[int, typer.Option(help="Simulated studies of each kind.")] = 2000,
+    seeds: Annotated[int, typer.Option(help="Seeds of each arm.")] = 10,
+) -> None:
+    """Try the statistics on studies whose truth is known, and print a table of how they did.
+
+    \b
+    Examples:
+      python -m analysis simulate
+      python -m analysis simulate --studies 200 --seeds 5
+    """
+    from analysis.simulations import simulated
+
+    for line in simulated(studies, seeds):
+        print(line)
+
+
+def loaded(names: list[str], logs: Path, events: Path | None) -> "list[Study]":
+    """The studies by name, what they lack said on stderr."""
+    from analysis.trials import load
+
+    if events is not None and not events.is_dir():
+        raise Misuse(f"--events {events}: there is no such folder")
+    studies = [load(logs / name, events) for name in names]
+    for study in studies:
+        for note in study.notes:
+            log.print(f"{study.name}: {note}")
+    return studies
+
+
+def language(code: LanguageCode) -> "Language":
+    from analysis.language import Language
+
+    return Language(code.value)
+
+
+def main() -> int:
+    """Carries a command out; returns the exit code."""
+    try:
+        return app(standalone_mode=False, prog_name="python -m analysis") or 0
+    except TyperException as error:
+        log.print(f"analysis: {error.format_message()}")
+        return 2
+    except (Misuse, Failure) as error:
+        log.print(f"analysis: {error}")
+        return 2 if isinstance(error, Misuse) else 1
+    except OSError as error:
+        log.print(f"analysis: cannot read or write {error.filename}: {error.strerror}")
+        return 1
+    except (KeyboardInterrupt, typer.Abort):
+        log.print("interrupted")
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""TensorBoard on chosen runs of a study, each named by its arm and seed or its configuration."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from analysis.arms import parts
+from analysis.errors import Failure, Misuse
+from analysis.trials import Study
+
+
+def names(study: Study, exercise: str | None) -> dict[str, str]:
+    """Trial to the name of its run, of the trials to be shown.
+
+    Raises Misuse where an exercise is asked for that the study has not.
+    """
+    found: dict[str, str] = {}
+    for part in parts(study):
+        if exercise not in (None, part.exercise):
+            continue
+        label = f"{part.name} {part.level}" if part.level else part.name
+        for run in part.runs.dropna(subset=["trial"]).itertuples():
+            # A trial that several parts share keeps its first name.
+            found.setdefault(run.trial, _folder(f"{label}/{run.arm}/seed {run.seed}"))
+    if exercise and not found:
+        raise Misuse(f"study {study.name} holds no exercise {exercise}")
+    return found or {trial: f"trial_{trial}" for trial in study.trials.index}
+
+
+def _folder(name: str) -> str:
+    return re.sub(r"[^\w./+-]+", "_", name)
+
+
+def arrange(study: Study, exercise: str | None, directory: Path) -> int:
+    """Links the event files of the chosen runs into a folder; returns how many runs there are."""
+    chosen = names(study, exercise)
+    for trial, name in chosen.items():
+        target = directory / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(study.directory.resolve() / f"trial_{trial}")
+    return len(chosen)
+
+
+def show(study: Study, exercise: str | None, port: int) -> None:
+    """Runs TensorBoard until it is interrupted. Raises Failure where it is not installed."""
+    program = shutil.which("tensorboard", path=str(Path(sys.executable).parent)) or shutil.which(
+        "tensorboard"
+    )
+    if program is None:
+        raise Failure("tensorboard is not installed here: pip install tensorboard")
+    with tempfile.TemporaryDirectory(prefix="runs-") as directory:
+        arrange(study, exercise, Path(directory))
+        command = [program, "--logdir", directory, "--port", str(port)]
+        try:
+            done = subprocess.run(command, check=False)
+        except KeyboardInterrupt:
+            return
+    if done.returncode:
+        raise Failure(f"tensorboard ended with exit code {done.returncode}")

@@ -1,0 +1,293 @@
+"""Health checks on a study and on what may be claimed from it."""
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from analysis import effects
+from analysis.arms import parts
+from analysis.blocks import Block, Card
+from analysis.language import Language
+from analysis.trials import Study
+
+ENOUGH_SEEDS = 5
+EDGE = 0.05
+"""Share of a range, on its own scale, that counts as being on its bound."""
+
+FAILED_SHARE = 0.1
+CHANCE = 0.1
+PASS, WARN, FAIL, NONE = "PASS", "WARN", "FAIL", "N/A"
+
+
+def cards(study: Study, say: Language) -> list[Block]:
+    """All checks, in a fixed order."""
+    made = [seeds, bounds, budget, chance, used_up, undetected, failed, mixed, complete]
+    return [check(study, say) for check in made]
+
+
+def seeds(study: Study, say: Language) -> Card:
+    found = parts(study)
+    if not found:
+        return Card(
+            "SEEDS",
+            NONE,
+            say("a search: each configuration has one seed", "una búsqueda: una semilla cada una"),
+        )
+    fewest = min(int(part.table().notna().sum().min()) for part in found if part.reference)
+    text = say(
+        f"every arm has at least {fewest} finished seeds",
+        f"cada variante tiene al menos {fewest} semillas terminadas",
+    )
+    if fewest >= ENOUGH_SEEDS:
+        return Card("SEEDS", PASS, text)
+    return Card(
+        "SEEDS",
+        WARN if fewest > 1 else FAIL,
+        text,
+        say(
+            f"add seeds: python -m search exercises --study {study.name} --seeds {ENOUGH_SEEDS * 2}",
+            f"añada semillas: python -m search exercises --study {study.name} "
+            f"--seeds {ENOUGH_SEEDS * 2}",
+        ),
+    )
+
+
+def bounds(study: Study, say: Language) -> Card:
+    """Best values of a search on the bounds of its space; best of a grid at its end."""
+    on_bound = []
+    grids = [part for part in parts(study) if not part.reference]
+    for part in grids:
+        means = part.table().mean()
+        for name in dict.fromkeys(values["optimizer"] for values in part.values.values()):
+            arms = [arm for arm in part.arms if part.values[arm]["optimizer"] == name]
+            if means[arms].notna().any() and means[arms].idxmax() in (arms[0], arms[-1]):
+                on_bound.append(str(means[arms].idxmax()))
+    if not parts(study) and len(study.chains) and study.chains["val_accuracy"].notna().any():
+        best = study.chains.loc[study.chains["val_accuracy"].idxmax()]
+        for name, limit in study.bounds.items():
+            if not isinstance(limit, tuple) or pd.isna(best.get(name)):
+                continue
+            low, high, value = (float(x) for x in (*limit, best[name]))
+            # A lower bound of 0 means off, which is no bound to be widened.
+            if name in study.log_scaled:
+                low, high, value = math.log(low), math.log(high), math.log(value)
+            place = (value - low) / (high - low) if high > low else 0.5
+            if place > 1 - EDGE or (place < EDGE and limit[0] != 0):
+                on_bound.append(f"{name} = {best[name]:.4g}")
+    elif not grids:
+        return Card("BOUNDS", NONE, say("no range was searched", "no se buscó en ningún rango"))
+    if not on_bound:
+        return Card(
+            "BOUNDS",
+            PASS,
+            say("no best value lies on a bound", "ningún mejor valor está en un límite"),
+        )
+    return Card(
+        "BOUNDS",
+        WARN,
+        say("on a bound: ", "en un límite: ") + ", ".join(on_bound),
+        say("widen the range and search again", "amplíe el rango y busque de nuevo"),
+    )
+
+
+def budget(study: Study, say: Language) -> Card:
+    found = parts(study)
+    if not found:
+        several = len(effects.budgets(study)) > 1
+        text = say(
+            "configurations were trained for different budgets; comparisons here are at equal ones",
+            "las configuraciones tienen presupuestos distintos; aquí se comparan a igual presupuesto",
+        )
+        return Card(
+            "BUDGET",
+            WARN if several else PASS,
+            text if several else say("one budget", "un presupuesto"),
+        )
+    uneven = [
+        f"{part.name} {part.level or ''}".strip()
+        for part in found
+        if part.curves.loc[
+            part.curves["trial"].isin(part.runs.loc[part.runs["status"] == "COMPLETED", "trial"])
+        ]
+        .groupby("trial")["epoch"]
+        .max()
+        .nunique()
+        > 1
+    ]
+    if uneven:
+        return Card(
+            "BUDGET",
+            FAIL,
+            say("arms of unequal length: ", "variantes de distinta duración: ") + ", ".join(uneven),
+            say("run the study to its end", "ejecute el estudio hasta el final"),
+        )
+    return Card(
+        "BUDGET",
+        PASS,
+        say(
+            "all arms of a part have the same epochs",
+            "todas las variantes de una parte tienen las mismas épocas",
+        ),
+    )
+
+
+def chance(study: Study, say: Language) -> Card:
+    curves = study.curves[study.curves["execution"] == 0]
+    if curves["val_accuracy"].isna().all():
+        return Card("CHANCE", NONE, say("no curves", "sin curvas"))
+    last = curves.dropna(subset=["val_accuracy"]).groupby("trial").tail(1)
+    stuck = last[last["val_accuracy"] <= CHANCE + 0.01]["trial"]
+    if not len(stuck):
+        return Card(
+            "CHANCE", PASS, say("no trial ended at chance", "ninguna prueba acabó en el azar")
+        )
+    share = len(stuck) / len(last)
+    return Card(
+        "CHANCE",
+        WARN,
+        say(
+            f"{len(stuck)} of {len(last)} trials ended at chance ({say.percent(share, 0)}): {_some(list(stuck))}",
+            f"{len(stuck)} de {len(last)} pruebas acabaron en el azar ({say.percent(share, 0)}): {_some(list(stuck))}",
+        ),
+        say(
+            "look at dead and saturated units in TensorBoard; zeros is expected to be there",
+            "mire las unidades muertas y saturadas en TensorBoard; con ceros es lo esperado",
+        ),
+    )
+
+
+def used_up(study: Study, say: Language) -> Card:
+    """Validation used to choose: how much the best of many flatters."""
+    if parts(study):
+        return Card(
+            "VALIDATION",
+            PASS,
+            say(
+                "arms are compared after a fixed epoch: nothing was chosen by these images",
+                "las variantes se comparan tras una época fija: nada se eligió con estas imágenes",
+            ),
+        )
+    scores = (
+        study.chains["val_accuracy"].dropna().to_numpy(float) if len(study.chains) else np.array([])
+    )
+    images = study.about.get("validation_images", 0)
+    bias = effects.selection_bias(scores, images, np.random.default_rng(0))
+    if math.isnan(bias):
+        return Card(
+            "VALIDATION",
+            NONE,
+            say(
+                "the number of validation images is not recorded",
+                "no consta el número de imágenes de validación",
+            ),
+        )
+    return Card(
+        "VALIDATION",
+        WARN if bias > 0.002 else PASS,
+        say(
+            f"the best of {len(scores)} validation scores flatters by up to {say.number(100 * bias)} points ({images} images)",
+            f"la mejor de {len(scores)} puntuaciones favorece hasta en {say.number(100 * bias)} puntos ({images} imágenes)",
+        ),
+        say(
+            "judge the chosen one on images that did not choose it",
+            "juzgue la elegida con imágenes que no la eligieron",
+        ),
+    )
+
+
+def undetected(study: Study, say: Language) -> Card:
+    waiting = []
+    for part in (p for p in parts(study) if p.reference):
+        table = part.table()
+        compared = effects.compare(table, part.reference)
+        for arm in compared.index[~compared["detected"]]:
+            label = f"{part.name} {part.level}" if part.level else part.name
+            pairs = (table[arm] - table[part.reference]).dropna().to_numpy()
+            waiting.append(f"{label}: {arm} ({say.number(effects.seeds_needed(pairs), 0)})")
+    if not waiting:
+        status = PASS if parts(study) else NONE
+        return Card(
+            "POWER",
+            status,
+            say("every difference is detected", "toda diferencia se detecta")
+            if parts(study)
+            else say("no arms", "sin variantes"),
+        )
+    return Card(
+        "POWER",
+        WARN,
+        say(
+            f"not detected at this number of seeds (in brackets, how many would show the measured difference): {_some(waiting, 12)}",
+            f"sin detectar con estas semillas (entre paréntesis, cuántas mostrarían la diferencia medida): {_some(waiting, 12)}",
+        ),
+        say(
+            "add seeds, or say that no difference was detected",
+            "añada semillas, o diga que no se detecta diferencia",
+        ),
+    )
+
+
+def failed(study: Study, say: Language) -> Card:
+    bad = study.trials[study.trials["status"].isin(["FAILED", "INVALID"])]
+    share = len(bad) / len(study.trials)
+    text = say(
+        f"{len(bad)} of {len(study.trials)} trials failed",
+        f"fallaron {len(bad)} de {len(study.trials)} pruebas",
+    )
+    if not len(bad):
+        return Card("FAILED", PASS, text)
+    return Card(
+        "FAILED",
+        WARN if share <= FAILED_SHARE else FAIL,
+        f"{text}: {_some(list(bad.index))}",
+        say(
+            "read their message in trial.json; lower the learning rate's upper bound",
+            "lea su mensaje en trial.json; baje el límite de la tasa de aprendizaje",
+        ),
+    )
+
+
+def mixed(study: Study, say: Language) -> Card:
+    sessions = study.about.get("sessions", [])
+    if not sessions:
+        return Card("MIXED", NONE, say("no record of versions", "no constan versiones"))
+    different = [
+        key
+        for key in ("commit", "versions", "processor")
+        if len({repr(s.get(key)) for s in sessions}) > 1
+    ]
+    if not different:
+        return Card(
+            "MIXED",
+            PASS,
+            say(
+                "one commit, one set of versions, one processor",
+                "un commit, unas versiones, un procesador",
+            ),
+        )
+    return Card(
+        "MIXED",
+        WARN,
+        say("runs differ in ", "las sesiones difieren en ") + ", ".join(different),
+        say("run the study again where bits matter", "repita el estudio si los bits importan"),
+    )
+
+
+def complete(study: Study, say: Language) -> Card:
+    if not study.notes:
+        return Card("COMPLETE", PASS, say("nothing is missing", "no falta nada"))
+    return Card(
+        "COMPLETE",
+        WARN,
+        _some(study.notes, 6),
+        say(
+            "continue the study, or report what is there",
+            "continúe el estudio, o informe de lo que hay",
+        ),
+    )
+
+
+def _some(names: list[str], most: int = 8) -> str:
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" … (+{rest})" if rest > 0 else "")

@@ -1,0 +1,322 @@
+"""The sections of exercises 1 to 3 from a controlled study; regularization.py has 4.1."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from analysis import comparisons, effects, figures
+from analysis.arms import Part, parts
+from analysis.blocks import Block, Table, Text
+from analysis.language import Language
+from analysis.regularization import regularization
+from analysis.trials import Study
+
+CHANCE = 0.1
+
+
+def sections(study: Study, say: Language) -> list[tuple[str, str, Callable[[], list[Block]]]]:
+    """(key, title, what makes its blocks) of each exercise that the study has parts of."""
+    found = parts(study)
+    known: list[tuple[str, str, Callable[[list[Part], Language], list[Block]]]] = [
+        ("activation", say("1 · Does the unit matter?", "1 · ¿Importa la unidad?"), activation),
+        (
+            "initializer",
+            say("2 · Does the starting point matter?", "2 · ¿Importa el punto de partida?"),
+            initializer,
+        ),
+        ("optimizer", say("3 · Optimizers", "3 · Optimizadores"), optimizer),
+        (
+            "regularization",
+            say("4.1 · Regularisation", "4.1 · Regularización"),
+            regularization,
+        ),
+    ]
+    return [
+        (key, title, lambda make=make, own=own: make(own, say))  # type: ignore[misc]
+        for key, title, make in known
+        if (own := [part for part in found if part.exercise == key])
+    ]
+
+
+def activation(found: list[Part], say: Language) -> list[Block]:
+    main = next(part for part in found if part.name == "activation")
+    depths = [part for part in found if part.name == "depth" and comparisons.begun(part)]
+    unfinished = comparisons.missing(main, say)
+    if not comparisons.begun(main) or not depths:
+        return unfinished
+    deepest = depths[-1]
+    return [
+        *unfinished,
+        *comparisons.comparison(main, "activation", say),
+        comparisons.curves(main, "activation", say),
+        comparisons.after_one_epoch(main, "sigmoid", say),
+        Text(gradients(deepest, say)),
+        comparisons.figure(
+            deepest,
+            "gradients",
+            say(
+                f"Gradient norm of each layer's weights before training, {deepest.level} hidden "
+                "layers; the output layer is the last.",
+                f"Norma del gradiente de los pesos de cada capa antes de entrenar, {deepest.level} "
+                "capas ocultas; la de salida es la última.",
+            ),
+            lambda part, language: figures.by_layer(part, "gradient_norm", language),
+            say,
+        ),
+        comparisons.figure(
+            main,
+            "saturation",
+            say(
+                "Share of (image, unit) pairs whose slope is under 5 % of the activation's "
+                "steepest, by epoch; mean and 95 % interval over seeds.",
+                "Parte de pares (imagen, unidad) con pendiente menor del 5 % de la máxima de la "
+                "activación, por época; media e intervalo del 95 % entre semillas.",
+            ),
+            figures.saturation,
+            say,
+        ),
+        Text(by_depth(depths, say)),
+        comparisons.figure(
+            deepest,
+            "depth",
+            say(
+                "Validation accuracy after the last epoch by depth; mean and 95 % interval.",
+                "Exactitud de validación tras la última época según la profundidad; media e "
+                "intervalo del 95 %.",
+            ),
+            lambda part, language: figures.by_depth(depths, language),
+            say,
+        ),
+        depth_table(depths, say),
+    ]
+
+
+def layer_ratio(part: Part, arm: str) -> float:
+    """How much smaller the gradient becomes from one hidden layer to the one before it.
+
+    Geometric mean over seeds and over neighbouring hidden layers that are fed by hidden layers, at
+    the start of training; Glorot's weights carry the gradient's norm, so it is the mean slope.
+    """
+    own = part.at_start[part.at_start["arm"] == arm]
+    layers = [n for n in figures.layer_names(own, "gradient_norm") if n.startswith("hidden_")]
+    norms = own[[f"gradient_norm/{layer}" for layer in layers[1:]]].to_numpy(float)
+    if norms.shape[1] < 2 or not np.all(norms > 0):
+        return math.nan
+    return float(np.exp(np.mean(np.diff(np.log(norms), axis=1)) * -1))
+
+
+def gradients(part: Part, say: Language) -> str:
+    ratios = {arm: layer_ratio(part, arm) for arm in part.arms}
+    listed = say.several([f"{arm} {say.number(ratio)}" for arm, ratio in ratios.items()])
+    sigmoid = ratios.get("sigmoid", math.nan)
+    agrees = 0.15 <= sigmoid <= 0.35
+    return say(
+        "Why: at the start, each hidden layer's gradient is the next one's times "
+        f"{listed} (geometric mean, {part.level} hidden layers, n = {len(part.seeds())}). "
+        "The slope of a sigmoid is at most 1/4: "
+        + ("the measured factor agrees." if agrees else "the measured factor does not agree."),
+        "Por qué: al inicio, el gradiente de cada capa oculta es el de la siguiente por "
+        f"{listed} (media geométrica, {part.level} capas ocultas, n = {len(part.seeds())}). "
+        "La pendiente de una sigmoide es como mucho 1/4: "
+        + ("el factor medido concuerda." if agrees else "el factor medido no concuerda."),
+    )
+
+
+def by_depth(depths: list[Part], say: Language) -> str:
+    sentences = []
+    for part in depths:
+        row = effects.compare(part.table(), part.reference).loc["sigmoid"]
+        told = (
+            say(
+                f"{part.level} layers: sigmoid {say.points(row['difference'])} points "
+                f"{say.between(row['low'], row['high'])}",
+                f"{part.level} capas: sigmoide {say.points(row['difference'])} puntos "
+                f"{say.between(row['low'], row['high'])}",
+            )
+            if row["detected"]
+            else say(
+                f"{part.level} layers: no difference detected",
+                f"{part.level} capas: no se detecta diferencia",
+            )
+        )
+        sentences.append(told)
+    return say("Against ReLU by depth: ", "Frente a ReLU según la profundidad: ") + (
+        "; ".join(sentences) + "."
+    )
+
+
+def depth_table(depths: list[Part], say: Language) -> Table:
+    rows, numbers, trials = [], [], []
+    for part in depths:
+        compared = effects.compare(part.table(), part.reference)
+        for arm in part.arms:
+            mean, low, high = effects.interval(part.table()[arm].dropna().to_numpy())
+            other = compared.loc[arm] if arm in compared.index else None
+            rows.append(
+                {
+                    say("layers", "capas"): part.level,
+                    say("arm", "variante"): arm,
+                    "n": int(part.table()[arm].notna().sum()),
+                    say("val. accuracy %", "exactitud val. %"): say.number(100 * mean)
+                    + f" [{say.number(100 * low)}; {say.number(100 * high)}]",
+                    say("difference to relu", "diferencia con relu"): ""
+                    if other is None
+                    else f"{say.points(other['difference'])} "
+                    f"{say.between(other['low'], other['high'])}",
+                    "p (Holm)": "" if other is None else say.p(other["p_holm"]),
+                }
+            )
+            numbers.append(
+                {"layers": part.level, "arm": arm, "val_accuracy": mean, "low": low, "high": high}
+                | ({} if other is None else other.to_dict())
+            )
+            trials.append(part.trials(arm))
+    caption = say(
+        "By depth, every layer 128 units, Glorot, Adam, in pairs by seed.",
+        "Según la profundidad, capas de 128 unidades, Glorot, Adam, por parejas de semilla.",
+    )
+    return Table("depth", caption, pd.DataFrame(rows), pd.DataFrame(numbers), trials)
+
+
+def initializer(found: list[Part], say: Language) -> list[Block]:
+    main, sigmoid = found
+    unfinished = comparisons.missing(main, say)
+    if not comparisons.begun(main) or not comparisons.begun(sigmoid):
+        return unfinished
+    return [
+        *unfinished,
+        *comparisons.comparison(main, "initializer", say),
+        comparisons.curves(main, "initializer", say),
+        comparisons.after_one_epoch(main, "random_normal", say),
+        Text(zeros(main, say)),
+        Text(zeros(sigmoid, say)),
+        *comparisons.comparison(sigmoid, "initializer-sigmoid", say),
+        comparisons.figure(
+            main,
+            "initializer-gradients",
+            say(
+                "Gradient norm by layer before training; zeros has none but in the output's bias.",
+                "Norma del gradiente por capa antes de entrenar; con ceros no hay más que en el "
+                "sesgo de salida.",
+            ),
+            lambda part, language: figures.by_layer(part, "gradient_norm", language),
+            say,
+        ),
+    ]
+
+
+def zeros(part: Part, say: Language) -> str:
+    """Whether zeros does what theory says, from the last epoch's measurements."""
+    own = part.curves[(part.curves["arm"] == "zeros") & (part.curves["epoch"] == part.epochs)]
+    activation = part.values["zeros"]["activation"]
+    layers = figures.layer_names(own, "distinct")
+    distinct = [own[f"distinct/{layer}"].max() for layer in layers]
+    units = [part.values["zeros"][f"units_{i + 1}"] for i in range(len(layers))]
+    identical = all(round(share * count) <= 1 for share, count in zip(distinct, units, strict=True))
+    loss, accuracy = own["val_loss"].mean(), own["val_accuracy"].mean()
+    dead = own[[f"dead/{layer}" for layer in layers]].to_numpy().min()
+    chance = abs(accuracy - CHANCE) < 1e-6 and abs(loss - math.log(10)) < 0.01
+    text = say(
+        f"Zeros under {activation}: after {part.epochs} epochs the loss is {say.number(loss, 4)} "
+        f"(ln 10 = {say.number(math.log(10), 4)}), the accuracy {say.percent(accuracy)}; ",
+        f"Ceros con {activation}: tras {part.epochs} épocas la pérdida es {say.number(loss, 4)} "
+        f"(ln 10 = {say.number(math.log(10), 4)}) y la exactitud {say.percent(accuracy)}; ",
+    )
+    text += (
+        say(
+            "the units of each hidden layer are identical to the last bit",
+            "las unidades de cada capa oculta son idénticas hasta el último bit",
+        )
+        if identical
+        else say(
+            "the units of a hidden layer are not all identical",
+            "las unidades de alguna capa oculta no son todas idénticas",
+        )
+    )
+    if chance:
+        return text + say(
+            f", {say.percent(dead, 0)} of them dead: nothing but the output's bias is learnt, and "
+            "balanced classes leave it nothing to learn.",
+            f", el {say.percent(dead, 0)} de ellas muertas: solo aprende el sesgo de salida, y con "
+            "clases equilibradas no tiene qué aprender.",
+        )
+    return text + say(
+        ": the output layer does learn, from a hidden layer that says one thing.",
+        ": la capa de salida sí aprende, de una capa oculta que dice una sola cosa.",
+    )
+
+
+def optimizer(found: list[Part], say: Language) -> list[Block]:
+    by_name = {part.name: part for part in found}
+    defaults, grid, tuned = (by_name.get(n) for n in ("defaults", "learning rates", "tuned"))
+    assert defaults is not None
+    assert grid is not None
+    unfinished = comparisons.missing(defaults, say)
+    if not comparisons.begun(defaults) or not comparisons.begun(grid):
+        return unfinished
+    blocks: list[Block] = [
+        *unfinished,
+        Text(
+            say(
+                "At Keras' defaults (the momentum arm is the assignment's SGD 0.01, momentum 0.9):",
+                "Con los valores de Keras (la variante momentum es el SGD 0,01 con momento 0,9 del "
+                "enunciado):",
+            )
+        ),
+        *comparisons.comparison(defaults, "optimizer-defaults", say),
+        comparisons.curves(defaults, "optimizer-defaults", say),
+        comparisons.figure(
+            grid,
+            "learning-rates",
+            say(
+                f"Learning rates tried, mean over {len(grid.seeds())} seeds of their own "
+                f"({grid.seeds()[0]}–{grid.seeds()[-1]}).",
+                f"Tasas de aprendizaje probadas, media de {len(grid.seeds())} semillas propias "
+                f"({grid.seeds()[0]}–{grid.seeds()[-1]}).",
+            ),
+            figures.learning_rates,
+            say,
+        ),
+        *comparisons.missing(grid, say),
+    ]
+    if tuned is None or not comparisons.begun(tuned):
+        return blocks
+    rates = say.several([f"{arm} {v[arm + '_lr']:g}" for arm, v in tuned.values.items()])
+    chosen = say(
+        f"Each at the learning rate its own trials chose ({rates}), on fresh seeds:",
+        f"Cada uno con la tasa que eligieron sus propias pruebas ({rates}), en semillas nuevas:",
+    )
+    return [
+        *blocks,
+        Text(chosen),
+        *comparisons.comparison(tuned, "optimizer-tuned", say),
+        comparisons.curves(tuned, "optimizer-tuned", say),
+        Text(closer(defaults, tuned, say)),
+    ]
+
+
+def closer(defaults: Part, tuned: Part, say: Language) -> str:
+    """How far apart the optimizers are, at defaults and tuned."""
+    before, after = comparisons.spread(defaults.table()), comparisons.spread(tuned.table())
+    said = [
+        f"{say.number(100 * s)} [{say.number(100 * low)}; {say.number(100 * high)}]"
+        for s, low, high in (before, after)
+    ]
+    much = after[2] < before[1]
+    return say(
+        f"Best less worst optimizer: {said[0]} points at defaults, {said[1]} tuned. "
+        + (
+            "A ranking at defaults measures learning rates more than optimizers."
+            if much
+            else "Tuning does not bring them clearly closer here."
+        ),
+        f"Del mejor al peor optimizador: {said[0]} puntos con los valores de Keras, {said[1]} "
+        "ajustados. "
+        + (
+            "Una clasificación sin ajustar mide tasas de aprendizaje más que optimizadores."
+            if much
+            else "Ajustarlos no los acerca claramente aquí."
+        ),
+    )

@@ -1,0 +1,228 @@
+"""Differences between arms in pairs by seed, and what a search shows at equal budget.
+
+Tables of arms are frames with a row a seed and a column an arm. Accuracies are shares, not percent.
+"""
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.power import TTestPower
+
+from analysis.trials import Study
+
+LEVEL = 0.95
+ALPHA = 1 - LEVEL
+POWER = 0.8
+RESAMPLES = 2**14
+"""Sign changes of pairs: all of them up to 14 seeds, a sample of them beyond."""
+
+
+def compare(table: pd.DataFrame, reference: str) -> pd.DataFrame:
+    """Every arm less the reference, in pairs by seed; a row an arm, the reference left out.
+
+    n: seeds that both arms have. difference, low, high: mean and its 95 % interval by Student's t.
+    p: two-sided, by all sign changes of the pairs (exact up to 14 seeds). p_holm: over the arms
+    (Holm 1979). superiority: share of seeds where the arm is above, ties counting half.
+    detected: the interval leaves 0 out and p_holm is at most 0.05.
+    """
+    rows = []
+    for arm in table.columns.drop(reference):
+        pairs = (table[arm] - table[reference]).dropna().to_numpy()
+        mean, low, high = interval(pairs)
+        rows.append(
+            {
+                "arm": arm,
+                "n": len(pairs),
+                "difference": mean,
+                "low": low,
+                "high": high,
+                "p": sign_change_p(pairs),
+                "superiority": float(np.mean((pairs > 0) + 0.5 * (pairs == 0)))
+                if len(pairs)
+                else math.nan,
+            }
+        )
+    result = pd.DataFrame(rows).set_index("arm")
+    tested = result["p"].notna()
+    result["p_holm"] = math.nan
+    if tested.any():
+        result.loc[tested, "p_holm"] = multipletests(result.loc[tested, "p"], method="holm")[1]
+    clear = (result["low"] > 0) | (result["high"] < 0)
+    result["detected"] = clear & (result["p_holm"] <= ALPHA)
+    return result
+
+
+def interval(sample: np.ndarray) -> tuple[float, float, float]:
+    """Mean of a sample and its 95 % interval by Student's t; blank ends for fewer than two."""
+    if len(sample) == 0:
+        return math.nan, math.nan, math.nan
+    mean = float(np.mean(sample))
+    if len(sample) < 2:
+        return mean, math.nan, math.nan
+    half = stats.t.ppf(1 - ALPHA / 2, len(sample) - 1) * stats.sem(sample)
+    return mean, mean - half, mean + half
+
+
+def sign_change_p(pairs: np.ndarray) -> float:
+    """Two-sided p of a mean of 0, where every difference is as likely with the other sign."""
+    if len(pairs) < 2:
+        return math.nan
+    if not np.any(pairs):
+        return 1.0
+    test = stats.permutation_test(
+        (pairs,),
+        lambda sample, axis: np.mean(sample, axis=axis),
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=RESAMPLES,
+        rng=np.random.default_rng(0),
+    )
+    return float(test.pvalue)
+
+
+def seeds_needed(pairs: np.ndarray) -> float:
+    """Seeds at which a difference as large as this is detected four times in five."""
+    spread = np.std(pairs, ddof=1) if len(pairs) > 1 else math.nan
+    if not spread > 0 or not np.mean(pairs):
+        return math.nan
+    effect = abs(np.mean(pairs)) / spread
+    if effect > 5:
+        return 3.0
+    if effect < 0.02:
+        return math.inf
+    return float(math.ceil(TTestPower().solve_power(effect, alpha=ALPHA, power=POWER)))
+
+
+def detectable(pairs: np.ndarray) -> float:
+    """The smallest difference that this many seeds detect four times in five."""
+    if len(pairs) < 3:
+        return math.nan
+    effect = TTestPower().solve_power(nobs=len(pairs), alpha=ALPHA, power=POWER)
+    return float(effect * np.std(pairs, ddof=1))
+
+
+def factorial(table: pd.DataFrame, factors: Sequence[str], none: str = "none") -> pd.DataFrame:
+    """Main effects and interactions of a full two-level factorial, in pairs by seed.
+
+    Columns of `table`: `none`, and the factors that are on, joined by " + " in order. An effect is
+    the mean with the factor on less the mean with it off, over all settings of the others; an
+    interaction of two is half the change of one's effect that switching the other on makes.
+    """
+    settings = {
+        on: " + ".join(f for f in factors if f in on) or none
+        for size in range(len(factors) + 1)
+        for on in itertools.combinations(factors, size)
+    }
+    contrasts = {}
+    for size in range(1, len(factors) + 1):
+        for effect in itertools.combinations(factors, size):
+            signs = {
+                column: math.prod(1 if factor in on else -1 for factor in effect)
+                for on, column in settings.items()
+            }
+            contrast = sum(sign * table[column] for column, sign in signs.items())
+            contrasts[" × ".join(effect)] = contrast / (len(settings) / 2)
+    effects = pd.DataFrame(contrasts)
+    effects["0"] = 0.0
+    return compare(effects, "0")
+
+
+def epochs_to(curve: pd.Series, accuracy: float) -> float:
+    """The first epoch of a curve (indexed by epoch) that reaches an accuracy; infinity if none."""
+    reached = curve.index[curve >= accuracy]
+    return float(reached[0]) if len(reached) else math.inf
+
+
+def reaching(epochs: Sequence[float]) -> dict[str, float]:
+    """Of runs' epochs to an accuracy, infinity where it was not reached (all cut at one budget).
+
+    reached: how many. median: infinite where fewer than half reached it, as in Kaplan-Meier.
+    """
+    return {
+        "n": len(epochs),
+        "reached": int(np.isfinite(epochs).sum()),
+        "median": float(np.quantile(epochs, 0.5, method="higher")) if len(epochs) else math.nan,
+    }
+
+
+def early_stop(curve: pd.Series, patience: int) -> tuple[int, int]:
+    """(epoch at which training would have stopped, epoch whose weights would be restored)."""
+    best_epoch, best = 0, -math.inf
+    for epoch, value in curve.items():
+        if value > best:
+            best_epoch, best = int(epoch), value
+        elif epoch - best_epoch >= patience:
+            return int(epoch), best_epoch
+    return int(curve.index[-1]), best_epoch
+
+
+def at_budget(study: Study, epochs: int) -> pd.DataFrame:
+    """A row a configuration trained for at least `epochs`: its best val_accuracy in the first ones.
+
+    unselected: whether it came there without a promotion.
+    """
+    curves = study.chain_curves
+    reached = curves.groupby("chain")["epoch"].max()
+    within = curves[curves["epoch"] <= epochs].groupby("chain")["val_accuracy"].max()
+    chains = study.chains.loc[lambda frame: frame.index.isin(reached.index[reached >= epochs])]
+    found = chains[[*study.hyperparameters, "trials"]].copy()
+    found["unselected"] = chains["unselected"] >= epochs
+    found["val_accuracy"] = within.reindex(found.index)
+    return found.dropna(subset=["val_accuracy"])
+
+
+def budgets(study: Study) -> list[int]:
+    """The epochs at which rungs of the study end."""
+    return sorted({int(epochs) for epochs in study.trials["epochs"].dropna()})
+
+
+def isolation(study: Study, name: str, epochs: int) -> pd.DataFrame:
+    """For each value of a hyperparameter (quarters of its range for numbers), the best at a budget.
+
+    As in an isolation plot (Google's tuning playbook): the best over all other hyperparameters.
+    n: configurations with the value. Promotion favours the good ones: this is observational.
+    """
+    found = at_budget(study, epochs)
+    found = found[found[name].notna()]
+    bounds = study.bounds.get(name, [])
+    if isinstance(bounds, tuple) and len(found):
+        low, high = bounds
+        values = found[name].astype(float)
+        if name in study.log_scaled:
+            low, high, values = math.log(low), math.log(high), np.log(values)
+        ends = np.linspace(low, high, 5)
+        shown = np.exp(ends) if name in study.log_scaled else ends
+        labels = [f"{a:.3g} – {b:.3g}" for a, b in itertools.pairwise(shown)]
+        found = found.assign(
+            value=pd.cut(values, ends, labels=labels, include_lowest=True).astype(str)
+        )
+        order = labels
+    else:
+        found = found.assign(value=found[name].astype(str))
+        order = [str(value) for value in bounds]
+    best = found.sort_values("val_accuracy", ascending=False, kind="stable")
+    best = best.groupby("value", sort=False).agg(
+        n=("val_accuracy", "size"),
+        val_accuracy=("val_accuracy", "first"),
+        trials=("trials", "first"),
+    )
+    return best.reindex([value for value in order if value in best.index])
+
+
+def selection_bias(scores: np.ndarray, images: int, rng: np.random.Generator) -> float:
+    """How much the best of many validation scores is expected to flatter, as a share.
+
+    The scores are taken for the truth, each is given the noise of `images` validation images, and
+    the noise of the one that then looks best is averaged. All trials share their images, so noise
+    is partly common to them: this is an upper estimate.
+    """
+    if len(scores) < 2 or images < 1:
+        return math.nan
+    noisy = rng.binomial(images, np.clip(scores, 0, 1), (4000, len(scores))) / images
+    chosen = noisy.argmax(axis=1)
+    return float(np.mean(noisy[np.arange(len(noisy)), chosen] - scores[chosen]))

@@ -1,0 +1,117 @@
+"""The section on regularisation: each measure, their factorial, early stopping."""
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from analysis import comparisons, effects, figures
+from analysis.arms import Part
+from analysis.blocks import Block, Table
+from analysis.language import Language
+
+PATIENCE = 5
+"""Epochs without a better val_accuracy after which the assignment stops."""
+
+
+def regularization(found: list[Part], say: Language) -> list[Block]:
+    (part,) = found
+    factors = [arm for arm in part.arms if "+" not in arm and arm not in ("none", "L1")]
+    unfinished = comparisons.missing(part, say)
+    if not comparisons.begun(part):
+        return unfinished
+    return [
+        *unfinished,
+        *comparisons.comparison(part, "regularization", say),
+        comparisons.curves(part, "regularization", say),
+        comparisons.figure(
+            part,
+            "gap",
+            say(
+                "Training less validation accuracy by epoch: overfitting. Dropout lowers training "
+                "accuracy itself, which is measured with units dropped.",
+                "Exactitud de entrenamiento menos la de validación por época: sobreajuste. El "
+                "dropout baja la de entrenamiento misma, que se mide con unidades anuladas.",
+            ),
+            figures.gaps,
+            say,
+        ),
+        factorial_table(part, factors, say),
+        *early_stopping(part, say),
+    ]
+
+
+def factorial_table(part: Part, factors: list[str], say: Language) -> Table:
+    result = effects.factorial(part.table(), factors)
+    rows = [
+        {
+            say("effect", "efecto"): name,
+            say("points", "puntos"): f"{say.points(row['difference'])} "
+            f"{say.between(row['low'], row['high'])}",
+            "p (Holm)": say.p(row["p_holm"]),
+            say("detected", "detectado"): say("yes", "sí") if row["detected"] else "no",
+            "n": row["n"],
+        }
+        for name, row in result.iterrows()
+    ]
+    caption = say(
+        "Main effects and interactions of the full factorial, in points of validation accuracy, in "
+        "pairs by seed: with the factor less without it, over all settings of the others.",
+        "Efectos principales e interacciones del factorial completo, en puntos de exactitud de "
+        "validación, por parejas de semilla: con el factor menos sin él, sobre los demás.",
+    )
+    runs = ", ".join(part.runs.loc[part.runs["arm"] != "L1", "trial"].dropna())
+    return Table("factorial", caption, pd.DataFrame(rows), result.reset_index(), [runs] * len(rows))
+
+
+def early_stopping(part: Part, say: Language) -> list[Block]:
+    """What stopping with patience, the best weights restored, would have given on these curves."""
+    rows, numbers, trials = [], [], []
+    for arm in part.arms:
+        stops, gains, losses = [], [], []
+        for _, run in part.curves[part.curves["arm"] == arm].groupby("seed"):
+            curve = run.set_index("epoch")
+            if part.epochs not in curve.index:
+                continue
+            stop, best = effects.early_stop(curve["val_accuracy"], PATIENCE)
+            stops.append(stop)
+            gains.append(curve.loc[best, "val_accuracy"] - curve.loc[part.epochs, "val_accuracy"])
+            losses.append(curve.loc[best, "val_loss"] - curve.loc[part.epochs, "val_loss"])
+        mean, low, high = effects.interval(np.array(gains))
+        loss, loss_low, loss_high = effects.interval(np.array(losses))
+        rows.append(
+            {
+                say("arm", "variante"): arm,
+                "n": len(gains),
+                say("stops at epoch", "para en la época"): say.number(
+                    float(np.median(stops)) if stops else math.nan, 0
+                ),
+                say("val. accuracy, points", "exactitud val., puntos"): f"{say.points(mean)} "
+                f"{say.between(low, high)}",
+                say("val. loss", "pérdida val."): f"{say.number(loss, 3, sign=True)} "
+                f"[{say.number(loss_low, 3, sign=True)}; {say.number(loss_high, 3, sign=True)}]",
+            }
+        )
+        numbers.append(
+            {
+                "arm": arm,
+                "n": len(gains),
+                "stop": np.median(stops) if stops else math.nan,
+                "accuracy": mean,
+                "accuracy_low": low,
+                "accuracy_high": high,
+                "loss": loss,
+                "loss_low": loss_low,
+                "loss_high": loss_high,
+            }
+        )
+        trials.append(part.trials(arm))
+    caption = say(
+        f"Early stopping (val_accuracy, patience {PATIENCE}, best weights restored) read off the "
+        f"same curves, less training on to epoch {part.epochs}. The images that choose the epoch "
+        "are those that judge it: the accuracies flatter it.",
+        f"Parada temprana (val_accuracy, paciencia {PATIENCE}, mejores pesos) leída en las mismas "
+        f"curvas, menos seguir hasta la época {part.epochs}. Las imágenes que eligen la época son "
+        "las que la juzgan: las exactitudes la favorecen.",
+    )
+    return [Table("early-stopping", caption, pd.DataFrame(rows), pd.DataFrame(numbers), trials)]
