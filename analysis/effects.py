@@ -3,6 +3,7 @@
 Tables of arms are frames with a row a seed and a column an arm. Accuracies are shares, not percent.
 """
 
+import gc
 import itertools
 import math
 from collections.abc import Sequence
@@ -14,6 +15,9 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
 from analysis.trials import Study
+
+# multipletests collects garbage at every call: what the imports left need not be looked through.
+gc.freeze()
 
 LEVEL = 0.95
 ALPHA = 1 - LEVEL

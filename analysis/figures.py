@@ -67,8 +67,13 @@ def legend(figure: Figure, axis: Axes, columns: int = 4) -> None:
     """Below the plots, where it covers no data."""
     handles, labels = axis.get_legend_handles_labels()
     if labels:
-        place = "outside lower center"
-        figure.legend(handles, labels, loc=place, ncols=min(columns, len(labels)), frameon=False)
+        figure.legend(
+            handles,
+            labels,
+            loc="outside lower center",
+            ncols=min(columns, len(labels)),
+            frameon=False,
+        )
 
 
 def band(axis: Axes, curves: pd.DataFrame, column: str, place: int, label: str, style: str) -> None:
@@ -116,8 +121,13 @@ def over_seeds(part: Part, language: Language) -> Figure:
         values = table[arm].dropna().to_numpy()
         mean, low, high = interval(values)
         if arm not in framed:
-            where = {"transform": axis.get_yaxis_transform(), "va": "center", "fontsize": 8}
-            axis.text(0.01, place, f"◂ {language.percent(mean)}", **where)
+            axis.annotate(
+                f"◂ {language.percent(mean)}",
+                (0.01, place),
+                xycoords=axis.get_yaxis_transform(),
+                va="center",
+                fontsize=8,
+            )
             continue
         offsets = np.linspace(-0.18, 0.18, len(values))
         axis.scatter(values, place + offsets, s=14, color="#56B4E9", lw=0)

@@ -1,0 +1,104 @@
+import itertools
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from analysis import effects
+from analysis.simulations import coverage, false_positives
+
+
+def table(**arms):
+    return pd.DataFrame(arms, index=pd.RangeIndex(1, 1 + len(next(iter(arms.values())))))
+
+
+def test_differences_by_hand():
+    """Pairs 1, 2, 3: mean 2, standard error 1/√3, t(0.975, 2) = 4.3027; 2 of 8 sign changes."""
+    found = effects.compare(table(a=[10.0, 20, 30], b=[11.0, 22, 33]), "a").loc["b"]
+    assert found["n"] == 3
+    assert found["difference"] == pytest.approx(2)
+    assert found["low"] == pytest.approx(2 - 4.302653 / math.sqrt(3))
+    assert found["high"] == pytest.approx(2 + 4.302653 / math.sqrt(3))
+    assert found["p"] == pytest.approx(2 / 8)
+    assert found["superiority"] == 1
+    assert not found["detected"]
+
+
+def test_p_is_the_share_of_sign_changes_as_extreme():
+    pairs = np.random.default_rng(3).normal(0.5, 1, 9)
+    means = [np.mean(pairs * signs) for signs in itertools.product((-1, 1), repeat=9)]
+    expected = np.mean(np.abs(means) >= abs(np.mean(pairs)) - 1e-12)
+    assert effects.sign_change_p(pairs) == pytest.approx(expected)
+
+
+def test_holm_by_hand():
+    """With p = 0.25, 0.25 and 1: three times the smallest, then running maxima."""
+    frame = table(a=[0.0, 0, 0], b=[1.0, 2, 3], c=[-1.0, -2, -3], d=[0.0, 0, 0])
+    found = effects.compare(frame, "a")
+    assert found["p"].tolist() == pytest.approx([0.25, 0.25, 1])
+    assert found["p_holm"].tolist() == pytest.approx([0.75, 0.75, 1])
+    assert found.loc["d", "superiority"] == 0.5
+
+
+def test_a_seed_that_one_arm_lacks_is_no_pair():
+    found = effects.compare(table(a=[1.0, 2, 3, 9], b=[2.0, 3, 4, np.nan]), "a").loc["b"]
+    assert (found["n"], found["difference"]) == (3, 1)
+
+
+def test_one_seed_has_no_interval_and_detects_nothing():
+    found = effects.compare(table(a=[1.0], b=[2.0]), "a").loc["b"]
+    assert math.isnan(found["low"])
+    assert math.isnan(found["p"])
+    assert not found["detected"]
+
+
+def test_factorial_by_hand():
+    """None 1, A 3, B 2, A + B 8: A is (2 + 6) / 2 = 4, B (1 + 5) / 2 = 3, A × B (6 − 2) / 2."""
+    seeds = np.array([0.0, 1, 2])
+    frame = table(**{"none": 1 + seeds, "A": 3 + seeds, "B": 2 + seeds, "A + B": 8 + seeds})
+    found = effects.factorial(frame, ["A", "B"])["difference"]
+    assert found.to_dict() == pytest.approx({"A": 4, "B": 3, "A × B": 2})
+
+
+def test_runs_that_never_got_there_are_censored():
+    curve = pd.Series([0.5, 0.8, 0.7, 0.9], index=[1, 2, 3, 4])
+    assert effects.epochs_to(curve, 0.8) == 2
+    assert effects.epochs_to(curve, 0.95) == math.inf
+    assert effects.reaching([2, math.inf, 3, math.inf, 1]) == {"n": 5, "reached": 3, "median": 3}
+    assert effects.reaching([2, math.inf, math.inf])["median"] == math.inf
+
+
+def test_early_stopping_by_hand():
+    """Best at 3; 4 and 5 are no better: with patience 2 it stops at 5, before the later best."""
+    curve = pd.Series([1, 2, 5, 4, 5, 6], index=range(1, 7))
+    assert effects.early_stop(curve, 2) == (5, 3)
+    assert effects.early_stop(curve, 3) == (6, 6)
+
+
+def test_seeds_needed_give_the_power_asked_for():
+    pairs = np.array([1.0, 2, 3, 4]) - 1.5
+    needed = effects.seeds_needed(pairs)
+    effect = pairs.mean() / pairs.std(ddof=1)
+
+    def power(n):
+        critical = stats.t.ppf(0.975, n - 1)
+        other = stats.nct(n - 1, effect * math.sqrt(n))
+        return other.sf(critical) + other.cdf(-critical)
+
+    assert power(needed) >= 0.8 > power(needed - 1)
+
+
+def test_bias_of_the_best_of_equals_is_the_expected_maximum():
+    """The largest of 8 standard normals is 1.4236 on average; the noise is binomial."""
+    bias = effects.selection_bias(np.full(8, 0.9), 6000, np.random.default_rng(1))
+    assert bias == pytest.approx(1.4236 * math.sqrt(0.09 / 6000), rel=0.05)
+    apart = effects.selection_bias(np.array([0.1, 0.9]), 6000, np.random.default_rng(1))
+    assert abs(apart) < 3e-4
+
+
+def test_planted_effects_are_covered_and_nulls_are_not_found_more_often_than_stated():
+    """400 studies: binomial standard errors of 1.1 points both."""
+    assert 0.92 <= coverage(400, 10) <= 0.98
+    assert false_positives(400, 10) <= 0.07
