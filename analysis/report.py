@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from analysis import checks, controlled, searched
 from analysis.blocks import Block, Card, Plot, Section, Table, Text
 from analysis.figures import rendered
-from analysis.language import Language
+from analysis.language import MINUS, Language
 from analysis.trials import Study
 
 Planned = tuple[str, str, Callable[[], list[Block]]]
@@ -123,9 +123,11 @@ def _files(block: Block, files: dict[str, bytes], say: Language) -> Written:
 def _latex(table: Table) -> str:
     styled = table.frame.style.hide(axis="index").format(escape="latex")
     caption = re.sub(r"([&%$#_{}])", r"\\\1", table.caption)
-    return str(
-        styled.to_latex(hrules=True, caption=caption, label=f"tab:{table.name}", position="htbp")
-    )
+    text = styled.to_latex(hrules=True, caption=caption, label=f"tab:{table.name}", position="htbp")
+    # What pdfLaTeX has no letter for.
+    for sign, command in {MINUS: "$-$", "∞": r"$\infty$", "×": r"$\times$"}.items():
+        text = text.replace(sign, command)
+    return str(text)
 
 
 def _inline(svg: str, name: str) -> str:

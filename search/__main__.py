@@ -256,7 +256,7 @@ def carry_out(
     print_summary(summary, as_json)
     if not summary["finished"]:
         log.print(f"time is up; to continue, with more --time-budget: {command}")
-    log.print(f"next: tensorboard --logdir {study.directory}")
+    log.print(next_steps(study))
 
 
 @app.command()
@@ -277,7 +277,7 @@ def status(study: Name, logs: Logs = Path("tuner_logs"), as_json: AsJson = False
         log.print(
             f"if it is not running, to continue: {continuing(kept, summary['command'], None)}"
         )
-    log.print(f"next: tensorboard --logdir {kept.directory}")
+    log.print(next_steps(kept))
 
 
 def main() -> int:
@@ -304,6 +304,15 @@ def continuing(study: Study, verb: str, data_dir: Path | None) -> str:
     if data_dir:
         words += ["--data-dir", str(data_dir)]
     return " ".join(words)
+
+
+def next_steps(study: Study) -> str:
+    """The commands that look at a study."""
+    elsewhere = f" --logs {study.logs}" if study.logs != Path("tuner_logs") else ""
+    return (
+        f"next: tensorboard --logdir {study.directory}\n"
+        f"      python -m analysis report --study {study.name}{elsewhere}"
+    )
 
 
 def show_plan(planned: Json) -> None:
