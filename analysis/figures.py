@@ -55,7 +55,9 @@ def percent_axis(axis: Axes, language: Language, which: str = "y") -> None:
     spread = np.ptp(axis.get_ylim() if which == "y" else axis.get_xlim())
     if spread < 0.05:
         shown = FuncFormatter(lambda value, _: f"{language.number(100 * value, 1)} %")
-    (axis.yaxis if which == "y" else axis.xaxis).set_major_formatter(shown)
+    scale = axis.yaxis if which == "y" else axis.xaxis
+    scale.set_major_formatter(shown)
+    scale.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10]))
 
 
 def epochs_axis(axis: Axes, language: Language) -> None:
@@ -93,7 +95,7 @@ def curves(part: Part, language: Language) -> Figure:
     for column, axis in zip(("accuracy", "loss"), axes, strict=True):
         for place, arm in enumerate(part.arms):
             own = part.curves[part.curves["arm"] == arm]
-            band(axis, own, f"val_{column}", place, arm, "-")
+            band(axis, own, f"val_{column}", place, arm, "-" if place < len(COLOURS) else "--")
             band(axis, own, column, place, "_", ":")
         epochs_axis(axis, language)
     axes[0].set_ylabel(language("accuracy", "exactitud"))
@@ -211,9 +213,7 @@ def gaps(part: Part, language: Language) -> Figure:
         style = "-" if place < len(COLOURS) else "--"
         band(axis, own, "gap", place, arm, style)
     axis.axhline(0, color="black", lw=0.8)
-    axis.set_ylabel(
-        language("training less validation accuracy", "exactitud de entrenamiento − validación")
-    )
+    axis.set_ylabel(language("accuracy: training − validation", "exactitud: entren. − validación"))
     epochs_axis(axis, language)
     percent_axis(axis, language)
     legend(figure, axis, 3)
@@ -258,7 +258,8 @@ def isolation(name: str, tables: dict[int, pd.DataFrame], language: Language) ->
     axis.set_xticks(range(len(values)), values, rotation=20 if len(values) > 5 else 0)
     axis.set_xlabel(name)
     axis.set_ylabel(language("best validation accuracy", "mejor exactitud de validación"))
-    axis.set_ylim(max(0, min(t["val_accuracy"].max() for t in tables.values()) - 0.25), None)
+    tops = [table["val_accuracy"].max() for table in tables.values()]
+    axis.set_ylim(max(0, min(tops) - 0.25), max(tops) + 0.02)
     percent_axis(axis, language)
     legend(figure, axis)
     return figure
