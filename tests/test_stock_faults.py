@@ -55,7 +55,7 @@ def work(networks, digits, epochs, initial_epoch=0, **values):
     hp = kt.HyperParameters()
     hp.merge(narrowed(FIXES))
     hp.values |= values
-    return Work("s", "0", hp.get_config(), 1, initial_epoch, initial_epoch, epochs, math.inf)
+    return Work("s", "0", hp.get_config(), 1, 1, initial_epoch, initial_epoch, epochs, math.inf)
 
 
 def test_promotion_loses_the_optimizers_state_in_stock_and_not_in_ours(networks, digits, tmp_path):
