@@ -15,8 +15,8 @@ class Part:
     """One comparison of a controlled study.
 
     runs: a row an arm and seed, as planned: trial (blank where it was not run), status.
-    curves: a row a run and epoch, the columns of `Study.curves` and arm, seed.
-    at_start: a row a run: arm, seed and diagnostics before the first epoch.
+    curves: a row a completed run and epoch, the columns of `Study.curves` and arm, seed.
+    at_start: a row a completed run: arm, seed and diagnostics before the first epoch.
     """
 
     study: Study
@@ -33,9 +33,7 @@ class Part:
 
     def table(self, column: str = "val_accuracy") -> pd.DataFrame:
         """A row a seed, a column an arm: a quantity after the last epoch of completed runs."""
-        done = self.runs.loc[self.runs["status"] == "COMPLETED", "trial"]
-        curves = self.curves[self.curves["trial"].isin(done)]
-        last = curves[curves["epoch"] == self.epochs]
+        last = self.curves[self.curves["epoch"] == self.epochs]
         return last.pivot(index="seed", columns="arm", values=column).reindex(columns=self.arms)
 
     def trials(self, arm: str) -> str:
@@ -43,7 +41,8 @@ class Part:
         return ", ".join(self.runs.loc[self.runs["arm"] == arm, "trial"].dropna())
 
     def seeds(self) -> list[int]:
-        return sorted({int(seed) for seed in self.runs["seed"]})
+        """The seeds that some arm has completed."""
+        return sorted({int(seed) for seed in self.curves["seed"]})
 
 
 def parts(study: Study) -> list[Part]:
@@ -65,7 +64,7 @@ def _part(study: Study, planned: Json, trials: dict[str, str]) -> Part:
             status = study.trials.loc[trial, "status"] if trial else "MISSING"
             rows.append({"arm": arm, "seed": seed, "trial": trial, "status": status})
     runs = pd.DataFrame(rows)
-    named = runs.dropna(subset=["trial"])[["arm", "seed", "trial"]]
+    named = runs.loc[runs["status"] == "COMPLETED", ["arm", "seed", "trial"]]
     at_start = study.at_start.reset_index()
     return Part(
         study,

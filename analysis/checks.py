@@ -11,7 +11,6 @@ from analysis.blocks import Block, Card
 from analysis.language import Language
 from analysis.trials import Study
 
-ENOUGH_SEEDS = 5
 EDGE = 0.05
 """Share of a range, on its own scale, that counts as being on its bound."""
 
@@ -32,23 +31,29 @@ def seeds(study: Study, say: Language) -> Card:
         return Card(
             "SEEDS",
             NONE,
-            say("a search: each configuration has one seed", "una búsqueda: una semilla cada una"),
+            say(
+                "a search: each configuration has one seed",
+                "una búsqueda: cada configuración tiene una semilla",
+            ),
         )
-    fewest = min(int(part.table().notna().sum().min()) for part in found if part.reference)
+    compared = [part for part in found if part.reference]
+    fewest = min(int(part.table().notna().sum().min()) for part in compared)
+    needed = max(effects.fewest_seeds(len(part.arms) - 1) for part in compared)
     text = say(
-        f"every arm has at least {fewest} finished seeds",
-        f"cada variante tiene al menos {fewest} semillas terminadas",
+        f"every arm has at least {fewest} finished seeds; {needed} are the fewest that can show a "
+        "difference of every part",
+        f"cada variante tiene al menos {fewest} semillas terminadas; {needed} son las mínimas que "
+        "pueden mostrar una diferencia en todas las partes",
     )
-    if fewest >= ENOUGH_SEEDS:
+    if fewest >= needed:
         return Card("SEEDS", PASS, text)
     return Card(
         "SEEDS",
         WARN if fewest > 1 else FAIL,
         text,
         say(
-            f"add seeds: python -m search exercises --study {study.name} --seeds {ENOUGH_SEEDS * 2}",
-            f"añada semillas: python -m search exercises --study {study.name} "
-            f"--seeds {ENOUGH_SEEDS * 2}",
+            f"go on: python -m search exercises --study {study.name} --seeds {needed + 1}",
+            f"siga: python -m search exercises --study {study.name} --seeds {needed + 1}",
         ),
     )
 
@@ -104,24 +109,6 @@ def budget(study: Study, say: Language) -> Card:
             WARN if several else PASS,
             text if several else say("one budget", "un presupuesto"),
         )
-    uneven = [
-        f"{part.name} {part.level or ''}".strip()
-        for part in found
-        if part.curves.loc[
-            part.curves["trial"].isin(part.runs.loc[part.runs["status"] == "COMPLETED", "trial"])
-        ]
-        .groupby("trial")["epoch"]
-        .max()
-        .nunique()
-        > 1
-    ]
-    if uneven:
-        return Card(
-            "BUDGET",
-            FAIL,
-            say("arms of unequal length: ", "variantes de distinta duración: ") + ", ".join(uneven),
-            say("run the study to its end", "ejecute el estudio hasta el final"),
-        )
     return Card(
         "BUDGET",
         PASS,
@@ -140,7 +127,9 @@ def chance(study: Study, say: Language) -> Card:
     stuck = last[last["val_accuracy"] <= CHANCE + 0.01]["trial"]
     if not len(stuck):
         return Card(
-            "CHANCE", PASS, say("no trial ended at chance", "ninguna prueba acabó en el azar")
+            "CHANCE",
+            PASS,
+            say("no trial ended at chance", "ninguna prueba acabó al nivel del azar"),
         )
     share = len(stuck) / len(last)
     return Card(
@@ -148,7 +137,7 @@ def chance(study: Study, say: Language) -> Card:
         WARN,
         say(
             f"{len(stuck)} of {len(last)} trials ended at chance ({say.percent(share, 0)}): {_some(list(stuck))}",
-            f"{len(stuck)} de {len(last)} pruebas acabaron en el azar ({say.percent(share, 0)}): {_some(list(stuck))}",
+            f"{len(stuck)} de {len(last)} pruebas acabaron al nivel del azar ({say.percent(share, 0)}): {_some(list(stuck))}",
         ),
         say(
             "look at dead and saturated units in TensorBoard; zeros is expected to be there",
@@ -164,8 +153,11 @@ def used_up(study: Study, say: Language) -> Card:
             "VALIDATION",
             PASS,
             say(
-                "arms are compared after a fixed epoch: nothing was chosen by these images",
-                "las variantes se comparan tras una época fija: nada se eligió con estas imágenes",
+                "arms are compared after a fixed epoch; learning rates were chosen on splits of "
+                "other seeds; early stopping alone is judged by the images that chose the epoch",
+                "las variantes se comparan tras una época fija; las tasas de aprendizaje se "
+                "eligieron con particiones de otras semillas; solo la parada temprana se juzga "
+                "con las imágenes que eligieron la época",
             ),
         )
     scores = (
@@ -186,8 +178,10 @@ def used_up(study: Study, say: Language) -> Card:
         "VALIDATION",
         WARN if bias > 0.002 else PASS,
         say(
-            f"the best of {len(scores)} validation scores flatters by up to {say.number(100 * bias)} points ({images} images)",
-            f"la mejor de {len(scores)} puntuaciones favorece hasta en {say.number(100 * bias)} puntos ({images} imágenes)",
+            f"the best of {len(scores)} scores on {images} images flatters by some "
+            f"{say.number(100 * bias, 1)} points, and by what choosing its epoch adds",
+            f"la mejor de {len(scores)} puntuaciones con {images} imágenes resulta optimista en "
+            f"unos {say.number(100 * bias, 1)} puntos, más lo que añade elegir su época",
         ),
         say(
             "judge the chosen one on images that did not choose it",
@@ -204,7 +198,8 @@ def undetected(study: Study, say: Language) -> Card:
         for arm in compared.index[~compared["detected"]]:
             label = f"{part.name} {part.level}" if part.level else part.name
             pairs = (table[arm] - table[part.reference]).dropna().to_numpy()
-            waiting.append(f"{label}: {arm} ({say.number(effects.seeds_needed(pairs), 0)})")
+            needed = effects.seeds_needed(pairs, len(compared))
+            waiting.append(f"{label}: {arm} ({say.number(needed, 0)})")
     if not waiting:
         status = PASS if parts(study) else NONE
         return Card(
@@ -263,7 +258,7 @@ def mixed(study: Study, say: Language) -> Card:
             PASS,
             say(
                 "one commit, one set of versions, one processor",
-                "un commit, unas versiones, un procesador",
+                "un commit, un solo conjunto de versiones, un procesador",
             ),
         )
     return Card(

@@ -22,9 +22,9 @@ def comparison(part: Part, name: str, language: Language) -> list[Block]:
     seeds = part.seeds()
     source = say(
         f"{len(seeds)} seeds ({seeds[0]}–{seeds[-1]}), {part.epochs} epochs, "
-        f"{part.runs['trial'].notna().sum()} trials",
+        f"{part.curves['trial'].nunique()} trials",
         f"{len(seeds)} semillas ({seeds[0]}–{seeds[-1]}), {part.epochs} épocas, "
-        f"{part.runs['trial'].notna().sum()} pruebas",
+        f"{part.curves['trial'].nunique()} pruebas",
     )
     return [
         Text(verdict(part, compared, say)),
@@ -64,27 +64,43 @@ def verdict(part: Part, compared: pd.DataFrame, say: Language) -> str:
             )
         )
     rest = compared[~compared["detected"]]
-    if len(rest):
-        table = part.table()
-        smallest = max(
-            effects.detectable((table[arm] - table[part.reference]).dropna().to_numpy())
-            for arm in rest.index
-        )
-        limit = (
-            ""
-            if math.isnan(smallest)
-            else say(
-                f"; differences from about {say.number(100 * smallest)} points would have been",
-                f"; se habrían detectado desde unos {say.number(100 * smallest)} puntos",
-            )
-        )
+    sentences += not_detected(part, list(rest.index[rest["n"] >= 2]), len(compared), say)
+    without = list(rest.index[rest["n"] < 2])
+    if without:
         sentences.append(
             say(
-                f"Not detected: a difference for {say.several(list(rest.index))}{limit}.",
-                f"No se detecta diferencia en {say.several(list(rest.index))}{limit}.",
+                f"Too few finished runs to compare: {say.several(without)}.",
+                f"Sin pruebas terminadas suficientes para comparar: {say.several(without)}.",
             )
         )
     return " ".join(sentences)
+
+
+def not_detected(part: Part, arms: list[str], tested: int, say: Language) -> list[str]:
+    """What is said of arms without a detected difference, and what could have been detected."""
+    if not arms:
+        return []
+    table = part.table()
+    pairs = [(table[arm] - table[part.reference]).dropna().to_numpy() for arm in arms]
+    fewest, had = effects.fewest_seeds(tested), min(len(p) for p in pairs)
+    if had < fewest:
+        return [
+            say(
+                f"No difference of {say.several(arms)} can be detected with {had} seeds: "
+                f"{tested} comparisons take at least {fewest}.",
+                f"Con {had} semillas no puede detectarse ninguna diferencia de "
+                f"{say.several(arms)}: {tested} comparaciones requieren al menos {fewest}.",
+            )
+        ]
+    smallest = say.number(100 * max(effects.detectable(p, tested) for p in pairs))
+    return [
+        say(
+            f"Not detected: a difference for {say.several(arms)}; differences from about "
+            f"{smallest} points would have been, four times in five.",
+            f"No se detecta diferencia en {say.several(arms)}; desde unos {smallest} puntos se "
+            "habrían detectado, cuatro de cada cinco veces.",
+        )
+    ]
 
 
 def arms_table(part: Part, compared: pd.DataFrame, name: str, say: Language) -> Table:
@@ -166,6 +182,13 @@ def after_one_epoch(part: Part, arm: str, say: Language) -> Text:
     table = first.pivot(index="seed", columns="arm", values="val_accuracy")
     row = effects.compare(table[[part.reference, arm]], part.reference).loc[arm]
     lower = row["difference"] < 0
+    if row["n"] < effects.fewest_seeds(1):
+        return Text(
+            say(
+                f"With {row['n']} seeds nothing can be said of the first epoch.",
+                f"Con {row['n']} semillas nada puede decirse de la primera época.",
+            )
+        )
     if not row["detected"]:
         return Text(
             say(

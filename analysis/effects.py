@@ -3,6 +3,7 @@
 Tables of arms are frames with a row a seed and a column an arm. Accuracies are shares, not percent.
 """
 
+import bisect
 import gc
 import itertools
 import math
@@ -89,24 +90,37 @@ def sign_change_p(pairs: np.ndarray) -> float:
     return float(test.pvalue)
 
 
-def seeds_needed(pairs: np.ndarray) -> float:
-    """Seeds at which a difference as large as this is detected four times in five."""
+MOST_SEEDS = 10_000
+"""Seeds beyond which nobody would go to show a difference."""
+
+
+def fewest_seeds(arms: int) -> int:
+    """Seeds below which no difference of so many can be detected: p is at least 2 / 2^seeds."""
+    return math.ceil(math.log2(2 * arms / ALPHA))
+
+
+def seeds_needed(pairs: np.ndarray, arms: int) -> float:
+    """Seeds at which a difference as large as this is detected four times in five.
+
+    By the paired t-test at a level of 0.05 / arms, the first step of Holm's.
+    """
     spread = np.std(pairs, ddof=1) if len(pairs) > 1 else math.nan
     if not spread > 0 or not np.mean(pairs):
         return math.nan
     effect = abs(np.mean(pairs)) / spread
-    if effect > 5:
-        return 3.0
-    if effect < 0.02:
-        return math.inf
-    return float(math.ceil(TTestPower().solve_power(effect, alpha=ALPHA, power=POWER)))
+    test, sizes = TTestPower(), range(fewest_seeds(arms), MOST_SEEDS)
+    # By bisection: the solver of statsmodels does not converge for small effects.
+    needed = bisect.bisect_left(
+        sizes, POWER, key=lambda n: np.nan_to_num(test.power(effect, n, ALPHA / arms), nan=1.0)
+    )
+    return float(sizes[needed]) if needed < len(sizes) else math.inf
 
 
-def detectable(pairs: np.ndarray) -> float:
-    """The smallest difference that this many seeds detect four times in five."""
-    if len(pairs) < 3:
+def detectable(pairs: np.ndarray, arms: int) -> float:
+    """The smallest difference that this many seeds detect four times in five; blank for too few."""
+    if len(pairs) < fewest_seeds(arms):
         return math.nan
-    effect = TTestPower().solve_power(nobs=len(pairs), alpha=ALPHA, power=POWER)
+    effect = TTestPower().solve_power(nobs=len(pairs), alpha=ALPHA / arms, power=POWER)
     return float(effect * np.std(pairs, ddof=1))
 
 
@@ -145,12 +159,13 @@ def epochs_to(curve: pd.Series, accuracy: float) -> float:
 def reaching(epochs: Sequence[float]) -> dict[str, float]:
     """Of runs' epochs to an accuracy, infinity where it was not reached (all cut at one budget).
 
-    reached: how many. median: infinite where fewer than half reached it, as in Kaplan-Meier.
+    reached: how many. median: when half had reached it, infinite where they never had, which is
+    Kaplan and Meier's where all are censored at one epoch.
     """
     return {
         "n": len(epochs),
         "reached": int(np.isfinite(epochs).sum()),
-        "median": float(np.quantile(epochs, 0.5, method="higher")) if len(epochs) else math.nan,
+        "median": float(np.quantile(epochs, 0.5, method="lower")) if len(epochs) else math.nan,
     }
 
 
@@ -185,6 +200,10 @@ def budgets(study: Study) -> list[int]:
     return sorted({int(epochs) for epochs in study.trials["epochs"].dropna()})
 
 
+FEW_VALUES = 8
+"""Different values of an integer up to which each stands for itself."""
+
+
 def isolation(study: Study, name: str, epochs: int) -> pd.DataFrame:
     """For each value of a hyperparameter (quarters of its range for numbers), the best at a budget.
 
@@ -194,7 +213,12 @@ def isolation(study: Study, name: str, epochs: int) -> pd.DataFrame:
     found = at_budget(study, epochs)
     found = found[found[name].notna()]
     bounds = study.bounds.get(name, [])
-    if isinstance(bounds, tuple) and len(found):
+    few = found[name].nunique() <= FEW_VALUES
+    if isinstance(bounds, tuple) and few and all(isinstance(end, int) for end in bounds):
+        values = sorted({int(value) for value in found[name]})
+        found = found.assign(value=found[name].astype(int).astype(str))
+        order = [str(value) for value in values]
+    elif isinstance(bounds, tuple) and len(found) and bounds[0] < bounds[1]:
         low, high = bounds
         values = found[name].astype(float)
         if name in study.log_scaled:
@@ -222,8 +246,8 @@ def selection_bias(scores: np.ndarray, images: int, rng: np.random.Generator) ->
     """How much the best of many validation scores is expected to flatter, as a share.
 
     The scores are taken for the truth, each is given the noise of `images` validation images, and
-    the noise of the one that then looks best is averaged. All trials share their images, so noise
-    is partly common to them: this is an upper estimate.
+    the noise of the one that then looks best is averaged. Scores are more spread than truths, which
+    makes this too small; all share their images, which makes it too large: a rough figure.
     """
     if len(scores) < 2 or images < 1:
         return math.nan

@@ -101,8 +101,8 @@ def curves(part: Part, language: Language) -> Figure:
     axes[0].set_ylabel(language("accuracy", "exactitud"))
     axes[1].set_ylabel(language("loss (penalties included)", "pérdida (con penalizaciones)"))
     learnt = part.curves[part.curves["arm"].isin(learning(part)) & (part.curves["epoch"] > 1)]
-    axes[0].set_ylim(max(0.0, learnt[["accuracy", "val_accuracy"]].to_numpy().min() - 0.02), None)
-    axes[1].set_ylim(0, 1.1 * learnt[["loss", "val_loss"]].to_numpy().max())
+    axes[0].set_ylim(max(0.0, learnt[["accuracy", "val_accuracy"]].min().min() - 0.02), None)
+    axes[1].set_ylim(0, 1.1 * learnt[["loss", "val_loss"]].max().max())
     percent_axis(axes[0], language)
     legend(figure, axes[0])
     return figure

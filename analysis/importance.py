@@ -20,7 +20,7 @@ from analysis.trials import Study
 
 TREES = 32
 DEPTH = 16
-REPEATS = 20
+REPEATS = 100
 """Bootstrap samples of the configurations."""
 
 FEWEST = 20

@@ -112,6 +112,6 @@ def early_stopping(part: Part, say: Language) -> list[Block]:
         "are those that judge it: the accuracies flatter it.",
         f"Parada temprana (val_accuracy, paciencia {PATIENCE}, mejores pesos) leída en las mismas "
         f"curvas, menos seguir hasta la época {part.epochs}. Las imágenes que eligen la época son "
-        "las que la juzgan: las exactitudes la favorecen.",
+        "las que la juzgan: las exactitudes resultan optimistas.",
     )
     return [Table("early-stopping", caption, pd.DataFrame(rows), pd.DataFrame(numbers), trials)]

@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from analysis import checks, controlled, searched
 from analysis.blocks import Block, Card, Plot, Section, Table, Text
+from analysis.errors import Misuse
 from analysis.figures import rendered
 from analysis.language import MINUS, Language
 from analysis.trials import Study
@@ -26,7 +27,10 @@ def sections(studies: list[Study], say: Language, only: str | None = None) -> It
 
     only: the key of the one to be made. One that raises becomes a card that says why.
     """
-    experiment = next((study for study in studies if study.parts), None)
+    experiments = [study for study in studies if study.parts]
+    if len(experiments) > 1:
+        raise Misuse("of studies by `search exercises`, one a report: leave the other --study out")
+    experiment = next(iter(experiments), None)
     planned: list[Planned] = []
     if experiment:
         planned += controlled.sections(experiment, say)
@@ -122,6 +126,7 @@ def _files(block: Block, files: dict[str, bytes], say: Language) -> Written:
 
 def _latex(table: Table) -> str:
     styled = table.frame.style.hide(axis="index").format(escape="latex")
+    styled = styled.format_index(escape="latex", axis=1)
     caption = re.sub(r"([&%$#_{}])", r"\\\1", table.caption)
     text = styled.to_latex(hrules=True, caption=caption, label=f"tab:{table.name}", position="htbp")
     # What pdfLaTeX has no letter for.

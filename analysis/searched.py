@@ -1,12 +1,14 @@
 """The section of a search: its best, isolation, importance, and the experiments beside it."""
 
+import math
 from collections.abc import Callable
 
 import pandas as pd
 
 from analysis import effects, figures
-from analysis.arms import parts
+from analysis.arms import Part, parts
 from analysis.blocks import Block, Plot, Table, Text
+from analysis.comparisons import begun
 from analysis.importance import FEWEST, SETTINGS, importance
 from analysis.language import Language
 from analysis.trials import Study
@@ -26,24 +28,30 @@ def sections(
     """(key, title, what makes its blocks)."""
     made = [
         (
-            "search",
+            f"search-{study.name}",
             say(f"The search {study.name}", f"La búsqueda {study.name}"),
             lambda: overview(study, say),
         ),
         (
-            "isolation",
-            say("What the search found by value", "Qué halló la búsqueda por valor"),
+            f"isolation-{study.name}",
+            say(f"What {study.name} found by value", f"Qué halló {study.name} por valor"),
             lambda: isolations(study, say),
         ),
         (
-            "importance",
-            say("Which hyperparameters mattered", "Qué hiperparámetros importaron"),
+            f"importance-{study.name}",
+            say(
+                f"Which hyperparameters mattered in {study.name}",
+                f"Qué hiperparámetros importaron en {study.name}",
+            ),
             lambda: importances(study, say),
         ),
     ]
-    if controlled is not None:
-        title = say("Search and experiments side by side", "Búsqueda y experimentos, lado a lado")
-        made.append(("agreement", title, lambda: agreement(study, controlled, say)))
+    if controlled is not None and controlled.about.get("data") == study.about.get("data"):
+        title = say(
+            f"{study.name} and the experiments side by side",
+            f"{study.name} y los experimentos, lado a lado",
+        )
+        made.append((f"agreement-{study.name}", title, lambda: agreement(study, controlled, say)))
     return made
 
 
@@ -62,12 +70,13 @@ def overview(study: Study, say: Language) -> list[Block]:
     )
     if best is None:
         return [Text(text)]
+    trial = study.trials.loc[best["trials"], "score"].idxmax()
     text += " " + say(
         f"The best reaches {say.percent(best['val_accuracy'])} validation accuracy in epoch "
-        f"{best['best_epoch']:.0f} (trial {best['trials'][-1]}). It is the best of "
+        f"{best['best_epoch']:.0f} (trial {trial}). It is the best of "
         f"{len(ranked)}, by the images that chose it: expect less on new ones.",
         f"La mejor alcanza {say.percent(best['val_accuracy'])} de exactitud de validación en la "
-        f"época {best['best_epoch']:.0f} (prueba {best['trials'][-1]}). Es la mejor de "
+        f"época {best['best_epoch']:.0f} (prueba {trial}). Es la mejor de "
         f"{len(ranked)}, según las imágenes que la eligieron: con nuevas, cabe esperar menos.",
     )
     varied = [n for n in study.hyperparameters if ranked[n].nunique(dropna=False) > 1]
@@ -86,7 +95,7 @@ def overview(study: Study, say: Language) -> list[Block]:
     blocks: list[Block] = [
         Text(text),
         Table(
-            "best",
+            f"{study.name}-best",
             say(f"The best {len(top)} configurations.", f"Las {len(top)} mejores configuraciones."),
             frame,
             top.drop(columns="trials").reset_index(),
@@ -97,7 +106,7 @@ def overview(study: Study, say: Language) -> list[Block]:
     if len(curve):
         blocks.append(
             Plot(
-                "best-curve",
+                f"{study.name}-best-curve",
                 say(
                     "The best configuration's accuracy by epoch; the line marks its best epoch.",
                     "Exactitud de la mejor configuración por época; la línea marca la mejor.",
@@ -128,10 +137,11 @@ def isolations(study: Study, say: Language) -> list[Block]:
     blocks: list[Block] = [
         Text(
             say(
-                "Best of each value over all else, only between configurations trained equally "
-                "long. Observational: promotion chose who trained on.",
-                "Lo mejor de cada valor sobre todo lo demás, solo entre configuraciones entrenadas "
-                "el mismo tiempo. Observacional: la promoción eligió quién seguía.",
+                "The best result of each value, all else free, only between configurations trained "
+                "equally long. Observational: promotion chose who trained on.",
+                "El mejor resultado de cada valor, con todo lo demás libre, solo entre "
+                "configuraciones entrenadas el mismo tiempo. Observacional: la promoción eligió "
+                "quién seguía.",
             )
         )
     ]
@@ -155,13 +165,13 @@ def isolations(study: Study, say: Language) -> list[Block]:
         data = pd.concat([t.drop(columns="trials").assign(epochs=e) for e, t in tables.items()])
         blocks += [
             Plot(
-                f"isolation-{name}",
+                f"{study.name}-isolation-{name}",
                 say(f"Isolation plot of {name}.", f"Aislamiento de {name}."),
                 lambda name=name, tables=tables: figures.isolation(name, tables, say),  # type: ignore[misc]
                 ", ".join(f"{e}: n = {int(t['n'].sum())}" for e, t in tables.items()),
             ),
             Table(
-                f"isolation-{name}",
+                f"{study.name}-isolation-{name}",
                 say(
                     "The configuration behind each row is the best one.",
                     "La configuración de cada fila es la mejor.",
@@ -180,10 +190,10 @@ def importances(study: Study, say: Language) -> list[Block]:
         return [
             Text(
                 say(
-                    f"Fewer than {FEWEST} configurations reached any budget without a promotion: "
+                    f"No known budget was reached by {FEWEST} configurations without a promotion: "
                     "no importance is given.",
-                    f"Menos de {FEWEST} configuraciones llegaron a algún presupuesto sin promoción: "
-                    "no se da importancia.",
+                    f"Ningún presupuesto conocido lo alcanzaron {FEWEST} configuraciones sin "
+                    "promoción: no se da importancia.",
                 )
             )
         ]
@@ -206,6 +216,12 @@ def importances(study: Study, say: Language) -> list[Block]:
             "Su intervalo se solapa con otros: el orden no está decidido.",
         )
     )
+    absent = [name for name in study.hyperparameters if name not in table.index]
+    if absent:
+        text += " " + say(
+            f"Left out, being inactive in some configurations: {say.several(absent)}.",
+            f"Fuera, por no estar activos en alguna configuración: {say.several(absent)}.",
+        )
     frame = pd.DataFrame(
         {
             say("hyperparameter", "hiperparámetro"): table.index,
@@ -225,13 +241,13 @@ def importances(study: Study, say: Language) -> list[Block]:
     return [
         Text(text),
         Plot(
-            "importance",
+            f"importance-{study.name}",
             caption,
             lambda: figures.importances(table, say),
             say(f"n = {found.n} configurations", f"n = {found.n} configuraciones"),
         ),
         Table(
-            "importance",
+            f"importance-{study.name}",
             caption,
             frame,
             table.reset_index(),
@@ -242,74 +258,88 @@ def importances(study: Study, say: Language) -> list[Block]:
 
 def agreement(study: Study, controlled: Study, say: Language) -> list[Block]:
     """Each value's best in the search beside its mean in the experiment."""
-    rows, numbers, trials, told = [], [], [], []
-    budget = effects.budgets(study)[-1]
+    rows, told = [], []
     by_name = {part.name: part for part in parts(controlled)}
     for name, part_name in FACTORS.items():
         part = by_name.get(part_name)
-        if part is None or name not in study.hyperparameters:
+        if part is None or not begun(part) or name not in study.hyperparameters:
             continue
-        means = part.table().mean()
-        compared = effects.compare(part.table(), means.idxmax())
-        tables = (effects.isolation(study, name, e) for e in reversed(effects.budgets(study)))
-        isolated = next((t for t in tables if len(t) > 1), None)
-        if isolated is None:
+        tables = {e: effects.isolation(study, name, e) for e in reversed(effects.budgets(study))}
+        budget = next((e for e, table in tables.items() if len(table) > 1), None)
+        if budget is None:
             continue
-        for value in part.arms:
-            found = isolated.loc[value] if value in isolated.index else None
-            rows.append(
-                {
-                    say("hyperparameter", "hiperparámetro"): name,
-                    say("value", "valor"): value,
-                    say("search: best %", "búsqueda: mejor %"): "–"
-                    if found is None
-                    else f"{say.number(100 * found['val_accuracy'])} (n = {found['n']})",
-                    say("experiment: mean %", "experimento: media %"): say.number(
-                        100 * means[value]
-                    )
-                    + f" (n = {int(part.table()[value].notna().sum())})",
-                }
-            )
-            numbers.append(
-                {
-                    "hyperparameter": name,
-                    "value": value,
-                    "search": None if found is None else found["val_accuracy"],
-                    "experiment": means[value],
-                }
-            )
-            trials.append(
-                part.trials(value)
-                + ("" if found is None else f"; {study.name}: {', '.join(found['trials'])}")
-            )
-        chosen = isolated["val_accuracy"].idxmax()
-        worse = chosen in compared.index and bool(compared.loc[chosen, "detected"])
-        told.append(
-            say(
-                f"{name}: the search's best value is {chosen}, the experiment's {means.idxmax()}; "
-                + (
-                    "they disagree, and the experiment detects the difference: trust it for its "
-                    "network and budget."
-                    if worse
-                    else "no contradiction is detected."
-                ),
-                f"{name}: el mejor valor de la búsqueda es {chosen}, el del experimento "
-                f"{means.idxmax()}; "
-                + (
-                    "discrepan, y el experimento detecta la diferencia: vale para su red y "
-                    "presupuesto."
-                    if worse
-                    else "no se detecta contradicción."
-                ),
-            )
-        )
+        rows += _beside(study, name, part, tables[budget], budget, say)
+        told.append(_agrees(name, part, str(tables[budget]["val_accuracy"].idxmax()), say))
+    if not rows:
+        return [Text(say("Nothing is in both.", "No hay nada que esté en los dos."))]
     caption = say(
-        f"The search (best at equal budget, up to {budget} epochs, all else free, observational) "
-        "beside the experiment (mean over seeds, all else fixed).",
-        f"La búsqueda (mejor a igual presupuesto, hasta {budget} épocas, lo demás libre, "
-        "observacional) junto al experimento (media entre semillas, lo demás fijo).",
+        "The search (best at equal budget, all else free, observational) beside the experiment "
+        "(mean over seeds, all else fixed).",
+        "La búsqueda (mejor a igual presupuesto, lo demás libre, observacional) junto al "
+        "experimento (media entre semillas, lo demás fijo).",
     )
+    shown, numbers, trials = zip(*rows, strict=True)
     return [
         Text(" ".join(told)),
-        Table("agreement", caption, pd.DataFrame(rows), pd.DataFrame(numbers), trials),
+        Table(
+            f"{study.name}-agreement",
+            caption,
+            pd.DataFrame(list(shown)),
+            pd.DataFrame(list(numbers)),
+            list(trials),
+        ),
     ]
+
+
+def _beside(
+    study: Study, name: str, part: Part, isolated: pd.DataFrame, budget: int, say: Language
+) -> list[tuple[dict[str, str], dict[str, object], str]]:
+    """For each arm: what is shown, the numbers, the trials."""
+    table = part.table()
+    rows = []
+    for value in part.arms:
+        found = isolated.loc[value] if value in isolated.index else None
+        best = math.nan if found is None else float(found["val_accuracy"])
+        mean, n = table[value].mean(), int(table[value].count())
+        shown = {
+            say("hyperparameter", "hiperparámetro"): name,
+            say("value", "valor"): value,
+            say("search: best %", "búsqueda: mejor %"): "–"
+            if found is None
+            else f"{say.number(100 * best)} (n = {found['n']}, {budget} "
+            + say("epochs)", "épocas)"),
+            say(
+                "experiment: mean %", "experimento: media %"
+            ): f"{say.number(100 * mean)} (n = {n}, {part.epochs} " + say("epochs)", "épocas)"),
+        }
+        number = {"hyperparameter": name, "value": value, "search": best, "experiment": mean}
+        trials = part.trials(value)
+        if found is not None:
+            trials += "".join(f", {study.name}/{trial}" for trial in found["trials"])
+        rows.append((shown, number, trials))
+    return rows
+
+
+def _agrees(name: str, part: Part, chosen: str, say: Language) -> str:
+    """Whether the experiment detects another value to be better than the search's choice."""
+    if chosen not in part.arms:
+        return say(
+            f"{name}: the search's best value, {chosen}, is not in the experiment.",
+            f"{name}: el mejor valor de la búsqueda, {chosen}, no está en el experimento.",
+        )
+    compared = effects.compare(part.table(), chosen)
+    better = compared.index[compared["detected"] & (compared["difference"] > 0)]
+    if len(better):
+        return say(
+            f"{name}: the search's best value is {chosen}, but the experiment detects "
+            f"{say.several(list(better))} to be better: they disagree, the experiment being of "
+            "one network and one budget.",
+            f"{name}: el mejor valor de la búsqueda es {chosen}, pero el experimento detecta que "
+            f"{say.several(list(better))} es mejor: discrepan, siendo el experimento de una sola "
+            "red y un solo presupuesto.",
+        )
+    return say(
+        f"{name}: the search's best value is {chosen}; the experiment detects none better.",
+        f"{name}: el mejor valor de la búsqueda es {chosen}; el experimento no detecta ninguno "
+        "mejor.",
+    )

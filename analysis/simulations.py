@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.effects import compare
-from analysis.importance import at
+from analysis.importance import shares
 from analysis.trials import Study
 
 ARMS = 8
@@ -92,6 +92,4 @@ def _first(seed: int) -> str:
         set(),
         {},
     )
-    result = at(study, found, 1)
-    assert result is not None
-    return str(result.table.index[0])
+    return str(shares(study, found, names, seed=0).idxmax())

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pandas as pd
@@ -32,9 +33,10 @@ Json = dict[str, Any]
 class Study:
     """A study's logs.
 
-    trials: a row a trial (index `trial`): status, score, best_epoch, initial_epoch, epochs,
-        bracket, rung, parent, chain, seed, started, ended, seconds, message, then a column a
-        hyperparameter, blank where it is inactive. Epochs are absolute, the first being 1.
+    trials: a row a trial (index `trial`): status, score (its best val_accuracy, whatever it was
+        searched by), best_epoch, initial_epoch, epochs, bracket, rung, parent, chain, seed,
+        started, ended, seconds, message, then a column a hyperparameter, blank where it is
+        inactive. Epochs are absolute, the first being 1.
     curves: a row a trial, execution and epoch (from 1, absolute): loss, accuracy, val_loss,
         val_accuracy, learning_rate, seconds, and diagnostics as `quantity/layer`.
     at_start: a row a trial: diagnostics before the first epoch, where they were recorded.
@@ -130,12 +132,25 @@ def load(directory: Path, event_files: Path | None = None) -> Study:
     oracle = _read(directory / "oracle.json", notes, needed=False) or {}
     records = {i: _read(directory / f"trial_{i}" / "trial.json", notes) for i in ids}
     whole = {i: record for i, record in records.items() if record}
+    if not whole:
+        raise Misuse(f"{directory}: no trial.json is whole; {'; '.join(notes)}")
     space = _space(whole, oracle)
     rows = [_row(i, record, space, oracle) for i, record in whole.items()]
     trials = pd.DataFrame(rows).set_index("trial")
     trials["chain"] = [_root(i, trials["parent"].to_dict()) for i in trials.index]
     curves, at_start = _curves(whole, trials, event_files or directory, notes)
+    if trials["epochs"].isna().any() and len(curves):
+        # A tuner other than Hyperband labels no budget: it is what was trained.
+        trials["epochs"] = trials["epochs"].fillna(curves.groupby("trial")["epoch"].max())
     names = list(dict.fromkeys(hp["config"]["name"] for hp in space))
+    other = [
+        i for i in trials.index[trials["status"] == "COMPLETED"] if pd.isna(trials["score"][i])
+    ]
+    if other:
+        notes.append(f"no val_accuracy recorded, searched by something else: {', '.join(other)}")
+    planned = about.get("planned", {}).get("trials", 0)
+    if planned > len(trials):
+        notes.append(f"{planned - len(trials)} of {planned} planned trials were not begun")
     unfinished = trials.index[~trials["status"].isin(["COMPLETED", "FAILED", "INVALID"])]
     if len(unfinished):
         notes.append(f"not finished: {', '.join(unfinished)}")
@@ -199,11 +214,9 @@ def _row(trial: str, record: Json, space: list[Json], oracle: Json) -> Json:
     run = record.get("run", {})
     initial = values.get("tuner/initial_epoch", 0)
     epochs = values.get("tuner/epochs")
-    score, best = record.get("score"), record.get("best_step")
-    if score is not None and not math.isfinite(score):
-        score = None
-    # KerasTuner counts best_step from the start of the rung; `run` marks our own absolute one.
-    best = None if best is None or score is None else best + 1 + (0 if run else initial)
+    score, best = _accuracy(record)
+    # KerasTuner counts steps from the start of the rung; `run` marks our own absolute ones.
+    best = None if best is None else best + 1 + (0 if run else initial)
     names = dict.fromkeys(hp["config"]["name"] for hp in space)
     return {
         "trial": trial,
@@ -222,6 +235,20 @@ def _row(trial: str, record: Json, space: list[Json], oracle: Json) -> Json:
         "message": next(iter((record.get("message") or "").strip().splitlines()[-1:]), None),
         **{n: values.get(n) if _active(n, values, space) else None for n in names},
     }
+
+
+def _accuracy(record: Json) -> tuple[float | None, int | None]:
+    """The best val_accuracy that KerasTuner recorded, and its step: not the score, which is of
+    whatever objective the search had.
+    """
+    metrics = record.get("metrics", {}).get("metrics", {})
+    observations = metrics.get("val_accuracy", {}).get("observations", [])
+    pairs = [(fmean(seen["value"]), seen["step"]) for seen in observations]
+    pairs = [(value, step) for value, step in pairs if math.isfinite(value)]
+    if record.get("status") != "COMPLETED" or not pairs:
+        return None, None
+    best = max(value for value, _ in pairs)
+    return best, next(step for value, step in pairs if value == best)
 
 
 def _bracket(values: Json, oracle: Json) -> int | None:

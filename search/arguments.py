@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 EXERCISES = ("activation", "initializer", "optimizer", "regularization")
 """The controlled studies, in the assignment's order."""
 
+MOST_SEEDS = 100
+"""The seeds from here on are those that learning rates are chosen on."""
+
 Growth = dict[str, Callable[[Any, Any], Any]]
 """By argument, what it becomes when a continued study is given another: more, never less."""
 
@@ -109,6 +112,10 @@ class ExerciseArguments(Arguments):
     def check(self) -> None:
         if self.seeds < 2:
             raise Misuse(f"--seeds {self.seeds}: must be at least 2, or no difference has a spread")
+        if self.seeds > MOST_SEEDS:
+            raise Misuse(
+                f"--seeds {self.seeds}: at most {MOST_SEEDS}; learning rates have the next"
+            )
 
     def oracle(self, study: Study, says: Callable[[str], None]) -> "ExercisesOracle":
         from search.exercises import ExercisesOracle
@@ -149,7 +156,9 @@ def settled(study: Study, kind: type[A], given: dict[str, Any]) -> A:
                 "continue, or give another --study"
             )
         recorded[name] = grown
-    return kind(**recorded)
+    arguments = kind(**recorded)
+    arguments.check()
+    return arguments
 
 
 def _as_typed(value: Any) -> str:

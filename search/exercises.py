@@ -11,6 +11,7 @@ from typing import Any
 
 import keras_tuner as kt
 
+from search.arguments import MOST_SEEDS
 from search.baselines import BASELINES, complete
 from search.oracles import COMPLETED, FAILED, Entry, ListOracle, Trial
 from search.space import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, Values, declare
@@ -24,7 +25,7 @@ FINAL_EPOCHS = 40
 
 DEPTHS = range(1, 7)
 
-TUNING_SEEDS = (101, 102, 103)
+TUNING_SEEDS = tuple(MOST_SEEDS + n for n in (1, 2, 3))
 """Learning rates are chosen on these and compared on others, so that choosing does not flatter."""
 
 RATES = {

@@ -67,6 +67,7 @@ def test_runs_that_never_got_there_are_censored():
     assert effects.epochs_to(curve, 0.8) == 2
     assert effects.epochs_to(curve, 0.95) == math.inf
     assert effects.reaching([2, math.inf, 3, math.inf, 1]) == {"n": 5, "reached": 3, "median": 3}
+    assert effects.reaching([1, 2, math.inf, math.inf])["median"] == 2
     assert effects.reaching([2, math.inf, math.inf])["median"] == math.inf
 
 
@@ -78,8 +79,8 @@ def test_early_stopping_by_hand():
 
 
 def test_seeds_needed_give_the_power_asked_for():
-    pairs = np.array([1.0, 2, 3, 4]) - 1.5
-    needed = effects.seeds_needed(pairs)
+    pairs = np.array([1.0, 2, 3, 4]) - 1.9
+    needed = effects.seeds_needed(pairs, 1)
     effect = pairs.mean() / pairs.std(ddof=1)
 
     def power(n):
@@ -88,6 +89,16 @@ def test_seeds_needed_give_the_power_asked_for():
         return other.sf(critical) + other.cdf(-critical)
 
     assert power(needed) >= 0.8 > power(needed - 1)
+
+
+def test_fewest_seeds_are_those_whose_smallest_p_holm_lets_pass():
+    """With all differences of one sign p is 2 / 2^n: with Holm over 7, 9 seeds are enough."""
+    assert effects.fewest_seeds(1) == 6
+    assert effects.fewest_seeds(7) == 9
+    for seeds, detected in ((8, False), (9, True)):
+        arms = {f"arm {n}": np.full(seeds, 0.5 + n) + np.arange(seeds) / 100 for n in range(7)}
+        found = effects.compare(table(reference=np.zeros(seeds), **arms), "reference")
+        assert found["detected"].all() == found["detected"].any() == detected
 
 
 def test_bias_of_the_best_of_equals_is_the_expected_maximum():

@@ -13,6 +13,7 @@ import pytest
 
 from analysis import comparisons, controlled, effects, report
 from analysis.arms import parts
+from analysis.errors import Misuse
 from analysis.language import Language
 from analysis.trials import load
 
@@ -164,6 +165,40 @@ def test_a_section_that_raises_becomes_a_card_and_the_rest_is_written(study, tmp
     assert text.count("FAIL SECTION") == 1
     assert "## 2 · Does the starting point matter?" in text
     assert "Zeros under relu" in text
+
+
+def test_an_arm_that_always_fails_is_said_and_the_rest_compared(study, tmp_path):
+    """As if every sigmoid run had diverged."""
+    broken = load(LOGS / "exercises")
+    sigmoid = next(p for p in parts(study) if p.name == "activation").runs
+    lost = sigmoid.loc[sigmoid["arm"] == "sigmoid", "trial"]
+    broken.trials.loc[lost, "status"] = "FAILED"
+    report.write([broken], Language("en"), tmp_path)
+    text = (tmp_path / "report.md").read_text()
+    assert "FAIL SECTION" not in text
+    assert "Too few finished runs to compare: sigmoid." in text
+    assert "Failed runs, left out of the means: sigmoid (10)." in text
+    assert re.search(r"FAILED\*\* 1\d of ", text)
+
+
+def test_one_run_that_is_left_out_leaves_the_pairs_of_the_others(study):
+    broken = load(LOGS / "exercises")
+    trial = next(p for p in parts(study) if p.name == "activation").runs.iloc[0]["trial"]
+    broken.trials.loc[trial, "status"] = "RUNNING"
+    whole, less = (next(p for p in parts(s) if p.name == "activation") for s in (study, broken))
+    counts = effects.compare(less.table(), "relu")["n"]
+    assert counts["sigmoid"] == effects.compare(whole.table(), "relu")["n"]["sigmoid"] - 1
+    assert set(counts.drop("sigmoid")) == {10}
+
+
+def test_two_controlled_studies_are_refused(study, tmp_path):
+    with pytest.raises(Misuse, match="one a report"):
+        report.write([study, study], Language("en"), tmp_path)
+
+
+def test_latex_is_escaped(written):
+    for path in written["en"].glob("tables/*.tex"):
+        assert not re.search(r"(?<!\\)[%#]", path.read_text()), path.name
 
 
 def test_tables_print_an_exercise(written):
