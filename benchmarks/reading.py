@@ -1,0 +1,70 @@
+"""How long `analysis` takes to read a study of 1,000 trials with their curves.
+
+Run as: python -m benchmarks.reading
+
+Once as this project writes it (the trials of tuner_logs/exercises over and over), once as stock
+KerasTuner does, whose curves are tensors in TensorBoard's event files only.
+"""
+
+import json
+import tempfile
+import time
+from pathlib import Path
+
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.summary.writer.record_writer import RecordWriter
+from tensorboard.util.tensor_util import make_tensor_proto
+
+from analysis.trials import load
+
+SOURCE = Path("tuner_logs/exercises")
+TRIALS = 1000
+
+
+def copies(ours: Path, stock: Path) -> None:
+    """Writes the same trials in both manners."""
+    sources = [json.loads(p.read_text()) for p in sorted(SOURCE.glob("trial_*/trial.json"))]
+    for n in range(TRIALS):
+        name, trial = f"{n:04d}", sources[n % len(sources)] | {"trial_id": f"{n:04d}"}
+        rows = trial["run"]["epochs"]
+        for directory, content in ((ours, trial), (stock, {**trial, "run": None})):
+            path = directory / f"trial_{name}/trial.json"
+            path.parent.mkdir(parents=True)
+            path.write_text(json.dumps(content))
+        for run, prefix in (("train", ""), ("validation", "val_")):
+            folder = stock / "board" / name / "execution0" / run
+            folder.mkdir(parents=True)
+            with (folder / "events.out.tfevents.0").open("wb") as file:
+                writer = RecordWriter(file)
+                for row in rows:
+                    for quantity in ("loss", "accuracy"):
+                        value = Summary.Value(
+                            tag=f"epoch_{quantity}",
+                            tensor=make_tensor_proto(
+                                row[prefix + quantity] or 0.0, dtype="float32"
+                            ),
+                        )
+                        summary = Summary(value=[value])
+                        event = Event(step=row["epoch"], wall_time=row["time"], summary=summary)
+                        writer.write(event.SerializeToString())
+
+
+def main() -> None:
+    """Prints a line a manner."""
+    with tempfile.TemporaryDirectory() as directory:
+        folders = Path(directory, "ours"), Path(directory, "stock")
+        copies(*folders)
+        for folder in folders:
+            started = time.perf_counter()
+            study = load(folder)
+            _ = study.chains, study.chain_curves
+            seconds = time.perf_counter() - started
+            print(
+                f"{folder.name}: {len(study.trials)} trials, {len(study.curves)} epochs, "
+                f"{seconds:.1f} s"
+            )
+
+
+if __name__ == "__main__":
+    main()
