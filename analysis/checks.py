@@ -1,6 +1,7 @@
 """Health checks on a study and on what may be claimed from it."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,14 @@ PASS, WARN, FAIL, NONE = "PASS", "WARN", "FAIL", "N/A"
 def cards(study: Study, say: Language) -> list[Block]:
     """All checks, in a fixed order."""
     made = [seeds, bounds, budget, chance, used_up, undetected, failed, mixed, complete]
-    return [check(study, say) for check in made]
+    return [_carried_out(check, study, say) for check in made]
+
+
+def _carried_out(check: Callable[[Study, Language], Card], study: Study, say: Language) -> Card:
+    try:
+        return check(study, say)
+    except Exception as error:  # the other checks stand
+        return Card(check.__name__.upper(), FAIL, f"{type(error).__name__}: {error}")
 
 
 def seeds(study: Study, say: Language) -> Card:

@@ -180,7 +180,8 @@ def after_one_epoch(part: Part, arm: str, say: Language) -> Text:
     """How an arm starts: its difference to the reference after the first epoch."""
     first = part.curves[part.curves["epoch"] == 1]
     table = first.pivot(index="seed", columns="arm", values="val_accuracy")
-    row = effects.compare(table[[part.reference, arm]], part.reference).loc[arm]
+    pair = table.reindex(columns=[part.reference, arm])
+    row = effects.compare(pair, part.reference).loc[arm]
     lower = row["difference"] < 0
     if row["n"] < effects.fewest_seeds(1):
         return Text(

@@ -224,7 +224,7 @@ def zeros(part: Part, say: Language) -> str:
     loss, accuracy = own["val_loss"].mean(), own["val_accuracy"].mean()
     dead = own[[f"dead/{layer}" for layer in layers]].to_numpy().min()
     nothing = not own["weight_norm/output"].any()
-    balanced = (own["val_accuracy"] == CHANCE).all()
+    balanced = ((own["val_accuracy"] - CHANCE).abs() < 1e-6).all()
     text = say(
         f"Zeros under {activation}: after {part.epochs} epochs the loss is {say.number(loss, 4)} "
         f"(ln 10 = {say.number(math.log(10), 4)}), the accuracy {say.percent(accuracy)}; ",

@@ -29,7 +29,7 @@ def export(study: Study, kind: str, directory: Path) -> list[Path]:
     for name, table in tables.items():
         path = directory / f"{study.name}-{name}.{kind}"
         flat = table.copy()
-        for column in flat.select_dtypes("object").columns:
+        for column in [name for name in flat if flat[name].dtype.kind == "O"]:
             if flat[column].map(lambda cell: isinstance(cell, list)).any():
                 flat[column] = flat[column].map(", ".join)
             elif flat[column].map(type).nunique() > 1 and kind == "parquet":

@@ -28,7 +28,8 @@ def copies(ours: Path, stock: Path) -> None:
     for n in range(TRIALS):
         name, trial = f"{n:04d}", sources[n % len(sources)] | {"trial_id": f"{n:04d}"}
         rows = trial["run"]["epochs"]
-        for directory, content in ((ours, trial), (stock, {**trial, "run": None})):
+        without_run = {key: value for key, value in trial.items() if key != "run"}
+        for directory, content in ((ours, trial), (stock, without_run)):
             path = directory / f"trial_{name}/trial.json"
             path.parent.mkdir(parents=True)
             path.write_text(json.dumps(content))
