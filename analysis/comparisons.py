@@ -149,7 +149,9 @@ def arms_table(part: Part, compared: pd.DataFrame, name: str, say: Language) -> 
                 say("difference, points", "diferencia, puntos"): say.points(row["difference"])
                 + f" {say.between(row['low'], row['high'])}",
                 "p (Holm)": say.p(row["p_holm"]),
-                say("above in", "por encima en"): f"{say.number(100 * row['superiority'], 0)} %",
+                say(
+                    "seeds above", "semillas encima"
+                ): f"{say.number(100 * row['superiority'], 0)} %",
                 say("detected", "detectada"): say("yes", "sí") if row["detected"] else "no",
             }
             keys = ["difference", "p", "p_holm", "superiority", "detected"]
@@ -160,7 +162,7 @@ def arms_table(part: Part, compared: pd.DataFrame, name: str, say: Language) -> 
             }
         else:
             blank = ("difference, points", "diferencia, puntos"), ("p (Holm)",) * 2
-            shown |= {say(*heading): "" for heading in (*blank, ("above in", "por encima en"))}
+            shown |= {say(*heading): "" for heading in (*blank, ("seeds above", "semillas encima"))}
             shown |= {say("detected", "detectada"): say("reference", "referencia")}
         rows.append(shown)
         numbers.append(number)

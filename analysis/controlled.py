@@ -131,21 +131,22 @@ def by_depth(depths: list[Part], say: Language) -> str:
         row = effects.compare(part.table(), part.reference).loc["sigmoid"]
         told = (
             say(
-                f"{part.level} layers: sigmoid {say.points(row['difference'])} points "
+                f"{part.level}: sigmoid {say.points(row['difference'])} points "
                 f"{say.between(row['low'], row['high'])}",
-                f"{part.level} capas: sigmoide {say.points(row['difference'])} puntos "
+                f"{part.level}: sigmoide {say.points(row['difference'])} puntos "
                 f"{say.between(row['low'], row['high'])}",
             )
             if row["detected"]
             else say(
-                f"{part.level} layers: no difference detected",
-                f"{part.level} capas: no se detecta diferencia",
+                f"{part.level}: no difference detected",
+                f"{part.level}: no se detecta diferencia",
             )
         )
         sentences.append(told)
-    return say("Against ReLU by depth: ", "Frente a ReLU según la profundidad: ") + (
-        "; ".join(sentences) + "."
-    )
+    return say(
+        "Against ReLU by the number of hidden layers: ",
+        "Frente a ReLU según el número de capas ocultas: ",
+    ) + ("; ".join(sentences) + ".")
 
 
 def depth_table(depths: list[Part], say: Language) -> Table:

@@ -136,7 +136,7 @@ def over_seeds(part: Part, language: Language) -> Figure:
         axis.plot([low, high], [place, place], color="black", lw=1.5)
         axis.plot([mean], [place], "o", color="black", ms=5)
     axis.set_yticks(range(len(part.arms)), part.arms)
-    axis.invert_yaxis()
+    axis.set_ylim(len(part.arms) - 0.5, -0.5)
     axis.set_xlabel(
         language(
             "validation accuracy after the last epoch: seeds, mean, 95 % interval",

@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis import comparisons, effects, figures
 from analysis.arms import Part
-from analysis.blocks import Block, Table
+from analysis.blocks import Block, Table, Text
 from analysis.language import Language
 
 PATIENCE = 5
@@ -36,9 +36,57 @@ def regularization(found: list[Part], say: Language) -> list[Block]:
             figures.gaps,
             say,
         ),
+        Text(overfitting(part, say)),
+        Text(main_effects(part, factors, say)),
         factorial_table(part, factors, say),
         *early_stopping(part, say),
     ]
+
+
+def overfitting(part: Part, say: Language) -> str:
+    """How the gap between training and validation differs from the unregularised network's."""
+    gap = part.table("accuracy") - part.table()
+    compared = effects.compare(gap, part.reference)
+    smaller = compared[compared["detected"] & (compared["difference"] < 0)]
+    mean = say.points(gap[part.reference].mean())
+    text = say(
+        f"Overfitting: without regularisation training is {mean} points above validation after "
+        f"{part.epochs} epochs. ",
+        f"Sobreajuste: sin regularización, el entrenamiento queda {mean} puntos por encima de la "
+        f"validación tras {part.epochs} épocas. ",
+    )
+    if not len(smaller):
+        return text + say(
+            "No arm is detected to lessen it.", "No se detecta que ninguna variante lo reduzca."
+        )
+    listed = say.several(
+        [f"{arm} ({say.points(row['difference'])})" for arm, row in smaller.iterrows()]
+    )
+    return text + say(f"It is less with {listed}.", f"Es menor con {listed}.")
+
+
+def main_effects(part: Part, factors: list[str], say: Language) -> str:
+    """The factorial in a sentence: what each measure does on average, and what combines."""
+    result = effects.factorial(part.table(), factors)
+    found = result[result["detected"]]
+    if not len(found):
+        return say(
+            "Over the factorial, no effect on validation accuracy is detected.",
+            "En el factorial no se detecta ningún efecto en la exactitud de validación.",
+        )
+    listed = say.several(
+        [
+            f"{name} {say.points(row['difference'])} {say.between(row['low'], row['high'])}"
+            for name, row in found.iterrows()
+        ]
+    )
+    rest = say.several(list(result.index.drop(found.index)))
+    return say(
+        f"Over the factorial, effects on validation accuracy in points: {listed}; not detected: "
+        f"{rest or 'none'}.",
+        f"En el factorial, efectos en la exactitud de validación en puntos: {listed}; sin "
+        f"detectar: {rest or 'ninguno'}.",
+    )
 
 
 def factorial_table(part: Part, factors: list[str], say: Language) -> Table:
