@@ -130,6 +130,8 @@ def one_thread() -> None:
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(1)
         tf.config.experimental.enable_op_determinism()
+        # Every model has a trace of its own: the warning about many traces is of no use.
+        tf.get_logger().setLevel(logging.ERROR)
 
 
 class Session:
