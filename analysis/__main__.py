@@ -1,5 +1,6 @@
 """The command line: python -m analysis report | tables | export | tensorboard | simulate."""
 
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -61,6 +62,9 @@ Events = Annotated[
 ]
 Lang = Annotated[LanguageCode, typer.Option(help="English or Spanish.")]
 LOGS = Path("tuner_logs")
+FEWEST_SEEDS = 2
+PIPED_WIDTH = 200
+"""Columns of a table that is not printed on a terminal."""
 
 
 @app.command()
@@ -110,6 +114,8 @@ def tables(
 
     wanted = exercise.name if exercise else None
     out = Console(highlight=False, markup=False)
+    if not out.is_terminal and "COLUMNS" not in os.environ:
+        out.width = PIPED_WIDTH
     lines = list(printable(loaded(study, logs, events), language(lang), wanted))
     if not lines:
         raise Misuse(f"{', '.join(study)}: no exercise {exercise}: the study has no part of it")
@@ -183,6 +189,10 @@ def simulate(
     """
     from analysis.simulations import simulated
 
+    if studies < 1:
+        raise Misuse(f"--studies {studies}: must be at least 1")
+    if seeds < FEWEST_SEEDS:
+        raise Misuse(f"--seeds {seeds}: must be at least {FEWEST_SEEDS}, or no interval exists")
     for line in simulated(studies, seeds):
         print(line)
 

@@ -49,7 +49,7 @@ def seeds(study: Study, say: Language) -> Card:
     needed = max(effects.fewest_seeds(len(part.arms) - 1) for part in compared)
     text = say(
         f"every arm has at least {fewest} finished seeds; {needed} are the fewest that can show a "
-        "difference of every part",
+        "difference in every part",
         f"cada variante tiene al menos {fewest} semillas terminadas; {needed} son las mínimas que "
         "pueden mostrar una diferencia en todas las partes",
     )
@@ -60,8 +60,10 @@ def seeds(study: Study, say: Language) -> Card:
         WARN if fewest > 1 else FAIL,
         text,
         say(
-            f"go on: python -m search exercises --study {study.name} --seeds {needed + 1}",
-            f"siga: python -m search exercises --study {study.name} --seeds {needed + 1}",
+            f"go on: python -m search exercises --study {study.name} --logs "
+            f"{study.directory.parent} --seeds {needed + 1}",
+            f"siga: python -m search exercises --study {study.name} --logs "
+            f"{study.directory.parent} --seeds {needed + 1}",
         ),
     )
 
@@ -131,6 +133,8 @@ def chance(study: Study, say: Language) -> Card:
     curves = study.curves[study.curves["execution"] == 0]
     if curves["val_accuracy"].isna().all():
         return Card("CHANCE", NONE, say("no curves", "sin curvas"))
+    done = study.trials.index[study.trials["status"] == "COMPLETED"]
+    curves = curves[curves["trial"].isin(done)]
     last = curves.dropna(subset=["val_accuracy"]).groupby("trial").tail(1)
     stuck = last[last["val_accuracy"] <= CHANCE + 0.01]["trial"]
     if not len(stuck):
@@ -245,8 +249,8 @@ def failed(study: Study, say: Language) -> Card:
         WARN if share <= FAILED_SHARE else FAIL,
         f"{text}: {_some(list(bad.index))}",
         say(
-            "read their message in trial.json; lower the learning rate's upper bound",
-            "lea su mensaje en trial.json; baje el límite de la tasa de aprendizaje",
+            "read their message in trial.json; a diverged one had too high a learning rate",
+            "lea su mensaje en trial.json; si divergió, su tasa de aprendizaje era demasiado alta",
         ),
     )
 

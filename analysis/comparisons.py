@@ -31,7 +31,7 @@ def comparison(part: Part, name: str, language: Language) -> list[Block]:
         arms_table(part, compared, name, say),
         Plot(
             f"{name}-seeds",
-            say(f"Every seed, by arm. {source}", f"Cada semilla, por variante. {source}"),
+            say("Every seed, by arm.", "Cada semilla, por variante."),
             lambda: figures.over_seeds(part, say),
             source,
         ),
@@ -95,10 +95,10 @@ def not_detected(part: Part, arms: list[str], tested: int, say: Language) -> lis
     smallest = say.number(100 * max(effects.detectable(p, tested) for p in pairs))
     return [
         say(
-            f"Not detected: a difference for {say.several(arms)}; differences from about "
-            f"{smallest} points would have been, four times in five.",
-            f"No se detecta diferencia en {say.several(arms)}; desde unos {smallest} puntos se "
-            "habrían detectado, cuatro de cada cinco veces.",
+            f"Not detected: a difference for {say.several(arms)}; in the one that varies most a "
+            f"true difference of {smallest} points would be found four times in five.",
+            f"No se detecta diferencia en {say.several(arms)}; en la que más varía, una "
+            f"diferencia real de {smallest} puntos se hallaría cuatro de cada cinco veces.",
         )
     ]
 
@@ -118,7 +118,9 @@ def arms_table(part: Part, compared: pd.DataFrame, name: str, say: Language) -> 
             "n": len(values),
             say("val. accuracy %", "exactitud val. %"): say.number(100 * mean)
             + f" [{say.number(100 * low)}; {say.number(100 * high)}]",
-            say("val. loss", "pérdida val."): say.number(loss[arm].mean(), 3),
+            say("val. loss, penalties incl.", "pérdida val., con penaliz."): say.number(
+                loss[arm].mean(), 3
+            ),
             say("train − val.", "entren. − val."): say.points(gap),
         }
         number = {
@@ -168,11 +170,15 @@ def arms_table(part: Part, compared: pd.DataFrame, name: str, say: Language) -> 
         numbers.append(number)
     caption = say(
         f"After {part.epochs} epochs: means and 95 % intervals over seeds; differences to "
-        f"{part.reference} in pairs by seed; p by all sign changes, Holm over the arms; epochs: "
-        "median over runs, those that never got there censored (how many did).",
+        f"{part.reference} in pairs by seed; p by all sign changes, Holm over the arms; detected: "
+        "the interval leaves 0 out and p is at most 0.05; seeds above: where the arm is better, "
+        "ties counting half; epochs: median over runs, those that never got there censored (how "
+        "many did).",
         f"Tras {part.epochs} épocas: medias e intervalos del 95 % entre semillas; diferencias con "
         f"{part.reference} por parejas de semilla; p por todos los cambios de signo, Holm entre "
-        "variantes; épocas: mediana, censuradas las que no llegaron (cuántas llegaron).",
+        "variantes; detectada: el intervalo no contiene 0 y p es como mucho 0,05; semillas encima: "
+        "donde la variante es mejor, los empates valen medio; épocas: mediana, censuradas las que "
+        "no llegaron (cuántas llegaron).",
     )
     trials = [part.trials(arm) for arm in part.arms]
     return Table(name, caption, pd.DataFrame(rows).fillna(""), pd.DataFrame(numbers), trials)
@@ -195,9 +201,9 @@ def after_one_epoch(part: Part, arm: str, say: Language) -> Text:
     if not row["detected"]:
         return Text(
             say(
-                f"After the first epoch no difference of {arm} to {part.reference} is detected "
+                f"After the first epoch no difference between {arm} and {part.reference} is detected "
                 f"({say.between(row['low'], row['high'])} points).",
-                f"Tras la primera época no se detecta diferencia de {arm} con {part.reference} "
+                f"Tras la primera época no se detecta diferencia entre {arm} y {part.reference} "
                 f"({say.between(row['low'], row['high'])} puntos).",
             )
         )
@@ -219,7 +225,7 @@ def curves(part: Part, name: str, say: Language) -> Plot:
     return Plot(
         f"{name}-curves",
         say(
-            "Accuracy and loss by epoch: validation solid, training dotted; mean and 95 % interval "
+            "Accuracy and loss by epoch: validation in lines, training dotted; mean and 95 % interval "
             f"over {len(seeds)} seeds.",
             "Exactitud y pérdida por época: validación en línea continua, entrenamiento en puntos; "
             f"media e intervalo del 95 % entre {len(seeds)} semillas.",

@@ -128,24 +128,19 @@ def gradients(part: Part, say: Language) -> str:
 def by_depth(depths: list[Part], say: Language) -> str:
     sentences = []
     for part in depths:
-        row = effects.compare(part.table(), part.reference).loc["sigmoid"]
-        told = (
-            say(
-                f"{part.level}: sigmoid {say.points(row['difference'])} points "
-                f"{say.between(row['low'], row['high'])}",
-                f"{part.level}: sigmoide {say.points(row['difference'])} puntos "
-                f"{say.between(row['low'], row['high'])}",
-            )
-            if row["detected"]
-            else say(
-                f"{part.level}: no difference detected",
-                f"{part.level}: no se detecta diferencia",
-            )
-        )
-        sentences.append(told)
+        compared = effects.compare(part.table(), part.reference)
+        found = [
+            f"{arm} {say.points(row['difference'])} {say.between(row['low'], row['high'])}"
+            for arm, row in compared[compared["detected"]].iterrows()
+        ]
+        if compared["n"].min() < effects.fewest_seeds(len(compared)):
+            told = say("too few seeds to detect any", "semillas insuficientes para detectarla")
+        else:
+            told = say.several(found) or say("none detected", "no se detecta")
+        sentences.append(f"{part.level}: {told}")
     return say(
-        "Against ReLU by the number of hidden layers: ",
-        "Frente a ReLU según el número de capas ocultas: ",
+        "Differences to relu in points, by the number of hidden layers: ",
+        "Diferencias con relu en puntos, según el número de capas ocultas: ",
     ) + ("; ".join(sentences) + ".")
 
 
@@ -170,10 +165,16 @@ def depth_table(depths: list[Part], say: Language) -> Table:
                     "p (Holm)": "" if other is None else say.p(other["p_holm"]),
                 }
             )
-            numbers.append(
-                {"layers": part.level, "arm": arm, "val_accuracy": mean, "low": low, "high": high}
-                | ({} if other is None else other.to_dict())
-            )
+            number: dict[str, object] = {
+                "layers": part.level,
+                "arm": arm,
+                "n": int(part.table()[arm].count()),
+            }
+            number |= {"val_accuracy": mean, "low": low, "high": high}
+            if other is not None:
+                number |= other[["difference", "p", "p_holm", "superiority", "detected"]].to_dict()
+                number |= {"difference_low": other["low"], "difference_high": other["high"]}
+            numbers.append(number)
             trials.append(part.trials(arm))
     caption = say(
         "By depth, every layer 128 units, Glorot, Adam, in pairs by seed.",
@@ -335,7 +336,7 @@ def closer(defaults: Part, tuned: Part, say: Language) -> str:
         text += say(
             f"Tuning the learning rate takes away {share} of it: a ranking at defaults measures "
             "learning rates as well as optimizers. ",
-            f"Ajustar la tasa de aprendizaje quita el {share}: una clasificación sin ajustar mide "
+            f"Ajustar la tasa de aprendizaje quita el {share} de esa distancia: una clasificación sin ajustar mide "
             "también tasas de aprendizaje. ",
         )
     else:

@@ -48,7 +48,7 @@ def overfitting(part: Part, say: Language) -> str:
     gap = part.table("accuracy") - part.table()
     compared = effects.compare(gap, part.reference)
     smaller = compared[compared["detected"] & (compared["difference"] < 0)]
-    mean = say.points(gap[part.reference].mean())
+    mean = say.number(100 * gap[part.reference].mean())
     text = say(
         f"Overfitting: without regularisation training is {mean} points above validation after "
         f"{part.epochs} epochs. ",
@@ -62,7 +62,14 @@ def overfitting(part: Part, say: Language) -> str:
     listed = say.several(
         [f"{arm} ({say.points(row['difference'])})" for arm, row in smaller.iterrows()]
     )
-    return text + say(f"It is less with {listed}.", f"Es menor con {listed}.")
+    text += say(f"It is less with {listed}.", f"Es menor con {listed}.")
+    larger = compared[compared["detected"] & (compared["difference"] > 0)]
+    if len(larger):
+        listed = say.several(
+            [f"{arm} ({say.points(row['difference'])})" for arm, row in larger.iterrows()]
+        )
+        text += say(f" It is more with {listed}.", f" Es mayor con {listed}.")
+    return text
 
 
 def main_effects(part: Part, factors: list[str], say: Language) -> str:
@@ -104,9 +111,11 @@ def factorial_table(part: Part, factors: list[str], say: Language) -> Table:
     ]
     caption = say(
         "Main effects and interactions of the full factorial, in points of validation accuracy, in "
-        "pairs by seed: with the factor less without it, over all settings of the others.",
+        "pairs by seed: with the factor minus without it, over all settings of the others. An "
+        "interaction of two is half of what switching one on changes in the other's effect.",
         "Efectos principales e interacciones del factorial completo, en puntos de exactitud de "
-        "validación, por parejas de semilla: con el factor menos sin él, sobre los demás.",
+        "validación, por parejas de semilla: con el factor menos sin él, sobre los demás. Una "
+        "interacción de dos es la mitad de lo que uno cambia el efecto del otro.",
     )
     runs = ", ".join(part.runs.loc[part.runs["arm"] != "L1", "trial"].dropna())
     return Table("factorial", caption, pd.DataFrame(rows), result.reset_index(), [runs] * len(rows))
@@ -156,10 +165,11 @@ def early_stopping(part: Part, say: Language) -> list[Block]:
         trials.append(part.trials(arm))
     caption = say(
         f"Early stopping (val_accuracy, patience {PATIENCE}, best weights restored) read off the "
-        f"same curves, less training on to epoch {part.epochs}. The images that choose the epoch "
+        f"same curves: its result minus that of training all {part.epochs} epochs; the epoch it "
+        "stops at is a median. The images that choose the epoch "
         "are those that judge it: the accuracies flatter it.",
         f"Parada temprana (val_accuracy, paciencia {PATIENCE}, mejores pesos) leída en las mismas "
-        f"curvas, menos seguir hasta la época {part.epochs}. Las imágenes que eligen la época son "
-        "las que la juzgan: las exactitudes resultan optimistas.",
+        f"curvas: su resultado menos el de entrenar las {part.epochs} épocas; la época en que para "
+        "es una mediana. Las imágenes que eligen la época son las que la juzgan: las exactitudes resultan optimistas.",
     )
     return [Table("early-stopping", caption, pd.DataFrame(rows), pd.DataFrame(numbers), trials)]

@@ -150,7 +150,7 @@ def load(directory: Path, event_files: Path | None = None) -> Study:
         notes.append(f"no val_accuracy recorded, searched by something else: {', '.join(other)}")
     planned = about.get("planned", {}).get("trials", 0)
     if planned > len(trials):
-        notes.append(f"{planned - len(trials)} of {planned} planned trials were not begun")
+        notes.append(f"not begun: {planned - len(trials)} of {planned} planned trials")
     unfinished = trials.index[~trials["status"].isin(["COMPLETED", "FAILED", "INVALID"])]
     if len(unfinished):
         notes.append(f"not finished: {', '.join(unfinished)}")

@@ -113,9 +113,7 @@ class ExerciseArguments(Arguments):
         if self.seeds < 2:
             raise Misuse(f"--seeds {self.seeds}: must be at least 2, or no difference has a spread")
         if self.seeds > MOST_SEEDS:
-            raise Misuse(
-                f"--seeds {self.seeds}: at most {MOST_SEEDS}; learning rates have the next"
-            )
+            raise Misuse(f"--seeds {self.seeds}: must be at most {MOST_SEEDS}")
 
     def oracle(self, study: Study, says: Callable[[str], None]) -> "ExercisesOracle":
         from search.exercises import ExercisesOracle

@@ -109,6 +109,7 @@ def test_bias_of_the_best_of_equals_is_the_expected_maximum():
     assert abs(apart) < 3e-4
 
 
+@pytest.mark.slow
 def test_planted_effects_are_covered_and_nulls_are_not_found_more_often_than_stated():
     """400 studies: binomial standard errors of 1.1 points both."""
     assert 0.92 <= coverage(400, 10) <= 0.98

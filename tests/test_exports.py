@@ -30,6 +30,7 @@ def test_tables_come_back_as_they_were(study, tmp_path, kind):
     assert curves["val_loss"].sum() == pytest.approx(study.curves["val_loss"].sum())
 
 
+@pytest.mark.slow
 def test_optuna_has_every_trial_with_its_curve(study, tmp_path):
     (path,) = exports.export(study, "optuna", tmp_path)
     theirs = optuna.load_study(study_name="exercises", storage=f"sqlite:///{path}")

@@ -101,6 +101,7 @@ def test_random_normal_starts_slower_than_glorot_when_deep_and_narrow(part):
     assert row.loc["random_normal", "difference"] < 0
 
 
+@pytest.mark.slow
 def test_no_section_fails_and_nothing_unnamed_is_said(written):
     for folder in written.values():
         text = (folder / "report.md").read_text()
@@ -122,6 +123,7 @@ def test_a_difference_whose_interval_holds_nothing_is_called_not_detected(study)
                 assert arm in negative
 
 
+@pytest.mark.slow
 def test_same_logs_same_bytes_elsewhere(written, tmp_path):
     """In another time zone and locale, from a copy whose folders were made in another order."""
     for trial in sorted((LOGS / "exercises").iterdir(), reverse=True):
@@ -141,6 +143,7 @@ def test_same_logs_same_bytes_elsewhere(written, tmp_path):
         assert (written["en"] / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_both_languages_give_the_same_numbers(written):
     for path in written["en"].glob("tables/*.csv"):
         assert path.read_bytes() == (written["es"] / "tables" / path.name).read_bytes()
@@ -148,6 +151,7 @@ def test_both_languages_give_the_same_numbers(written):
     assert " seeds" not in (written["es"] / "report.md").read_text()
 
 
+@pytest.mark.slow
 def test_every_row_leads_to_its_trials(written, study):
     known = set(study.trials.index)
     for path in written["en"].glob("tables/*.csv"):
@@ -156,6 +160,7 @@ def test_every_row_leads_to_its_trials(written, study):
             assert set(trials.split(", ")) <= known
 
 
+@pytest.mark.slow
 def test_a_section_that_raises_becomes_a_card_and_the_rest_is_written(study, tmp_path):
     """With the curves of one part's arm gone, as from a torn study."""
     broken = load(LOGS / "exercises")
@@ -167,6 +172,7 @@ def test_a_section_that_raises_becomes_a_card_and_the_rest_is_written(study, tmp
     assert "Zeros under relu" in text
 
 
+@pytest.mark.slow
 def test_an_arm_that_always_fails_is_said_and_the_rest_compared(study, tmp_path):
     """As if every sigmoid run had diverged."""
     broken = load(LOGS / "exercises")
@@ -191,16 +197,19 @@ def test_one_run_that_is_left_out_leaves_the_pairs_of_the_others(study):
     assert set(counts.drop("sigmoid")) == {10}
 
 
+@pytest.mark.slow
 def test_two_controlled_studies_are_refused(study, tmp_path):
     with pytest.raises(Misuse, match="one a report"):
         report.write([study, study], Language("en"), tmp_path)
 
 
+@pytest.mark.slow
 def test_latex_is_escaped(written):
     for path in written["en"].glob("tables/*.tex"):
         assert not re.search(r"(?<!\\)[%#]", path.read_text()), path.name
 
 
+@pytest.mark.slow
 def test_tables_print_an_exercise(written):
     done = analysis("tables", "--exercise", "2", COLUMNS="200")
     assert done.returncode == 0, done.stderr
@@ -247,6 +256,7 @@ def browser():
     return webdriver.Chrome(options, webdriver.ChromeService(driver))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "es"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_report_opens_offline_without_error_or_request(written, language, width):

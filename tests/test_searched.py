@@ -134,6 +134,7 @@ def test_a_search_by_another_objective_is_told_by_its_val_accuracy(tmp_path):
     assert "FAIL SECTION" not in (tmp_path / "report/report.md").read_text()
 
 
+@pytest.mark.slow
 def test_two_searches_keep_their_tables_apart(search, tmp_path):
     (tmp_path / "s").rename(tmp_path / "t")
     other = load(tmp_path / "t")
