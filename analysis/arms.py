@@ -31,6 +31,11 @@ class Part:
     curves: pd.DataFrame
     at_start: pd.DataFrame
 
+    @property
+    def label(self) -> str:
+        """Its name, with its level where several parts share the name."""
+        return f"{self.name} {self.level}" if self.level else self.name
+
     def table(self, column: str = "val_accuracy") -> pd.DataFrame:
         """A row a seed, a column an arm: a quantity after the last epoch of completed runs."""
         last = self.curves[self.curves["epoch"] == self.epochs]

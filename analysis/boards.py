@@ -21,10 +21,9 @@ def names(study: Study, exercise: str | None) -> dict[str, str]:
     for part in parts(study):
         if exercise not in (None, part.exercise):
             continue
-        label = f"{part.name} {part.level}" if part.level else part.name
         for run in part.runs.dropna(subset=["trial"]).itertuples():
             # A trial that several parts share keeps its first name.
-            found.setdefault(run.trial, _folder(f"{label}/{run.arm}/seed {run.seed}"))
+            found.setdefault(run.trial, _folder(f"{part.label}/{run.arm}/seed {run.seed}"))
     if exercise and not found:
         raise Misuse(f"study {study.name} holds no exercise {exercise}")
     return found or {trial: f"trial_{trial}" for trial in study.trials.index}

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import effects
-from analysis.arms import parts
+from analysis.arms import Part, parts
 from analysis.blocks import Block, Card
 from analysis.language import Language
 from analysis.trials import Study
@@ -23,18 +23,21 @@ PASS, WARN, FAIL, NONE = "PASS", "WARN", "FAIL", "N/A"
 def cards(study: Study, say: Language) -> list[Block]:
     """All checks, in a fixed order."""
     made = [seeds, bounds, budget, chance, used_up, undetected, failed, mixed, complete]
-    return [_carried_out(check, study, say) for check in made]
+    found = parts(study)
+    return [_carried_out(check, study, found, say) for check in made]
 
 
-def _carried_out(check: Callable[[Study, Language], Card], study: Study, say: Language) -> Card:
+Check = Callable[[Study, list[Part], Language], Card]
+
+
+def _carried_out(check: Check, study: Study, found: list[Part], say: Language) -> Card:
     try:
-        return check(study, say)
+        return check(study, found, say)
     except Exception as error:  # the other checks stand
         return Card(check.__name__.upper(), FAIL, f"{type(error).__name__}: {error}")
 
 
-def seeds(study: Study, say: Language) -> Card:
-    found = parts(study)
+def seeds(study: Study, found: list[Part], say: Language) -> Card:
     if not found:
         return Card(
             "SEEDS",
@@ -68,17 +71,17 @@ def seeds(study: Study, say: Language) -> Card:
     )
 
 
-def bounds(study: Study, say: Language) -> Card:
+def bounds(study: Study, found: list[Part], say: Language) -> Card:
     """Best values of a search on the bounds of its space; best of a grid at its end."""
     on_bound = []
-    grids = [part for part in parts(study) if not part.reference]
+    grids = [part for part in found if not part.reference]
     for part in grids:
         means = part.table().mean()
         for name in dict.fromkeys(values["optimizer"] for values in part.values.values()):
             arms = [arm for arm in part.arms if part.values[arm]["optimizer"] == name]
             if means[arms].notna().any() and means[arms].idxmax() in (arms[0], arms[-1]):
                 on_bound.append(str(means[arms].idxmax()))
-    if not parts(study) and len(study.chains) and study.chains["val_accuracy"].notna().any():
+    if not found and len(study.chains) and study.chains["val_accuracy"].notna().any():
         best = study.chains.loc[study.chains["val_accuracy"].idxmax()]
         for name, limit in study.bounds.items():
             if not isinstance(limit, tuple) or pd.isna(best.get(name)):
@@ -106,8 +109,7 @@ def bounds(study: Study, say: Language) -> Card:
     )
 
 
-def budget(study: Study, say: Language) -> Card:
-    found = parts(study)
+def budget(study: Study, found: list[Part], say: Language) -> Card:
     if not found:
         several = len(effects.budgets(study)) > 1
         text = say(
@@ -129,7 +131,7 @@ def budget(study: Study, say: Language) -> Card:
     )
 
 
-def chance(study: Study, say: Language) -> Card:
+def chance(study: Study, found: list[Part], say: Language) -> Card:
     curves = study.curves[study.curves["execution"] == 0]
     if curves["val_accuracy"].isna().all():
         return Card("CHANCE", NONE, say("no curves", "sin curvas"))
@@ -158,9 +160,9 @@ def chance(study: Study, say: Language) -> Card:
     )
 
 
-def used_up(study: Study, say: Language) -> Card:
+def used_up(study: Study, found: list[Part], say: Language) -> Card:
     """Validation used to choose: how much the best of many flatters."""
-    if parts(study):
+    if found:
         return Card(
             "VALIDATION",
             PASS,
@@ -202,23 +204,22 @@ def used_up(study: Study, say: Language) -> Card:
     )
 
 
-def undetected(study: Study, say: Language) -> Card:
+def undetected(study: Study, found: list[Part], say: Language) -> Card:
     waiting = []
-    for part in (p for p in parts(study) if p.reference):
+    for part in (p for p in found if p.reference):
         table = part.table()
         compared = effects.compare(table, part.reference)
         for arm in compared.index[~compared["detected"]]:
-            label = f"{part.name} {part.level}" if part.level else part.name
             pairs = (table[arm] - table[part.reference]).dropna().to_numpy()
             needed = effects.seeds_needed(pairs, len(compared))
-            waiting.append(f"{label}: {arm} ({say.number(needed, 0)})")
+            waiting.append(f"{part.label}: {arm} ({say.number(needed, 0)})")
     if not waiting:
-        status = PASS if parts(study) else NONE
+        status = PASS if found else NONE
         return Card(
             "POWER",
             status,
             say("every difference is detected", "toda diferencia se detecta")
-            if parts(study)
+            if found
             else say("no arms", "sin variantes"),
         )
     return Card(
@@ -235,7 +236,7 @@ def undetected(study: Study, say: Language) -> Card:
     )
 
 
-def failed(study: Study, say: Language) -> Card:
+def failed(study: Study, found: list[Part], say: Language) -> Card:
     bad = study.trials[study.trials["status"].isin(["FAILED", "INVALID"])]
     share = len(bad) / len(study.trials)
     text = say(
@@ -255,7 +256,7 @@ def failed(study: Study, say: Language) -> Card:
     )
 
 
-def mixed(study: Study, say: Language) -> Card:
+def mixed(study: Study, found: list[Part], say: Language) -> Card:
     sessions = study.about.get("sessions", [])
     if not sessions:
         return Card("MIXED", NONE, say("no record of versions", "no constan versiones"))
@@ -281,7 +282,7 @@ def mixed(study: Study, say: Language) -> Card:
     )
 
 
-def complete(study: Study, say: Language) -> Card:
+def complete(study: Study, found: list[Part], say: Language) -> Card:
     if not study.notes:
         return Card("COMPLETE", PASS, say("nothing is missing", "no falta nada"))
     return Card(

@@ -116,8 +116,7 @@ def arms_table(part: Part, compared: pd.DataFrame, name: str, say: Language) -> 
         shown = {
             say("arm", "variante"): arm,
             "n": len(values),
-            say("val. accuracy %", "exactitud val. %"): say.number(100 * mean)
-            + f" [{say.number(100 * low)}; {say.number(100 * high)}]",
+            say("val. accuracy %", "exactitud val. %"): shown_accuracy(mean, low, high, say),
             say("val. loss, penalties incl.", "pérdida val., con penaliz."): say.number(
                 loss[arm].mean(), 3
             ),
@@ -156,12 +155,7 @@ def arms_table(part: Part, compared: pd.DataFrame, name: str, say: Language) -> 
                 ): f"{say.number(100 * row['superiority'], 0)} %",
                 say("detected", "detectada"): say("yes", "sí") if row["detected"] else "no",
             }
-            keys = ["difference", "p", "p_holm", "superiority", "detected"]
-            number |= {
-                **{key: row[key] for key in keys},
-                "difference_low": row["low"],
-                "difference_high": row["high"],
-            }
+            number |= difference_numbers(row)
         else:
             blank = ("difference, points", "diferencia, puntos"), ("p (Holm)",) * 2
             shown |= {say(*heading): "" for heading in (*blank, ("seeds above", "semillas encima"))}
@@ -182,6 +176,18 @@ def arms_table(part: Part, compared: pd.DataFrame, name: str, say: Language) -> 
     )
     trials = [part.trials(arm) for arm in part.arms]
     return Table(name, caption, pd.DataFrame(rows).fillna(""), pd.DataFrame(numbers), trials)
+
+
+def shown_accuracy(mean: float, low: float, high: float, say: Language) -> str:
+    """An accuracy in percent with its interval."""
+    return f"{say.number(100 * mean)} [{say.number(100 * low)}; {say.number(100 * high)}]"
+
+
+def difference_numbers(row: pd.Series) -> dict[str, object]:
+    """A row of `effects.compare` for a CSV file, beside an arm's own `low` and `high`."""
+    keys = ["difference", "p", "p_holm", "superiority", "detected"]
+    ends = {"difference_low": row["low"], "difference_high": row["high"]}
+    return {**{key: row[key] for key in keys}, **ends}
 
 
 def after_one_epoch(part: Part, arm: str, say: Language) -> Text:

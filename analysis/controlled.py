@@ -147,17 +147,20 @@ def by_depth(depths: list[Part], say: Language) -> str:
 def depth_table(depths: list[Part], say: Language) -> Table:
     rows, numbers, trials = [], [], []
     for part in depths:
-        compared = effects.compare(part.table(), part.reference)
+        table = part.table()
+        compared = effects.compare(table, part.reference)
         for arm in part.arms:
-            mean, low, high = effects.interval(part.table()[arm].dropna().to_numpy())
+            values = table[arm].dropna().to_numpy()
+            mean, low, high = effects.interval(values)
             other = compared.loc[arm] if arm in compared.index else None
             rows.append(
                 {
                     say("layers", "capas"): part.level,
                     say("arm", "variante"): arm,
-                    "n": int(part.table()[arm].notna().sum()),
-                    say("val. accuracy %", "exactitud val. %"): say.number(100 * mean)
-                    + f" [{say.number(100 * low)}; {say.number(100 * high)}]",
+                    "n": len(values),
+                    say("val. accuracy %", "exactitud val. %"): comparisons.shown_accuracy(
+                        mean, low, high, say
+                    ),
                     say("difference to relu", "diferencia con relu"): ""
                     if other is None
                     else f"{say.points(other['difference'])} "
@@ -165,15 +168,10 @@ def depth_table(depths: list[Part], say: Language) -> Table:
                     "p (Holm)": "" if other is None else say.p(other["p_holm"]),
                 }
             )
-            number: dict[str, object] = {
-                "layers": part.level,
-                "arm": arm,
-                "n": int(part.table()[arm].count()),
-            }
+            number: dict[str, object] = {"layers": part.level, "arm": arm, "n": len(values)}
             number |= {"val_accuracy": mean, "low": low, "high": high}
             if other is not None:
-                number |= other[["difference", "p", "p_holm", "superiority", "detected"]].to_dict()
-                number |= {"difference_low": other["low"], "difference_high": other["high"]}
+                number |= comparisons.difference_numbers(other)
             numbers.append(number)
             trials.append(part.trials(arm))
     caption = say(

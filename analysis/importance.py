@@ -13,7 +13,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.importance import FanovaImportanceEvaluator
-from optuna.trial import create_trial
+from optuna.trial import FrozenTrial, create_trial
 
 from analysis.effects import at_budget, budgets
 from analysis.trials import Study
@@ -62,12 +62,13 @@ def at(study: Study, found: pd.DataFrame, epochs: int) -> Importance | None:
     ]
     if not names:
         return None
-    whole = shares(study, found, names, seed=0)
+    trials = as_optuna(study, found, names)
+    whole = shares(trials, names, seed=0)
     rng = np.random.default_rng(0)
     samples = []
     for repeat in range(REPEATS):
-        drawn = found.iloc[rng.integers(0, len(found), len(found))]
-        samples.append(shares(study, drawn, names, seed=repeat + 1))
+        drawn = [trials[n] for n in rng.integers(0, len(trials), len(trials))]
+        samples.append(shares(drawn, names, seed=repeat + 1))
     spread = pd.DataFrame(samples)
     table = pd.DataFrame(
         {"importance": whole, "low": spread.quantile(0.025), "high": spread.quantile(0.975)}
@@ -76,10 +77,10 @@ def at(study: Study, found: pd.DataFrame, epochs: int) -> Importance | None:
     return Importance(table, len(found), epochs, list(found.index))
 
 
-def shares(study: Study, found: pd.DataFrame, names: list[str], seed: int) -> pd.Series:
-    """FANOVA's importances (Hutter et al. 2014, ICML) of one sample of configurations."""
+def as_optuna(study: Study, found: pd.DataFrame, names: list[str]) -> list[FrozenTrial]:
+    """Configurations, as `effects.at_budget` gives them, as Optuna's trials."""
     distributions = {name: distribution(study, name) for name in names}
-    trials = [
+    return [
         create_trial(
             params={name: plain(row[name], distributions[name]) for name in names},
             distributions=distributions,
@@ -87,6 +88,10 @@ def shares(study: Study, found: pd.DataFrame, names: list[str], seed: int) -> pd
         )
         for _, row in found.iterrows()
     ]
+
+
+def shares(trials: list[FrozenTrial], names: list[str], seed: int) -> pd.Series:
+    """FANOVA's importances (Hutter et al. 2014, ICML) of one sample of configurations."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -20,6 +20,7 @@ def regularization(found: list[Part], say: Language) -> list[Block]:
     unfinished = comparisons.missing(part, say)
     if not comparisons.begun(part):
         return unfinished
+    crossed = effects.factorial(part.table(), factors)
     return [
         *unfinished,
         *comparisons.comparison(part, "regularization", say),
@@ -37,8 +38,8 @@ def regularization(found: list[Part], say: Language) -> list[Block]:
             say,
         ),
         Text(overfitting(part, say)),
-        Text(main_effects(part, factors, say)),
-        factorial_table(part, factors, say),
+        Text(main_effects(crossed, say)),
+        factorial_table(part, crossed, say),
         *early_stopping(part, say),
     ]
 
@@ -72,9 +73,8 @@ def overfitting(part: Part, say: Language) -> str:
     return text
 
 
-def main_effects(part: Part, factors: list[str], say: Language) -> str:
+def main_effects(result: pd.DataFrame, say: Language) -> str:
     """The factorial in a sentence: what each measure does on average, and what combines."""
-    result = effects.factorial(part.table(), factors)
     found = result[result["detected"]]
     if not len(found):
         return say(
@@ -96,8 +96,7 @@ def main_effects(part: Part, factors: list[str], say: Language) -> str:
     )
 
 
-def factorial_table(part: Part, factors: list[str], say: Language) -> Table:
-    result = effects.factorial(part.table(), factors)
+def factorial_table(part: Part, result: pd.DataFrame, say: Language) -> Table:
     rows = [
         {
             say("effect", "efecto"): name,

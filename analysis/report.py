@@ -18,9 +18,6 @@ from analysis.trials import Study
 
 Planned = tuple[str, str, Callable[[], list[Block]]]
 
-EXERCISES = {"1": "activation", "2": "initializer", "3": "optimizer", "4": "regularization"}
-"""The assignment's numbers and the sections that answer them."""
-
 
 def sections(studies: list[Study], say: Language, only: str | None = None) -> Iterator[Section]:
     """The sections of a report over these studies.

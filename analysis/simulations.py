@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.effects import compare
-from analysis.importance import shares
+from analysis.importance import as_optuna, shares
 from analysis.trials import Study
 
 ARMS = 8
@@ -95,4 +95,4 @@ def _first(seed: int) -> str:
         set(),
         {},
     )
-    return str(shares(study, found, names, seed=0).idxmax())
+    return str(shares(as_optuna(study, found, names), names, seed=0).idxmax())

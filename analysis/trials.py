@@ -138,7 +138,7 @@ def load(directory: Path, event_files: Path | None = None) -> Study:
     rows = [_row(i, record, space, oracle) for i, record in whole.items()]
     trials = pd.DataFrame(rows).set_index("trial")
     trials["chain"] = [_root(i, trials["parent"].to_dict()) for i in trials.index]
-    curves, at_start = _curves(whole, trials, event_files or directory, notes)
+    curves, at_start = _curves(whole, event_files or directory, notes)
     if trials["epochs"].isna().any() and len(curves):
         # A tuner other than Hyperband labels no budget: it is what was trained.
         trials["epochs"] = trials["epochs"].fillna(curves.groupby("trial")["epoch"].max())
@@ -277,7 +277,7 @@ def _root(trial: str, parents: dict[str, Any]) -> str:
 
 
 def _curves(
-    records: dict[str, Json], trials: pd.DataFrame, directory: Path, notes: list[str]
+    records: dict[str, Json], directory: Path, notes: list[str]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     rows: list[Json] = []
     starts: list[Json] = []

@@ -13,7 +13,7 @@ import keras_tuner as kt
 
 from search.arguments import MOST_SEEDS
 from search.baselines import BASELINES, complete
-from search.oracles import COMPLETED, FAILED, Entry, ListOracle, Trial
+from search.oracles import COMPLETED, FAILED, Entry, ListOracle, Trial, key_of
 from search.space import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, Values, declare
 from search.store import Study
 
@@ -151,13 +151,12 @@ def last_accuracies(part: Part, trials: Sequence[Trial]) -> dict[str, float] | N
 
     None while trials of the part are missing.
     """
-    by_values = {repr(sorted(t.hyperparameters.values.items())): t for t in trials}
+    by_values = {key_of(t.hyperparameters.values): t for t in trials}
     means: dict[str, float] = {}
     for arm, values in part.arms.items():
         scores = []
         for seed in part.seeds:
-            labelled = Entry(values, part.epochs, seed).labelled()
-            trial = by_values.get(repr(sorted(labelled.items())))
+            trial = by_values.get(key_of(Entry(values, part.epochs, seed).labelled()))
             if trial is None or trial.status not in (COMPLETED, FAILED):
                 return None
             failed = trial.status == FAILED

@@ -175,10 +175,10 @@ class ListOracle(RecordedOracle):
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """The first entry of the list that has no trial."""
-        begun = {_key(t.hyperparameters.values) for t in self.trials.values()}
+        begun = {key_of(t.hyperparameters.values) for t in self.trials.values()}
         for entry in self.entries():
             values = entry.labelled()
-            if _key(values) not in begun:
+            if key_of(values) not in begun:
                 return {"status": RUNNING, "values": values}
         return {"status": IDLE if self.ongoing_trials else STOPPED}
 
@@ -193,5 +193,6 @@ class ListOracle(RecordedOracle):
     split_seed = trial_seed
 
 
-def _key(values: Values) -> str:
+def key_of(values: Values) -> str:
+    """The same for the same values, in whatever order."""
     return repr(sorted(values.items()))
