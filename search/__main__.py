@@ -1,10 +1,10 @@
-"""The command line: python -m search plan | run | exercises | status."""
+"""The command line: python -m search plan | run | exercises | final | predict | status."""
 
 import json
 import os
 import re
 import sys
-from enum import StrEnum
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +14,24 @@ from rich.table import Table
 from typer.exceptions import TyperException
 
 from search.errors import Failure, Misuse
+from search.options import (
+    EPOCHS,
+    FACTOR,
+    ITERATIONS,
+    AnyDataset,
+    AsJson,
+    CheckpointEvery,
+    DataDir,
+    Dataset,
+    Exercise,
+    Fix,
+    Logs,
+    Name,
+    Scheduler,
+    SeedWith,
+    TimeBudget,
+    Workers,
+)
 from search.store import Json, Study
 
 if TYPE_CHECKING:
@@ -28,69 +46,6 @@ app = typer.Typer(
 )
 
 log = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
-
-
-class Dataset(StrEnum):
-    """The data sets by name."""
-
-    fashion_mnist = "fashion-mnist"
-    digits = "digits"
-
-
-class Exercise(StrEnum):
-    """The controlled studies by name."""
-
-    activation = "activation"
-    initializer = "initializer"
-    optimizer = "optimizer"
-    regularization = "regularization"
-    all = "all"
-
-
-class SeedWith(StrEnum):
-    """Known configurations that may come first."""
-
-    baselines = "baselines"
-
-
-Name = Annotated[str, typer.Option(help="Name of the study and of its folder.")]
-Logs = Annotated[Path, typer.Option(help="Folder of all studies.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-Fix = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="NAME=VALUE",
-        help="Narrow the space: NAME=VALUE, NAME=VALUE,VALUE or NAME=LOW:HIGH. Once for each name.",
-    ),
-]
-Workers = Annotated[
-    int | None,
-    typer.Option(help="Processes that train, one thread each. [default: one a core]"),
-]
-AnyDataset = Annotated[
-    Dataset | None, typer.Option(help="digits needs no files. [default: fashion-mnist]")
-]
-Scheduler = Annotated[
-    str | None,
-    typer.Option(help="A dask scheduler whose workers to use instead: tls://host:8786."),
-]
-TimeBudget = Annotated[
-    str | None,
-    typer.Option(help="Wall time for the whole study: 90s, 30m, 2h. May be raised later."),
-]
-CheckpointEvery = Annotated[
-    float, typer.Option(help="Seconds after which a trial still running is saved.")
-]
-DataDir = Annotated[
-    Path | None,
-    typer.Option(
-        help="Folder of the four Fashion-MNIST files. [default: FASHION_MNIST_DIR, else Keras' "
-        "cache, else a download]"
-    ),
-]
-EPOCHS = "Epochs that the best configurations are trained for."
-FACTOR = "Of each rung's trials, one in this many is promoted to this many times the epochs."
-ITERATIONS = "How often the whole of Hyperband is run"
 
 
 @app.command()
@@ -228,6 +183,64 @@ def exercises(
     carry_out(kept, arguments, workers, scheduler, time_budget, checkpoint_every, data_dir, as_json)
 
 
+@app.command()
+def final(
+    study: Annotated[str, typer.Option(help="Name of the search whose best to start from.")],
+    open_test_again: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REASON", help="Evaluate on the test set although that was done before."
+        ),
+    ] = None,
+    top: Annotated[
+        int | None, typer.Option(help="Configurations that are compared. [default: 4]")
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(help="Repetitions of the chosen one and of the baseline. [default: 5]"),
+    ] = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    time_budget: TimeBudget = None,
+    checkpoint_every: CheckpointEvery = 30.0,
+    data_dir: DataDir = None,
+    logs: Logs = Path("tuner_logs"),
+    as_json: AsJson = False,
+) -> None:
+    """Choose the final network of a search, train it beside the assignment's, test both once.
+
+    The search's best configurations are trained on fresh seeds, each stopped early by half of its
+    validation images and judged by the other half; the best is trained on further seeds, and the
+    assignment's network with it. Then all models of both are evaluated on the test set, which the
+    ledger allows once. Trials, ledger, models and the model's card are kept in LOGS/STUDY-final.
+
+    \b
+    Examples:
+      python -m search final --study fashion-mnist
+      python -m search final --study first --top 6 --seeds 10
+    """
+    from search.ledger import Ledger
+    from search.quiet import import_quietly
+
+    import_quietly("search.final")
+    from search.final import arguments_of, open_and_describe
+
+    kept, searched = Study(logs, f"{study}-final"), Study(logs, study)
+    arguments = arguments_of(kept, searched, top, seeds)
+    Ledger(kept, searched).check_closed(open_test_again)
+    carry_out(
+        kept,
+        arguments,
+        workers,
+        scheduler,
+        time_budget,
+        checkpoint_every,
+        data_dir,
+        as_json,
+        lambda: {"test": open_and_describe(kept, searched, arguments, data_dir, open_test_again)},
+    )
+
+
 def carry_out(
     study: Study,
     arguments: "Arguments",
@@ -237,8 +250,12 @@ def carry_out(
     checkpoint_every: float,
     data_dir: Path | None,
     as_json: bool,
+    at_end: Callable[[], Json] = dict,
 ) -> None:
-    """Runs a study and says what came of it."""
+    """Runs a study and says what came of it.
+
+    at_end: done once the study is finished; returns what the summary then has to say more.
+    """
     from search.run import cores, run_study
 
     if checkpoint_every < 0:
@@ -253,6 +270,8 @@ def carry_out(
     except KeyboardInterrupt:
         log.print(f"interrupted; to continue: {command}")
         raise typer.Exit(130) from None
+    if summary["finished"]:
+        summary |= at_end()
     print_summary(summary, as_json)
     if not summary["finished"]:
         log.print(f"time is up; to continue, with more --time-budget: {command}")
@@ -356,6 +375,14 @@ def print_summary(summary: Json, as_json: bool) -> None:
         best = summary["best"]
         table.add_row("best", f"val_accuracy {best['val_accuracy']:.4f}, trial {best['trial_id']}")
         table.add_row("", brief(best["hyperparameters"]))
+    if "test" in summary:
+        for arm, row in summary["test"]["arms"].items():
+            table.add_row(
+                arm,
+                f"held-out {row['held_out_accuracy']:.4f}, test {row['test_accuracy']:.4f}, "
+                f"means of {row['models']} models",
+            )
+        table.add_row("model", summary["test"]["file"])
     Console(highlight=False).print(table)
 
 

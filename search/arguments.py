@@ -1,7 +1,7 @@
 """What makes a study the study it is: the same for every run that continues it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from search.data import DatasetName
@@ -11,6 +11,7 @@ from search.summary import study_record
 
 if TYPE_CHECKING:
     from search.exercises import ExercisesOracle
+    from search.final import FinalOracle
     from search.hyperband import HyperbandOracle
     from search.oracles import RecordedOracle
 
@@ -18,7 +19,7 @@ EXERCISES = ("activation", "initializer", "optimizer", "regularization")
 """The controlled studies, in the assignment's order."""
 
 MOST_SEEDS = 100
-"""The seeds from here on are those that learning rates are chosen on."""
+"""The seeds from here on are those that something is chosen on."""
 
 Growth = dict[str, Callable[[Any, Any], Any]]
 """By argument, what it becomes when a continued study is given another: more, never less."""
@@ -110,15 +111,51 @@ class ExerciseArguments(Arguments):
         return FINAL_EPOCHS
 
     def check(self) -> None:
-        if self.seeds < 2:
-            raise Misuse(f"--seeds {self.seeds}: must be at least 2, or no difference has a spread")
-        if self.seeds > MOST_SEEDS:
-            raise Misuse(f"--seeds {self.seeds}: must be at most {MOST_SEEDS}")
+        at_least_two(self.seeds)
 
     def oracle(self, study: Study, says: Callable[[str], None]) -> "ExercisesOracle":
         from search.exercises import ExercisesOracle
 
         return ExercisesOracle(study, self.exercises, tuple(range(1, self.seeds + 1)))
+
+
+@dataclass(frozen=True)
+class FinalArguments(Arguments):
+    """Of a final network.
+
+    search: name of the study whose best configurations it starts from.
+    configurations: those, name to values, as they were when the final study was begun.
+    epochs: of the search's longest trials: a cosine learning rate falls over these.
+    """
+
+    search: str = ""
+    configurations: Json = field(default_factory=dict)
+    epochs: int = 1
+    seeds: int = 5
+
+    COMMAND: ClassVar[str] = "final"
+    GROWS: ClassVar[Growth] = {"seeds": max}
+
+    @property
+    def longest(self) -> int:
+        return self.epochs
+
+    def check(self) -> None:
+        at_least_two(self.seeds)
+
+    def oracle(self, study: Study, says: Callable[[str], None]) -> "FinalOracle":
+        from search.final import FinalOracle
+
+        seeds = tuple(range(1, self.seeds + 1))
+        return FinalOracle(study, self.configurations, self.epochs, seeds)
+
+
+def at_least_two(seeds: int) -> None:
+    """Raises Misuse where no spread can be told, or where seeds reach those of choosing."""
+    if seeds < 2:
+        raise Misuse(f"--seeds {seeds}: must be at least 2, or no difference has a spread")
+    if seeds > MOST_SEEDS:
+        raise Misuse(f"--seeds {seeds}: must be at most {MOST_SEEDS}")
 
 
 A = TypeVar("A", bound=Arguments)

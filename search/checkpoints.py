@@ -79,7 +79,8 @@ class Checkpoints:
         if may_be_promoted:
             self.write_state(trial, trial.hyperparameters.values["tuner/epochs"], report.state)
         # A promoted trial may come to be among the best: KerasTuner then loads its parent too.
-        if may_be_promoted or trial in self.oracle.get_best_trials(KEPT):
+        among_best = trial in self.oracle.get_best_trials(KEPT)
+        if may_be_promoted or among_best or self.oracle.wants_weights(trial):
             self.study.write_json(f"{own}/build_config.json", report.build_config)
             self.study.write(f"{own}/{WEIGHTS}", report.weights_file)
 
@@ -108,6 +109,6 @@ class Checkpoints:
             if not needed:
                 epoch = trial.hyperparameters.values["tuner/epochs"]
                 self.study.remove(f"{own}/{state_file(epoch)}")
-            if trial_id not in kept and not needed:
+            if trial_id not in kept and not needed and not self.oracle.wants_weights(trial):
                 self.study.remove(f"{own}/{WEIGHTS}")
                 self._pruned.add(trial_id)

@@ -26,12 +26,37 @@ SHA256 = {
 
 TRAIN_FILES = ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz")
 
+TEST_FILES = ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz")
+
+CLASSES = {
+    "fashion-mnist": (
+        "T-shirt/top",
+        "trouser",
+        "pullover",
+        "dress",
+        "coat",
+        "sandal",
+        "shirt",
+        "sneaker",
+        "bag",
+        "ankle boot",
+    ),
+    "digits": tuple("0123456789"),
+}
+
+LEVELS = {"fashion-mnist": 255, "digits": 16}
+"""The brightest value of a pixel."""
+
 VALIDATION_SHARE = {"fashion-mnist": 0.1, "digits": 0.2}
 
 DIGITS_TEST_SHARE = 0.2
 
 DIGITS_TEST_SEED = 0
 """The digits come as one bundle; which of them are the test set does not depend on a study."""
+
+
+HALVING_SEED = 0
+"""Which validation images are held out follows from the split alone."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +76,7 @@ SHAPES = {
 
 @dataclass(frozen=True)
 class Pool:
-    """All images of a data set but those of the test set, which is not read.
+    """Images of a data set: those of the training files, or those of the test set.
 
     images: uint8, shape (images, features), 0 to `levels`.
     labels: uint8, shape (images,).
@@ -85,6 +110,24 @@ class Data:
     y_validation: np.ndarray
     levels: int
 
+    def halved(self) -> "Halved":
+        """The same with half of each class's validation images held out."""
+        x, y = self.x_validation, self.y_validation
+        kept, held_out = stratified_split(y, 0.5, HALVING_SEED)
+        train = self.x_train, self.y_train
+        return Halved(*train, x[kept], y[kept], self.levels, x[held_out], y[held_out])
+
+
+@dataclass(frozen=True)
+class Halved(Data):
+    """Images with some that neither train nor stop a trial: they judge it.
+
+    x_held_out: uint8, shape (images, features). y_held_out: uint8, shape (images,).
+    """
+
+    x_held_out: np.ndarray
+    y_held_out: np.ndarray
+
 
 def load(name: DatasetName, data_dir: Path | None = None) -> Pool:
     """The images of a data set but its test set.
@@ -94,9 +137,22 @@ def load(name: DatasetName, data_dir: Path | None = None) -> Pool:
     if name == "digits":
         images, labels, hashes = _digits()
         kept, _ = stratified_split(labels, DIGITS_TEST_SHARE, DIGITS_TEST_SEED)
-        return Pool(name, images[kept], labels[kept], 16, hashes)
-    images, labels, hashes = _fashion_mnist(data_dir)
-    return Pool(name, images, labels, 255, hashes)
+        return Pool(name, images[kept], labels[kept], LEVELS[name], hashes)
+    images, labels, hashes = _fashion_mnist(data_dir, TRAIN_FILES)
+    return Pool(name, images, labels, LEVELS[name], hashes)
+
+
+def load_test(name: DatasetName, data_dir: Path | None = None) -> Pool:
+    """The test images, all of them; only search/test_set.py, which keeps the ledger, asks.
+
+    Raises Failure as `load` does.
+    """
+    if name == "digits":
+        images, labels, hashes = _digits()
+        _, test = stratified_split(labels, DIGITS_TEST_SHARE, DIGITS_TEST_SEED)
+        return Pool(name, images[test], labels[test], LEVELS[name], hashes)
+    images, labels, hashes = _fashion_mnist(data_dir, TEST_FILES)
+    return Pool(name, images, labels, LEVELS[name], hashes)
 
 
 def stratified_split(labels: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -119,25 +175,27 @@ def _digits() -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
     return images, labels, {"scikit-learn digits": digest}
 
 
-def _fashion_mnist(data_dir: Path | None) -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
-    directory = _directory(data_dir)
-    contents = {name: _checked(directory / name) for name in TRAIN_FILES}
-    images, labels = (gzip.decompress(contents[name]) for name in TRAIN_FILES)
+def _fashion_mnist(
+    data_dir: Path | None, names: tuple[str, str]
+) -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
+    directory = _directory(data_dir, names)
+    contents = {name: _checked(directory / name) for name in names}
+    images, labels = (gzip.decompress(contents[name]) for name in names)
     return (
         np.frombuffer(images, np.uint8, offset=16).reshape(-1, 784),
         np.frombuffer(labels, np.uint8, offset=8),
-        {name: SHA256[name] for name in TRAIN_FILES},
+        {name: SHA256[name] for name in names},
     )
 
 
-def _directory(data_dir: Path | None) -> Path:
+def _directory(data_dir: Path | None, names: tuple[str, str]) -> Path:
     """The folder to read: the one asked for, else Keras' cache, filled by a download if need be."""
     asked = data_dir or os.environ.get("FASHION_MNIST_DIR")
     if asked:
         return Path(asked)
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
     cache = home / "datasets" / "fashion-mnist"
-    missing = [name for name in TRAIN_FILES if not (cache / name).exists()]
+    missing = [name for name in names if not (cache / name).exists()]
     if missing:
         _download(missing)
     return cache

@@ -86,6 +86,17 @@ def end(study: Study, trial: Trial) -> None:
     _append(study, trial.trial_id, "", [_event(Summary(value=[value]), trial.run["ended"])])
 
 
+def write_pictures(study: Study, trial: Trial, run: str, pictures: dict[str, bytes]) -> None:
+    """Writes PNG files by tag into a run of the trial's own."""
+    ended = trial.run["ended"]
+    values = [
+        Summary.Value(tag=tag, image=Summary.Image(encoded_image_string=png))
+        for tag, png in pictures.items()
+    ]
+    content = _records([_version(ended), _event(Summary(value=values), ended)])
+    study.write(f"trial_{trial.trial_id}/{run}/{FILE}", content)
+
+
 def _append(study: Study, trial_id: str, run: str, events: list[Event]) -> None:
     path = study.trial_directory(trial_id) / f"{run}{FILE}"
     with disk_faults(path), path.open("ab") as file:

@@ -4,7 +4,7 @@ Every arm of a part has the same seeds, and a seed fixes the split, the initial 
 the same shape, and the order of the images: differences between arms are differences in pairs.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
@@ -106,7 +106,7 @@ def optimizer(seeds: tuple[int, ...], trials: Sequence[Trial]) -> list[Part]:
     }
     tried = Part("optimizer", "learning rates", "", EPOCHS, TUNING_SEEDS, grid)
     parts = [Part("optimizer", "defaults", "sgd", EPOCHS, seeds, defaults), tried]
-    scores = last_accuracies(tried, trials)
+    scores = mean_scores(tried, trials)
     if scores is not None:
         tuned = {
             name: grid[max((f"{name} {rate:g}" for rate in RATES[name]), key=scores.__getitem__)]
@@ -146,10 +146,17 @@ def parts_of(exercise: str, seeds: tuple[int, ...], trials: Sequence[Trial]) -> 
     return regularization(seeds)
 
 
-def last_accuracies(part: Part, trials: Sequence[Trial]) -> dict[str, float] | None:
-    """Mean validation accuracy after the last epoch by arm, 0 where a trial failed.
+def last_accuracy(run: dict[str, Any]) -> float:
+    """Validation accuracy after the last epoch."""
+    return float(run["epochs"][-1]["val_accuracy"])
 
-    None while trials of the part are missing.
+
+def mean_scores(
+    part: Part, trials: Sequence[Trial], score: Callable[[dict[str, Any]], float] = last_accuracy
+) -> dict[str, float] | None:
+    """Mean score over seeds by arm, 0 where a trial failed; None while trials are missing.
+
+    score: of a completed trial's `run`.
     """
     by_values = {key_of(t.hyperparameters.values): t for t in trials}
     means: dict[str, float] = {}
@@ -159,8 +166,7 @@ def last_accuracies(part: Part, trials: Sequence[Trial]) -> dict[str, float] | N
             trial = by_values.get(key_of(Entry(values, part.epochs, seed).labelled()))
             if trial is None or trial.status not in (COMPLETED, FAILED):
                 return None
-            failed = trial.status == FAILED
-            scores.append(0.0 if failed else trial.run["epochs"][-1]["val_accuracy"])
+            scores.append(0.0 if trial.status == FAILED else score(trial.run))
         means[arm] = fmean(scores)
     return means
 

@@ -48,6 +48,8 @@ class RecordedOracle(kt.Oracle):
     study: Study
     labels: tuple[str, ...]
     """KerasTuner's own values that tell trials apart, for TensorBoard."""
+    patience: int | None = None
+    """Of early stopping (`workers.Work`); None: every trial has all its epochs."""
 
     def create_trial(self, tuner_id: str) -> Trial:
         """The next trial, written before it is returned; IDLE: ask later; STOPPED: no more.
@@ -89,6 +91,10 @@ class RecordedOracle(kt.Oracle):
 
     def can_be_promoted(self, trial_id: str) -> bool:
         """Whether a completed trial may yet start another, which then needs its checkpoint."""
+        return False
+
+    def wants_weights(self, trial: Trial) -> bool:
+        """Whether a completed trial's weights are to be kept, even if others are better."""
         return False
 
     def record(self) -> dict[str, Any]:

@@ -73,16 +73,19 @@ def run_study(
 
 def make_tuner(study: Study, arguments: Arguments, display: Any) -> Any:
     """The tuner of a study, its earlier trials taken up."""
-    from search import space
     from search.tuner import StudyTuner
 
     oracle = arguments.oracle(study, display.says)
     display.oracle = oracle
+    return StudyTuner(study, oracle, hypermodel(arguments), display)
+
+
+def hypermodel(arguments: Arguments) -> Any:
+    """The networks that a study's values speak of."""
+    from search.space import DenseNetworks
+
     shape = data.SHAPES[arguments.dataset]
-    hypermodel = space.DenseNetworks(
-        shape.features, shape.classes, shape.train_size, arguments.longest
-    )
-    return StudyTuner(study, oracle, hypermodel, display)
+    return DenseNetworks(shape.features, shape.classes, shape.train_size, arguments.longest)
 
 
 class Session:

@@ -26,6 +26,7 @@ MASKED_VALUES = 2**24
 """Values that dropout's masks are drawn for at a time, in NumPy, before the graph goes on."""
 
 Logs = dict[str, float]
+Scores = dict[str, Any]
 
 
 class Diverged(Exception):
@@ -157,6 +158,31 @@ class EpochLoop:
         return [
             v for v in [*self.model.weights, *self.model.optimizer.variables] if id(v) not in seeds
         ]
+
+
+def scored(model: keras.Model, images: np.ndarray, labels: np.ndarray, levels: int) -> Scores:
+    """What a model says of images: uint8, shape (images, features), 0 to `levels`.
+
+    accuracy: share. loss: mean of −log of the label's probability, no smoothing, no penalty.
+    labels, predicted: classes in the order of the images.
+    """
+    batches = [
+        model(tf.cast(images[start : start + EVALUATION_BATCH], tf.float32) / levels).numpy()
+        for start in range(0, len(images), EVALUATION_BATCH)
+    ]
+    return judged(np.concatenate(batches), labels)
+
+
+def judged(probabilities: np.ndarray, labels: np.ndarray) -> Scores:
+    """`scored`, of probabilities of shape (images, classes)."""
+    predicted = probabilities.argmax(axis=1)
+    given = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return {
+        "accuracy": float(np.mean(predicted == labels)),
+        "loss": float(-np.mean(np.log(np.clip(given, keras.config.epsilon(), 1)))),
+        "labels": labels.tolist(),
+        "predicted": predicted.tolist(),
+    }
 
 
 def seed_weights(model: keras.Model, seed: int) -> None:

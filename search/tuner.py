@@ -26,6 +26,7 @@ from search.oracles import (
     Trial,
     configuration,
 )
+from search.pictures import drawn
 from search.store import Study
 from search.workers import EPOCHS_TOPIC, Report, Row, Training, Work, addresses, evaluate
 
@@ -125,6 +126,7 @@ class StudyTuner(kt.Tuner):
         Raises Failure where trials crash one after another.
         """
         self._client = client
+        self._pool = pool
         self._checkpoint_seconds = checkpoint_seconds
         self._time_left = time_left
         self._active: dict[str, Active] = {}
@@ -191,6 +193,7 @@ class StudyTuner(kt.Tuner):
             rung_epoch=values["tuner/initial_epoch"],
             epochs=values["tuner/epochs"],
             seconds=self._stretch(),
+            patience=self.oracle.patience,
             best=best_of(run["epochs"]),
         )
         self._submit(trial, work, state)
@@ -270,6 +273,11 @@ class StudyTuner(kt.Tuner):
         trial.run["seconds"] = sum(row["seconds"] for row in trial.run["epochs"])
         trial.status = FAILED if report.failure else COMPLETED
         trial.message = report.failure or None
+        if report.held_out:
+            trial.run["held_out"] = report.held_out
+            split = self._pool.split(trial.run["split"]).halved()
+            pictures = drawn(split.x_held_out, report.held_out, self._pool.name)
+            events.write_pictures(self.study, trial, "held_out", pictures)
         events.end(self.study, trial)
         if report.finished:
             self._checkpoints.keep(trial, report)
@@ -290,8 +298,10 @@ class StudyTuner(kt.Tuner):
             self._client.restart_workers([report.worker], raise_for_error=False)
 
 
-def best_of(rows: list[Row]) -> float | None:
-    return max((row["val_accuracy"] for row in rows), default=None)
+def best_of(rows: list[Row]) -> tuple[float, int] | None:
+    """The best val_accuracy and the first epoch that has it."""
+    best = max(rows, key=lambda row: row["val_accuracy"], default=None)
+    return (best["val_accuracy"], best["epoch"]) if best else None
 
 
 def set_metrics(trial: Trial, rows: list[Row]) -> None:

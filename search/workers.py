@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 import dask
 from distributed import Client, LocalCluster, Worker, WorkerPlugin, get_worker
 
-from search.data import Data, Pool
+from search.data import Data, Halved, Pool
 from search.errors import Failure
 
 if TYPE_CHECKING:
@@ -54,8 +54,11 @@ class Work:
     trained again from the beginning.
 
     hyperparameters: KerasTuner's config of space and values.
-    best: the best val_accuracy of this trial so far, whose weights the state before it holds;
-    None where the trial begins: one that was promoted finds its own best.
+    patience: epochs without a better val_accuracy after which the trial ends. Half of the
+    validation images then decide that, the other half judge the best epoch's weights. None: the
+    trial goes on to its last epoch, validated on all of them.
+    best: the best val_accuracy of this trial so far and its epoch, whose weights the state before
+    it holds; None where the trial begins: one that was promoted finds its own best.
     """
 
     study: str
@@ -67,7 +70,8 @@ class Work:
     rung_epoch: int
     epochs: int
     seconds: float
-    best: float | None = None
+    patience: int | None = None
+    best: tuple[float, int] | None = None
 
 
 @dataclass
@@ -78,6 +82,7 @@ class Report:
     at_start: diagnostics before the first epoch of all.
     state: npz bytes: weights and optimizer after the last epoch, then the best epoch's weights.
     weights_file, build_config: of the best epoch, as Keras saves them, when `finished`.
+    held_out: what the best epoch's weights say of the images held out (`training.scored`).
     """
 
     rows: list[Row] = field(default_factory=list)
@@ -87,6 +92,7 @@ class Report:
     state: bytes = b""
     weights_file: bytes = b""
     build_config: dict[str, Any] = field(default_factory=dict)
+    held_out: dict[str, Any] = field(default_factory=dict)
     worker: str = ""
     models_built: int = 0
     cpu_seconds: float = 0.0
@@ -107,18 +113,19 @@ class Training(WorkerPlugin):
         self.lock = threading.Lock()
         self.models_built = 0
         self.session: Session | None = None
-        self.split: int | None = None
+        self.split: tuple[int, bool] | None = None
         # What is alive now stays so: leave it out of every later collection.
         gc.collect()
         gc.freeze()
 
-    def data(self, split: int) -> Data:
+    def data(self, split: int, halved: bool) -> Data:
         """The images split by this seed; the last split is kept."""
-        if split != self.split:
+        if (split, halved) != self.split:
             from search.training import forget_resident
 
             forget_resident()
-            self.split, self._data = split, self.pool.split(split)
+            data = self.pool.split(split)
+            self.split, self._data = (split, halved), data.halved() if halved else data
         return self._data
 
 
@@ -153,6 +160,7 @@ class Session:
         seed_weights(model, work.seed)
         self.loop: EpochLoop = EpochLoop(model, data, hp.values["batch_size"], work.seed)
         self.probe = Probe.of(data)
+        self.data = data
         self.work = work
         self.next_epoch = work.initial_epoch
         self.best_weights: list[np.ndarray] = []
@@ -172,7 +180,7 @@ class Session:
 
     def train(self, work: Work, on_epoch: Callable[[Row], None]) -> Report:
         """Epochs until the work is done, its time is up or the trial diverges."""
-        from search.training import Diverged, fit, pack
+        from search.training import Diverged, fit, pack, scored
 
         report = Report()
         model = self.loop.model
@@ -186,12 +194,15 @@ class Session:
             report.failure = str(reason)
             return report
         self.next_epoch = report.rows[-1]["epoch"] + 1
-        report.finished = self.next_epoch == work.epochs
+        report.finished = self.next_epoch == work.epochs or watch.out_of_patience
         report.state = pack([*self.loop.state(), *self.best_weights])
         if report.finished:
             model.set_weights(self.best_weights)
             report.weights_file = _weights_file(model)
             report.build_config = model.get_build_config()
+            if isinstance(self.data, Halved):
+                x, y = self.data.x_held_out, self.data.y_held_out
+                report.held_out = scored(model, x, y, self.data.levels)
         return report
 
 
@@ -200,7 +211,8 @@ def _watch(session: Session, work: Work, report: Report, on_epoch: Callable[[Row
     import keras
 
     class Watch(keras.callbacks.Callback):
-        best = -1.0 if work.best is None else work.best
+        best, best_epoch = work.best or (-1.0, work.initial_epoch)
+        out_of_patience = False
         deadline = time.monotonic() + work.seconds
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -215,10 +227,12 @@ def _watch(session: Session, work: Work, report: Report, on_epoch: Callable[[Row
             }
             report.rows.append(row)
             if epoch >= work.rung_epoch and logs["val_accuracy"] > self.best:
-                self.best = logs["val_accuracy"]
+                self.best, self.best_epoch = logs["val_accuracy"], epoch
                 session.best_weights = self.model.get_weights()
             on_epoch(row)
-            if time.monotonic() >= self.deadline:
+            if work.patience:
+                self.out_of_patience = epoch - self.best_epoch >= work.patience
+            if self.out_of_patience or time.monotonic() >= self.deadline:
                 self.model.stop_training = True
 
     return Watch()
@@ -241,7 +255,9 @@ def evaluate(work: Work, before: "Report | bytes | None" = None) -> Report:
         if session is None or not session.continues_with(work):
             plugin.session = None
             state = before.state if isinstance(before, Report) else before
-            session = Session(work, plugin.data(work.split), plugin.hypermodel, state)
+            session = Session(
+                work, plugin.data(work.split, work.patience is not None), plugin.hypermodel, state
+            )
             plugin.session = session
             plugin.models_built += 1
 

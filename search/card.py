@@ -1,0 +1,110 @@
+"""The model card of a final network, beside its file."""
+
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from search.data import CLASSES, LEVELS, SHAPES, VALIDATION_SHARE
+from search.oracles import Trial, configuration
+from search.store import Json
+
+CARD = """# {file}
+
+A dense network that names the class of a {side} × {side} grey image. Trained by `python -m search
+final` from the search `{search}`; opens with `keras.models.load_model`, without this project's code.
+
+- **takes** (batch, {side}, {side}) pixels from 0 (ground) to {levels} (object), as in {dataset}
+- **returns** (batch, {classes}) probabilities of: {names}
+- **parameters** {parameters:,}
+- **SHA-256** `{sha256}`
+
+## Data
+
+{dataset}; SHA-256 of what was read: {hashes}. Of the training images {share:.0%} of each class was
+held out by seed {seed}: one half stopped the training, the other judged it. The test images were opened
+{openings} (`ledger.jsonl`).
+
+## Configuration
+
+{configuration}
+
+Trained for {epochs} epochs at most, stopped after {patience} without a better validation accuracy,
+the best epoch's weights ({best_epoch}) restored. Chosen from {candidates} configurations of the
+search by accuracy on the images that stopped nothing, on seeds of their own.
+
+## Accuracy
+
+| | this file | mean of {seeds} seeds | 95 % interval over seeds |
+| --- | --- | --- | --- |
+| validation, images that stopped nothing | {held_out:.2%} | {held_out_mean} |
+| test, {test_images} images | {test:.2%} | {test_mean} |
+
+This file is the first seed's; it was not picked by its accuracy. One test accuracy has a binomial
+standard error of {error:.2f} points.
+
+## Limits
+
+It knows {dataset} and no other pictures: {limits} Its probabilities were not calibrated{smoothing}.
+"""
+
+LIMITS = {
+    "fashion-mnist": "garments photographed from the front on black ground, centred, 28 pixels "
+    "wide, in grey. A photo must be brought into that form first.",
+    "digits": "handwritten digits of 8 × 8 pixels.",
+}
+
+
+def card(about: Json, trial: Trial, patience: int, results: Json, arm: str, parameters: int) -> str:
+    """The text of the card of an arm's first model.
+
+    about: `study.json` of the final study. results: of the opening (`test_set.open_test_set`).
+    """
+    own = [model for model in results["models"] if model["arm"] == arm]
+    first = own[0]
+    values = configuration(trial.hyperparameters.values)
+    dataset = about["arguments"]["dataset"]
+    openings = "once" if results["opening"] == 1 else f"{results['opening']} times"
+    smoothing = values["label_smoothing"]
+    return CARD.format(
+        file=first["file"],
+        side=round(SHAPES[dataset].features ** 0.5),
+        search=about["arguments"]["search"],
+        levels=LEVELS[dataset],
+        dataset=dataset,
+        classes=len(CLASSES[dataset]),
+        names=", ".join(CLASSES[dataset]),
+        parameters=parameters,
+        sha256=first["sha256"],
+        hashes=", ".join(f"{name} `{digest[:16]}…`" for name, digest in about["data"].items()),
+        seed=first["seed"],
+        share=VALIDATION_SHARE[dataset],
+        openings=openings,
+        configuration="\n".join(f"- {name}: {_short(value)}" for name, value in values.items()),
+        epochs=about["arguments"]["epochs"],
+        patience=patience,
+        best_epoch=max(trial.run["epochs"], key=lambda row: row["val_accuracy"])["epoch"] + 1,
+        candidates=len(about["arguments"]["configurations"]),
+        seeds=len(own),
+        held_out=first["held_out"],
+        held_out_mean=_mean([model["held_out"] for model in own]),
+        test=first["accuracy"],
+        test_images=len(results["labels"]),
+        test_mean=_mean([model["accuracy"] for model in own]),
+        error=100 * (first["accuracy"] * (1 - first["accuracy"]) / len(results["labels"])) ** 0.5,
+        limits=LIMITS[dataset],
+        smoothing=f": label smoothing ({_short(smoothing)}) keeps them low" if smoothing else "",
+    )
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _mean(shares: list[float]) -> str:
+    """Cells: the mean and Student's 95 % interval."""
+    mean = float(np.mean(shares))
+    if len(shares) < 2:
+        return f"{mean:.2%} | –"
+    half = stats.t.ppf(0.975, len(shares) - 1) * stats.sem(shares)
+    return f"{mean:.2%} | {mean - half:.2%} to {min(1, mean + half):.2%}"

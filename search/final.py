@@ -1,0 +1,190 @@
+"""The final network: the best of a search, chosen anew on fresh seeds, trained beside the baseline.
+
+Every trial stops early by half of its validation images and is judged by the other half, which
+stopped nothing. The configuration is chosen by that judgement on seeds of their own, and then
+trained on others, so that neither stopping nor choosing flatters the final estimate: on these last
+seeds it is one of a configuration named before.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from statistics import fmean
+
+import keras_tuner as kt
+
+from search.arguments import MOST_SEEDS, FinalArguments, HyperbandArguments, settled
+from search.baselines import BASELINES, complete
+from search.card import card
+from search.data import load_test
+from search.errors import Failure, Misuse
+from search.exercises import Part, mean_scores
+from search.ledger import Ledger
+from search.oracles import COMPLETED, Entry, ListOracle, Trial, configuration, key_of
+from search.space import Values, declare
+from search.store import Json, Study
+from search.summary import study_record
+
+TOP = 4
+"""Configurations of a search that are compared."""
+
+PATIENCE = 20
+"""Epochs. While a cosine learning rate is high, val_accuracy may stand still for longer than the
+assignment's 5 epochs; what it would gain as the rate falls is then lost."""
+
+CHOICE_SEEDS = tuple(MOST_SEEDS + n for n in (11, 12, 13))
+"""The best configurations are compared on these; the chosen one is judged on others."""
+
+BASELINE, FINAL = "assignment", "final"
+
+
+def best_of_search(search: Study, count: int) -> dict[str, Values]:
+    """The best different configurations of a search, "trial 0123" to values, the best first.
+
+    A configuration's score is that of its best rung. The assignment's network is left out: it is
+    the baseline. Raises Misuse where no trial is completed.
+    """
+    records, _ = search.read_trials()
+    done = [record for record in records.values() if record["status"] == COMPLETED]
+    done.sort(key=lambda record: (-record["score"], record["trial_id"]))
+    seen = {key_of(complete(BASELINES["4 final"]))}
+    found: dict[str, Values] = {}
+    for record in done:
+        values = configuration(record["hyperparameters"]["values"])
+        if key_of(values) not in seen:
+            seen.add(key_of(values))
+            found[f"trial {record['trial_id']}"] = values
+    if not found:
+        raise Misuse(f"study {search.name} has no completed trial: run the search first")
+    return dict(list(found.items())[:count])
+
+
+def arguments_of(study: Study, search: Study, top: int | None, seeds: int | None) -> FinalArguments:
+    """The arguments of the final study of a search.
+
+    top: configurations to compare, 4 where nothing is said.
+    Raises Misuse where there is no such search, or where a study is asked to be another.
+    """
+    given: Json = {"seeds": seeds}
+    if study.exists():
+        count = len(study_record(study)["arguments"]["configurations"])
+        if top not in (None, count):
+            raise Misuse(f"study {study.name} was started with --top {count}, not {top}")
+    else:
+        about = study_record(search)
+        if about["command"] != HyperbandArguments.COMMAND:
+            raise Misuse(f"study {search.name} is no search: --study names one of `search run`")
+        if top is not None and top < 1:
+            raise Misuse(f"--top {top}: must be at least 1")
+        given |= {
+            "dataset": about["arguments"]["dataset"],
+            "search": search.name,
+            "epochs": about["arguments"]["max_epochs"],
+            "configurations": best_of_search(search, TOP if top is None else top),
+        }
+    return settled(study, FinalArguments, given)
+
+
+class FinalOracle(ListOracle):
+    """The trials of a final network: the best configurations, then the chosen and the baseline.
+
+    configurations: name to values, the search's best first.
+    """
+
+    patience = PATIENCE
+
+    def __init__(
+        self, study: Study, configurations: dict[str, Values], epochs: int, seeds: tuple[int, ...]
+    ):
+        self.configurations = configurations
+        self.epochs = epochs
+        self.seeds = seeds
+        space = kt.HyperParameters()
+        declare(space)
+        super().__init__(study, space, self._list)
+
+    def parts(self, trials: Sequence[Trial]) -> list[Part]:
+        """The choice, and once all its trials have ended, the final part."""
+        choice = Part("final", "choice", "", self.epochs, CHOICE_SEEDS, self.configurations)
+        scores = mean_scores(choice, trials, held_out_accuracy)
+        if scores is None:
+            return [choice]
+        chosen = self.configurations[max(self.configurations, key=scores.__getitem__)]
+        arms = {BASELINE: complete(BASELINES["4 final"]), FINAL: chosen}
+        return [choice, Part("final", "final", BASELINE, self.epochs, self.seeds, arms)]
+
+    def final_trials(self) -> dict[str, list[Trial]]:
+        """By arm, the completed trials of the final part in the order of seeds."""
+        trials = list(self.trials.values())
+        by_values = {key_of(t.hyperparameters.values): t for t in trials}
+        found: dict[str, list[Trial]] = {}
+        for part in self.parts(trials)[1:]:
+            for arm, values in part.arms.items():
+                keys = [key_of(Entry(values, part.epochs, s).labelled()) for s in part.seeds]
+                own = [by_values[key] for key in keys if key in by_values]
+                found[arm] = [trial for trial in own if trial.status == COMPLETED]
+        return found
+
+    def wants_weights(self, trial: Trial) -> bool:
+        return int(trial.hyperparameters.values["tuner/seed"]) in self.seeds
+
+    def _list(self, trials: Sequence[Trial]) -> list[Entry]:
+        return [entry for part in self.parts(trials) for entry in part.entries()]
+
+    def record(self) -> Json:
+        """`parts` as in `ExercisesOracle`, and `patience`."""
+        parts = [asdict(part) for part in self.parts(list(self.trials.values()))]
+        return {"parts": parts, "patience": self.patience}
+
+
+def held_out_accuracy(run: Json) -> float:
+    """Of the best epoch's weights, on the validation images that stopped nothing."""
+    return float(run["held_out"]["accuracy"])
+
+
+def open_and_describe(
+    study: Study,
+    search: Study,
+    arguments: FinalArguments,
+    data_dir: Path | None,
+    reason: str | None,
+) -> Json:
+    """Evaluates every model of a finished final study on the test set; returns `told`.
+
+    Writes the model files, the ledger, `test-N.json`, and the card of the final model, which is
+    the first seed's. Raises Failure where no run of an arm came to its end, or where the test set
+    cannot be read.
+    """
+    from search import test_set
+    from search.run import hypermodel
+
+    with search.locked(), study.locked():
+        oracle = arguments.oracle(study, lambda line: None)
+        records, _ = study.read_trials()
+        oracle.restore([Trial.from_state(record) for record in records.values()])
+        trials = oracle.final_trials()
+        if not all(trials.values()):
+            raise Failure(f"study {study.name}: no run of {BASELINE} or {FINAL} was completed")
+        networks = hypermodel(arguments)
+        models = test_set.declared(study, networks, trials, arguments.dataset)
+        pool = load_test(arguments.dataset, data_dir)
+        results = test_set.open_test_set(Ledger(study, search), study, models, pool, reason)
+        first = trials[FINAL][0]
+        parameters = networks.build(first.hyperparameters).count_params()
+        text = card(study_record(study), first, PATIENCE, results, FINAL, parameters)
+        (file, *_) = (model.file for model in models if model.arm == FINAL)
+        study.write(f"models/{Path(file).stem}.md", text.encode())
+        return {"file": str(study.directory / "models" / file), **told(results)}
+
+
+def told(results: Json) -> Json:
+    """Of an opening: its number and, by arm, the mean accuracies over the models."""
+    arms: Json = {}
+    for arm in (BASELINE, FINAL):
+        own = [model for model in results["models"] if model["arm"] == arm]
+        arms[arm] = {
+            "models": len(own),
+            "held_out_accuracy": fmean(model["held_out"] for model in own),
+            "test_accuracy": fmean(model["accuracy"] for model in own),
+        }
+    return {"opening": results["opening"], "arms": arms}

@@ -1,0 +1,94 @@
+"""What was done with a test set, in a file that is only ever added to.
+
+A line an entry, each naming the SHA-256 of the line before: an edited, removed or inserted line
+breaks the chain. The last line's hash stands in the search's own `study.json`, so that a cut or
+replaced ledger is noticed too. Who rewrites both leaves no trace but in version control.
+"""
+
+import hashlib
+import json
+import os
+import time
+from pathlib import Path
+
+from search.errors import Failure, Misuse
+from search.store import Json, Study, disk_faults
+from search.summary import study_record
+
+DECLARED, OPENED, EVALUATED = "declared", "opened", "evaluated"
+
+
+class Ledger:
+    """The ledger of a final study, witnessed by the search it belongs to.
+
+    Both are locked by the caller.
+    """
+
+    def __init__(self, study: Study, search: Study):
+        self.path: Path = study.directory / "ledger.jsonl"
+        self.search = search
+
+    def entries(self) -> list[Json]:
+        """All entries in order. Raises Failure where the file is not as it was written."""
+        lines = self._lines()
+        before = ""
+        found: list[Json] = []
+        for number, line in enumerate(lines, 1):
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                raise self._tampered(f"line {number} is no JSON") from None
+            if not isinstance(entry, dict) or entry.get("previous") != before:
+                raise self._tampered(f"line {number} does not follow from the one before it")
+            before = _hash(line)
+            found.append(entry)
+        # A crash between the two writes leaves the ledger one entry ahead of its witness.
+        witness = study_record(self.search).get("ledger", {"entries": 0, "head": ""})
+        count = witness["entries"]
+        if count > len(lines) or count < len(lines) - 1:
+            raise self._tampered(f"{len(lines)} entries, where {count} were recorded")
+        if count and witness["head"] != _hash(lines[count - 1]):
+            raise self._tampered(f"line {count} is not the one recorded")
+        return found
+
+    def check_closed(self, reason: str | None) -> None:
+        """Raises Misuse where the test set was evaluated and no reason is given to do so again."""
+        past = [entry for entry in self.entries() if entry["what"] == EVALUATED]
+        if past and not reason:
+            raise Misuse(
+                f"the test set was opened on {past[-1]['time'][:10]}; what came of it is in "
+                f"{self.path.with_name(past[-1]['file'])}. A second look would no longer be an "
+                "estimate; if it must be: --open-test-again REASON, which every report then shows"
+            )
+
+    def append(self, what: str, **content: object) -> None:
+        """Adds an entry. Raises Failure as `entries` does."""
+        self.entries()
+        lines = self._lines()
+        entry = {
+            "what": what,
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            **content,
+            "previous": _hash(lines[-1]) if lines else "",
+        }
+        line = json.dumps(entry, allow_nan=False)
+        with disk_faults(self.path), self.path.open("a") as file:
+            file.write(line + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        about = study_record(self.search)
+        about["ledger"] = {"entries": len(lines) + 1, "head": _hash(line)}
+        self.search.write_json("study.json", about)
+
+    def _lines(self) -> list[str]:
+        return self.path.read_text().splitlines() if self.path.exists() else []
+
+    def _tampered(self, what: str) -> Failure:
+        return Failure(
+            f"{self.path} was changed by other hands: {what}. Restore it (from version control, "
+            "say): the test set stays closed until then"
+        )
+
+
+def _hash(line: str) -> str:
+    return hashlib.sha256(line.encode()).hexdigest()
