@@ -152,7 +152,7 @@ def exercises(
     study: Name = "exercises",
     seeds: Annotated[
         int | None,
-        typer.Option(help="Repetitions of every arm; may be raised later. [default: 10]"),
+        typer.Option(help="Repetitions of every arm; may be raised later. [default: 10, path: 6]"),
     ] = None,
     dataset: AnyDataset = None,
     workers: Workers = None,
@@ -168,18 +168,33 @@ def exercises(
     Every arm is trained on the same seeds (split, initial weights, order of the images), all else
     equal. More exercises and more seeds can be added to a study later.
 
+    `path` goes from the assignment's final network to the one that `search final` chose for STUDY,
+    one choice at a time, and undoes each of its choices; its trials are kept in LOGS/STUDY-path.
+
     \b
     Examples:
       python -m search exercises
       python -m search exercises activation initializer --seeds 5
       python -m search exercises all --dataset digits --study small --seeds 3
+      python -m search exercises path --study fashion-mnist
     """
-    from search.arguments import EXERCISES, ExerciseArguments, settled
+    from search.arguments import EXERCISES, Arguments, ExerciseArguments, settled
 
     kept = Study(logs, study)
-    asked = tuple(name for name in EXERCISES if {name, "all"} & {w.value for w in which or ()})
-    given = {"dataset": dataset and dataset.value, "seeds": seeds, "exercises": asked or None}
-    arguments = settled(kept, ExerciseArguments, given)
+    if Exercise.path in (which or ()):
+        if which != [Exercise.path] or dataset:
+            raise Misuse("path goes alone, on the data of its study: exercises path --study NAME")
+        from search.quiet import import_quietly
+
+        import_quietly("search.path")
+        from search.path import arguments_of
+
+        kept = Study(logs, f"{study}-path")
+        arguments: Arguments = arguments_of(kept, Study(logs, study), seeds)
+    else:
+        asked = tuple(name for name in EXERCISES if {name, "all"} & {w.value for w in which or ()})
+        given = {"dataset": dataset and dataset.value, "seeds": seeds, "exercises": asked or None}
+        arguments = settled(kept, ExerciseArguments, given)
     carry_out(kept, arguments, workers, scheduler, time_budget, checkpoint_every, data_dir, as_json)
 
 
@@ -197,7 +212,7 @@ def final(
     ] = None,
     seeds: Annotated[
         int | None,
-        typer.Option(help="Repetitions of the chosen one and of the baseline. [default: 5]"),
+        typer.Option(help="Repetitions of the chosen one and of the baseline. [default: 10]"),
     ] = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
@@ -262,7 +277,7 @@ def carry_out(
         raise Misuse(f"--checkpoint-every {checkpoint_every:g}: must be 0 or more seconds")
     processes = at_least_one(workers) or cores()
     seconds = seconds_of(time_budget)
-    command = continuing(study, arguments.COMMAND, data_dir)
+    command = continuing(study, arguments.COMMAND, arguments.asked_for(study), data_dir)
     try:
         summary = run_study(
             study, arguments, processes, scheduler, data_dir, seconds, checkpoint_every, log
@@ -293,9 +308,9 @@ def status(study: Name, logs: Logs = Path("tuner_logs"), as_json: AsJson = False
     summary = summarize(kept)
     print_summary(summary, as_json)
     if not summary["finished"]:
-        log.print(
-            f"if it is not running, to continue: {continuing(kept, summary['command'], None)}"
-        )
+        asked_for = summary["search"] or study
+        command = continuing(kept, summary["command"], asked_for, None)
+        log.print(f"if it is not running, to continue: {command}")
     log.print(next_steps(kept))
 
 
@@ -315,9 +330,9 @@ def main() -> int:
         return 130
 
 
-def continuing(study: Study, verb: str, data_dir: Path | None) -> str:
-    """The command that continues a study."""
-    words = [f"python -m search {verb} --study", study.name]
+def continuing(study: Study, verb: str, asked_for: str, data_dir: Path | None) -> str:
+    """The command that continues a study. asked_for: what its --study was."""
+    words = [f"python -m search {verb} --study", asked_for]
     if study.logs != Path("tuner_logs"):
         words += ["--logs", str(study.logs)]
     if data_dir:

@@ -14,12 +14,16 @@ if TYPE_CHECKING:
     from search.final import FinalOracle
     from search.hyperband import HyperbandOracle
     from search.oracles import RecordedOracle
+    from search.path import PathOracle
 
 EXERCISES = ("activation", "initializer", "optimizer", "regularization")
 """The controlled studies, in the assignment's order."""
 
 MOST_SEEDS = 100
 """The seeds from here on are those that something is chosen on."""
+
+PATH_EPOCHS = 20
+"""Of every trial of a path; a cosine learning rate falls over these."""
 
 Growth = dict[str, Callable[[Any, Any], Any]]
 """By argument, what it becomes when a continued study is given another: more, never less."""
@@ -38,6 +42,10 @@ class Arguments:
     def longest(self) -> int:
         """Epochs of the longest trial."""
         raise NotImplementedError
+
+    def asked_for(self, study: Study) -> str:
+        """What --study names, to a command that continues the study."""
+        return study.name
 
     def check(self) -> None:
         """Raises Misuse where no study can be made of these."""
@@ -131,7 +139,7 @@ class FinalArguments(Arguments):
     search: str = ""
     configurations: Json = field(default_factory=dict)
     epochs: int = 1
-    seeds: int = 5
+    seeds: int = 10
 
     COMMAND: ClassVar[str] = "final"
     GROWS: ClassVar[Growth] = {"seeds": max}
@@ -139,6 +147,9 @@ class FinalArguments(Arguments):
     @property
     def longest(self) -> int:
         return self.epochs
+
+    def asked_for(self, study: Study) -> str:
+        return self.search
 
     def check(self) -> None:
         at_least_two(self.seeds)
@@ -148,6 +159,36 @@ class FinalArguments(Arguments):
 
         seeds = tuple(range(1, self.seeds + 1))
         return FinalOracle(study, self.configurations, self.epochs, seeds)
+
+
+@dataclass(frozen=True)
+class PathArguments(Arguments):
+    """Of the ablation path to a final network.
+
+    search: name of the study that the network came from. target: its values.
+    """
+
+    search: str = ""
+    target: Json = field(default_factory=dict)
+    seeds: int = 6
+
+    COMMAND: ClassVar[str] = "exercises path"
+    GROWS: ClassVar[Growth] = {"seeds": max}
+
+    @property
+    def longest(self) -> int:
+        return PATH_EPOCHS
+
+    def asked_for(self, study: Study) -> str:
+        return self.search
+
+    def check(self) -> None:
+        at_least_two(self.seeds)
+
+    def oracle(self, study: Study, says: Callable[[str], None]) -> "PathOracle":
+        from search.path import PathOracle
+
+        return PathOracle(study, self.target, tuple(range(1, self.seeds + 1)))
 
 
 def at_least_two(seeds: int) -> None:

@@ -186,7 +186,7 @@ class ExercisesOracle(ListOracle):
         return [p for name in self.exercises for p in parts_of(name, self.seeds, trials)]
 
     def _list(self, trials: Sequence[Trial]) -> list[Entry]:
-        return list({repr(e): e for p in self.parts(trials) for e in p.entries()}.values())
+        return [entry for part in self.parts(trials) for entry in part.entries()]
 
     def record(self) -> dict[str, Any]:
         """`parts`: each with its arms' values, by which trials are recognised."""

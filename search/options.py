@@ -21,6 +21,7 @@ class Exercise(StrEnum):
     initializer = "initializer"
     optimizer = "optimizer"
     regularization = "regularization"
+    path = "path"
     all = "all"
 
 

@@ -153,7 +153,7 @@ class Entry:
 
 
 class ListOracle(RecordedOracle):
-    """A list of different entries, each trained once.
+    """A list of entries, each trained once however often it is in the list.
 
     entries: the list in order, as it follows from the trials so far; it may only grow.
     """
@@ -177,7 +177,9 @@ class ListOracle(RecordedOracle):
         )
 
     def entries(self) -> list[Entry]:
-        return self._entries(list(self.trials.values()))
+        """The list as it is known now, each trial of it once."""
+        entries = self._entries(list(self.trials.values()))
+        return list({key_of(entry.labelled()): entry for entry in entries}.values())
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """The first entry of the list that has no trial."""

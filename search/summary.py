@@ -22,6 +22,7 @@ def summarize(study: Study) -> Json:
     return {
         "study": study.name,
         "command": about["command"],
+        "search": about["arguments"].get("search"),
         "dataset": about["arguments"]["dataset"],
         "finished": about["finished"],
         "trials": len(trials),
