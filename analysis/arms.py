@@ -14,7 +14,8 @@ Json = dict[str, Any]
 class Part:
     """One comparison of a controlled study.
 
-    runs: a row an arm and seed, as planned: trial (blank where it was not run), status.
+    runs: a row an arm and seed, as planned: trial (blank where it was not run), status, and where
+        trials stopped early held_out_accuracy.
     curves: a row a completed run and epoch, the columns of `Study.curves` and arm, seed.
     at_start: a row a completed run: arm, seed and diagnostics before the first epoch.
     """
@@ -36,10 +37,24 @@ class Part:
         """Its name, with its level where several parts share the name."""
         return f"{self.name} {self.level}" if self.level else self.name
 
-    def table(self, column: str = "val_accuracy") -> pd.DataFrame:
-        """A row a seed, a column an arm: a quantity after the last epoch of completed runs."""
-        last = self.curves[self.curves["epoch"] == self.epochs]
-        return last.pivot(index="seed", columns="arm", values=column).reindex(columns=self.arms)
+    @property
+    def stops(self) -> bool:
+        """Whether runs stopped early and were judged by images that did not stop them."""
+        return bool(self.study.held_out)
+
+    def table(self, column: str = "") -> pd.DataFrame:
+        """A row a seed, a column an arm: a quantity after the last epoch of completed runs.
+
+        column: of `curves`, or else what arms are compared by: val_accuracy, or where runs stop
+        early held_out_accuracy.
+        """
+        if not column and self.stops:
+            found = self.runs.dropna(subset=["held_out_accuracy"])
+            table = found.pivot(index="seed", columns="arm", values="held_out_accuracy")
+        else:
+            last = self.curves.groupby("trial").tail(1)
+            table = last.pivot(index="seed", columns="arm", values=column or "val_accuracy")
+        return table.reindex(columns=self.arms)
 
     def trials(self, arm: str) -> str:
         """The trials of an arm, in the order of seeds."""
@@ -67,7 +82,9 @@ def _part(study: Study, planned: Json, trials: dict[str, str]) -> Part:
             }
             trial = trials.get(repr(sorted({**values, **labels}.items())))
             status = study.trials.loc[trial, "status"] if trial else "MISSING"
-            rows.append({"arm": arm, "seed": seed, "trial": trial, "status": status})
+            judged = study.held_out.get(trial or "", {}).get("accuracy")
+            row = {"arm": arm, "seed": seed, "trial": trial, "status": status}
+            rows.append({**row, "held_out_accuracy": judged})
     runs = pd.DataFrame(rows)
     named = runs.loc[runs["status"] == "COMPLETED", ["arm", "seed", "trial"]]
     at_start = study.at_start.reset_index()

@@ -179,8 +179,14 @@ def arms_table(part: Part, compared: pd.DataFrame, name: str, say: Language) -> 
 
 
 def shown_accuracy(mean: float, low: float, high: float, say: Language) -> str:
-    """An accuracy in percent with its interval."""
-    return f"{say.number(100 * mean)} [{say.number(100 * low)}; {say.number(100 * high)}]"
+    """An accuracy in percent with its interval, as far as it can be an accuracy."""
+    return f"{say.number(100 * mean)} {shown_interval(low, high, say)}"
+
+
+def shown_interval(low: float, high: float, say: Language) -> str:
+    """An interval of accuracies in percent."""
+    ends = (say.number(100 * min(1.0, max(0.0, end))) for end in (low, high))
+    return f"[{'; '.join(ends)}]"
 
 
 def difference_numbers(row: pd.Series) -> dict[str, object]:

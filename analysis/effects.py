@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from scipy import stats
+from statsmodels.stats.contingency_tables import mcnemar as contingency_mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
@@ -53,13 +54,19 @@ def compare(table: pd.DataFrame, reference: str) -> pd.DataFrame:
             }
         )
     result = pd.DataFrame(rows).set_index("arm")
-    tested = result["p"].notna()
-    result["p_holm"] = math.nan
-    if tested.any():
-        result.loc[tested, "p_holm"] = multipletests(result.loc[tested, "p"], method="holm")[1]
+    result["p_holm"] = holm(result["p"])
     clear = (result["low"] > 0) | (result["high"] < 0)
     result["detected"] = clear & (result["p_holm"] <= ALPHA)
     return result
+
+
+def holm(p: pd.Series) -> pd.Series:
+    """Holm's (1979) adjustment of p-values; blanks stay blank and do not count."""
+    adjusted = pd.Series(math.nan, p.index)
+    tested = p.notna()
+    if tested.any():
+        adjusted[tested] = multipletests(p[tested], method="holm")[1]
+    return adjusted
 
 
 def interval(sample: np.ndarray) -> tuple[float, float, float]:
@@ -254,3 +261,39 @@ def selection_bias(scores: np.ndarray, images: int, rng: np.random.Generator) ->
     noisy = rng.binomial(images, np.clip(scores, 0, 1), (4000, len(scores))) / images
     chosen = noisy.argmax(axis=1)
     return float(np.mean(noisy[np.arange(len(noisy)), chosen] - scores[chosen]))
+
+
+def new_images(validation: np.ndarray, correct: np.ndarray) -> tuple[float, float, float]:
+    """Test less validation accuracy of models of several seeds, with its 95 % interval.
+
+    validation: shape (models,), each on images of its own. correct: shape (models, test images),
+    whether each model is right. The spread between seeds has validation's images in it; the test
+    images are the same for all models, so their own sampling error is added. Student's t with
+    one degree of freedom fewer than models; blank ends for fewer than two.
+    """
+    differences = correct.mean(axis=1) - validation
+    mean = float(differences.mean())
+    if len(differences) < 2:
+        return mean, math.nan, math.nan
+    images = np.var(correct.mean(axis=0), ddof=1) / correct.shape[1]
+    error = math.sqrt(np.var(differences, ddof=1) / len(differences) + images)
+    half = float(stats.t.ppf(1 - ALPHA / 2, len(differences) - 1)) * error
+    return mean, mean - half, mean + half
+
+
+def seeds_and_images(correct: np.ndarray) -> tuple[float, float, float]:
+    """Mean test accuracy over models with a 95 % interval for new seeds and new images.
+
+    correct: shape (models, test images).
+    """
+    return new_images(np.zeros(len(correct)), correct)
+
+
+def mcnemar(one: np.ndarray, other: np.ndarray) -> tuple[int, int, float]:
+    """Images that only `one` gets right, that only `other` does, and the exact two-sided p.
+
+    one, other: whether two models are right about the same images (McNemar 1947).
+    """
+    only_one, only_other = int(np.sum(one & ~other)), int(np.sum(other & ~one))
+    test = contingency_mcnemar([[0, only_one], [only_other, 0]], exact=True)
+    return only_one, only_other, float(test.pvalue)

@@ -18,6 +18,9 @@ from analysis.language import Language
 # Okabe and Ito (2008): told apart by colour-blind readers and in print.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31"]
 MARKS = ["o", "s", "^", "D", "v", "P", "X", "*", "<", ">"]
+SHOWN_SHARE = 0.005
+"""Of a class: confusions that are rarer have no number in a confusion matrix."""
+
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same bytes on every machine
     "font.size": 9,
@@ -296,4 +299,34 @@ def training_curve(curve: pd.DataFrame, best: int, language: Language) -> Figure
     axis.set_ylabel(language("accuracy", "exactitud"))
     percent_axis(axis, language)
     legend(figure, axis)
+    return figure
+
+
+def differences(table: pd.DataFrame, language: Language) -> Figure:
+    """Differences in points with their intervals, a row each. table: difference, low, high."""
+    figure, (axis,) = new(8.4, 0.34 * len(table) + 1.0)
+    place = np.arange(len(table))
+    axis.axvline(0, color="black", lw=0.8)
+    axis.hlines(place, 100 * table["low"], 100 * table["high"], color=COLOURS[0], lw=1.8)
+    axis.plot(100 * table["difference"], place, "o", color=COLOURS[0], ms=5)
+    axis.set_yticks(place, list(table.index))
+    axis.set_ylim(len(table) - 0.5, -0.5)
+    axis.set_xlabel(language("points of validation accuracy", "puntos de exactitud de validación"))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: language.number(value, 1)))
+    return figure
+
+
+def confusion(shares: np.ndarray, names: Sequence[str], language: Language) -> Figure:
+    """Shares of each class, a row each, that were taken for each class, in percent."""
+    figure, (axis,) = new(8.4, 6.4)
+    axis.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    axis.grid(visible=False)
+    for row, column in np.argwhere(shares >= SHOWN_SHARE):
+        colour = "white" if shares[row, column] > 0.5 else "black"
+        shown = language.number(100 * shares[row, column], 1)
+        axis.text(column, row, shown, ha="center", va="center", color=colour)
+    axis.set_xticks(range(len(names)), names, rotation=35, ha="right")
+    axis.set_yticks(range(len(names)), names)
+    axis.set_xlabel(language("taken for", "se toma por"))
+    axis.set_ylabel(language("is", "es"))
     return figure

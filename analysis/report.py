@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from analysis import checks, controlled, searched
+from analysis import checks, controlled, final, opened, path, searched
 from analysis.blocks import Block, Card, Plot, Section, Table, Text
 from analysis.errors import Misuse
 from analysis.figures import rendered
@@ -22,23 +22,31 @@ Planned = tuple[str, str, Callable[[], list[Block]]]
 def sections(studies: list[Study], say: Language, only: str | None = None) -> Iterator[Section]:
     """The sections of a report over these studies.
 
-    only: the key of the one to be made. One that raises becomes a card that says why.
+    only: the key of those to be made, or what it begins with. One that raises becomes a card that says why.
     """
-    experiments = [study for study in studies if study.parts]
-    if len(experiments) > 1:
+    kinds: dict[str, list[Study]] = {}
+    for study in studies:
+        kinds.setdefault(study.kind if study.parts else "run", []).append(study)
+    if len(kinds.get("exercises", [])) > 1:
         raise Misuse("of studies by `search exercises`, one a report: leave the other --study out")
-    experiment = next(iter(experiments), None)
+    experiment = next(iter(kinds.get("exercises", [])), None)
     planned: list[Planned] = []
     if experiment:
         planned += controlled.sections(experiment, say)
-    for study in studies:
-        if not study.parts:
-            planned += searched.sections(study, experiment, say)
+    searches = {study.name: study for study in kinds.get("run", [])}
+    for study in searches.values():
+        planned += searched.sections(study, experiment, say)
+    for study in kinds.get("final", []):
+        planned += final.sections(study, searches.get(study.about["arguments"]["search"]), say)
+    for study in kinds.get("exercises path", []):
+        planned += path.sections(study, say)
+    for study in kinds.get("final", []):
+        planned += opened.sections(study, say)
     for study in studies:
         title = say(f"Health checks of {study.name}", f"Comprobaciones de {study.name}")
         planned.append((f"checks-{study.name}", title, lambda s=study: checks.cards(s, say)))  # type: ignore[misc]
     for key, title, make in planned:
-        if only in (None, key):
+        if only is None or key == only or key.startswith(f"{only}-"):
             yield _made(key, title, make, say)
 
 
@@ -93,10 +101,10 @@ def write(studies: list[Study], say: Language, directory: Path) -> list[Path]:
     files["report.md"] = environment.get_template("report.md").render(context).encode()
     paths = []
     for name, content in files.items():
-        path = directory / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        paths.append(path)
+        file = directory / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+        paths.append(file)
     return paths
 
 

@@ -45,6 +45,8 @@ class Study:
     bounds: hyperparameter to its values, or to (low, high).
     about: `study.json`, empty where another program wrote the study.
     notes: what is missing or was torn, a line each.
+    held_out: by trial, of those that stopped early and were judged by other images than stopped
+        them: accuracy, loss, and by image labels and predicted classes.
     """
 
     name: str
@@ -58,12 +60,18 @@ class Study:
     log_scaled: set[str]
     about: Json
     notes: list[str] = field(default_factory=list)
+    held_out: dict[str, Json] = field(default_factory=dict)
 
     @property
     def parts(self) -> list[Json]:
-        """The parts of a controlled study, none in a search."""
+        """The parts of a study of arms and seeds, none in a search."""
         parts: list[Json] = self.about.get("parts", [])
         return parts
+
+    @property
+    def kind(self) -> str:
+        """`exercises`, `exercises path` or `final`; any other study is a search."""
+        return str(self.about.get("command", "run"))
 
     @cached_property
     def chains(self) -> pd.DataFrame:
@@ -156,6 +164,7 @@ def load(directory: Path, event_files: Path | None = None) -> Study:
         notes.append(f"not finished: {', '.join(unfinished)}")
     bounds, log_scaled = _bounds(space)
     values = {i: record["hyperparameters"].get("values", {}) for i, record in whole.items()}
+    runs = {i: record.get("run", {}) for i, record in whole.items()}
     return Study(
         directory.resolve().name,
         directory,
@@ -168,6 +177,7 @@ def load(directory: Path, event_files: Path | None = None) -> Study:
         log_scaled,
         about,
         notes,
+        {i: run["held_out"] for i, run in runs.items() if "held_out" in run},
     )
 
 

@@ -1,0 +1,151 @@
+"""The section on how the final network was chosen: candidates on fresh seeds, and its training."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from analysis import effects, figures
+from analysis.arms import Part, parts
+from analysis.blocks import Block, Plot, Table, Text
+from analysis.comparisons import shown_accuracy
+from analysis.language import Language
+from analysis.searched import shown
+from analysis.trials import Study
+
+BASELINE, FINAL = "assignment", "final"
+"""The arms of the last part, as `search final` names them."""
+
+
+def sections(
+    study: Study, search: Study | None, say: Language
+) -> list[tuple[str, str, Callable[[], list[Block]]]]:
+    """(key, title, what makes its blocks). search: the one that the candidates came from."""
+    title = say(
+        "4.1 · The final network: choice and training",
+        "4.1 · La red final: elección y entrenamiento",
+    )
+    return [("regularization-final", title, lambda: choice(study, search, say))]
+
+
+def choice(study: Study, search: Study | None, say: Language) -> list[Block]:
+    found = {part.name: part for part in parts(study)}
+    tried = found["choice"]
+    blocks: list[Block] = [Text(procedure(study, tried, say)), candidates(tried, search, say)]
+    if "final" not in found or found["final"].table().notna().sum().min() == 0:
+        waiting = say("The final part has not been trained.", "La parte final no se ha entrenado.")
+        return [*blocks, Text(waiting)]
+    return [*blocks, Text(chosen(tried, found["final"], say)), *training(found["final"], say)]
+
+
+def procedure(study: Study, tried: Part, say: Language) -> str:
+    """What was done, from the study's own record."""
+    epochs, patience = tried.epochs, study.about["patience"]
+    search, count = study.about["arguments"]["search"], len(tried.arms)
+    seeds = tried.runs["seed"].nunique()
+    return say(
+        f"The {count} best configurations of the search {search} were trained again on {seeds} "
+        f"fresh seeds, for {epochs} epochs at most. Half of each run's validation images stopped "
+        f"it ({patience} epochs without a better accuracy, the best weights restored); the other "
+        "half, which stopped nothing, judged it. The best on average is the final network. It and "
+        "the assignment's were then trained on seeds that chose nothing, in the same way.",
+        f"Las {count} mejores configuraciones de la búsqueda {search} se entrenaron de nuevo con "
+        f"{seeds} semillas nuevas, {epochs} épocas como mucho. La mitad de las imágenes de "
+        f"validación de cada prueba la detuvo ({patience} épocas sin mejor exactitud, con los "
+        "mejores pesos restaurados); la otra mitad, que no detuvo nada, la juzgó. La mejor en "
+        "media es la red final. Esta y la de la tarea se entrenaron después, del mismo modo, con "
+        "semillas que no eligieron nada.",
+    )
+
+
+def candidates(tried: Part, search: Study | None, say: Language) -> Table:
+    """Each candidate's score in the search beside what fresh seeds and images say of it."""
+    table = tried.table()
+    values = pd.DataFrame([tried.values[arm] for arm in tried.arms], tried.arms, dtype=object)
+    varied = [name for name in values if values[name].nunique(dropna=False) > 1]
+    rows, numbers = [], []
+    for arm in tried.arms:
+        mean, low, high = effects.interval(table[arm].dropna().to_numpy())
+        trial = arm.removeprefix("trial ")
+        known = search is not None and trial in search.trials.index
+        before = search.trials.loc[trial, "score"] if search is not None and known else np.nan
+        rows.append(
+            {
+                say("configuration", "configuración"): shown(values.loc[arm], varied, say),
+                say("in the search %", "en la búsqueda %"): say.number(100 * before),
+                say("held-out accuracy %", "exactitud apartada %"): shown_accuracy(
+                    mean, low, high, say
+                ),
+                "n": int(table[arm].count()),
+            }
+        )
+        numbers.append({"arm": arm, "search": before, "held_out": mean, "low": low, "high": high})
+    caption = say(
+        "The candidates: best val_accuracy in the search, and accuracy on images that neither "
+        "trained nor stopped, mean and 95 % interval over seeds. What all share is left out.",
+        "Las candidatas: mejor val_accuracy en la búsqueda, y exactitud con imágenes que ni "
+        "entrenaron ni detuvieron, media e intervalo del 95 % entre semillas. Se omite lo común.",
+    )
+    trials = [tried.trials(arm) for arm in tried.arms]
+    return Table("final-candidates", caption, pd.DataFrame(rows), pd.DataFrame(numbers), trials)
+
+
+def chosen(tried: Part, final: Part, say: Language) -> str:
+    """Which candidate was chosen, how clearly, and what all of it is."""
+    arm = next(arm for arm in tried.arms if tried.values[arm] == final.values[FINAL])
+    table = tried.table()
+    others = [other for other in tried.arms if other != arm]
+    text = say(f"Chosen: {arm}. ", f"Elegida: {arm}. ").replace("trial", say("trial", "prueba"))
+    if others and table[arm].count() >= 2:
+        second = table[others].mean().idxmax()
+        mean, low, high = effects.interval((table[arm] - table[second]).dropna().to_numpy())
+        text += say(
+            f"It is {say.points(mean)} points {say.between(low, high)} from the next best: "
+            f"{'clearly ahead' if low > 0 else 'the order of the two is not settled'}. ",
+            f"Está a {say.points(mean)} puntos {say.between(low, high)} de la siguiente: "
+            f"{'claramente por delante' if low > 0 else 'el orden de ambas no está decidido'}. ",
+        )
+    row = pd.Series(final.values[FINAL])
+    return (
+        text
+        + say("All its values: ", "Todos sus valores: ")
+        + shown(row, list(row.index), say)
+        + "."
+    )
+
+
+def training(final: Part, say: Language) -> list[Block]:
+    """Where the runs stopped, and the curve of the final network's first seed."""
+    own = final.curves[final.curves["arm"] == FINAL]
+    stops = own.groupby("seed")["epoch"].max()
+    best = own.loc[own.groupby("seed")["val_accuracy"].idxmax()].set_index("seed")["epoch"]
+    restored = own.loc[own.groupby("seed")["val_accuracy"].idxmax()]
+    gap = float((restored["accuracy"] - restored["val_accuracy"]).mean())
+    to_the_end = int((stops == final.epochs).sum())
+    text = say(
+        f"Of {len(stops)} runs {to_the_end} went on to epoch {final.epochs}; the weights restored "
+        f"are of epochs {best.min()} to {best.max()} (median {best.median():.0f}). There, accuracy "
+        f"on the training images, measured with units dropped, is {say.points(gap)} points from "
+        "that on the images that stop.",
+        f"De {len(stops)} pruebas, {to_the_end} llegaron a la época {final.epochs}; los pesos "
+        f"restaurados son de las épocas {best.min()} a {best.max()} (mediana {best.median():.0f}). "
+        "Ahí, la exactitud con las imágenes de entrenamiento, medida con unidades anuladas, está "
+        f"a {say.points(gap)} puntos de la de las imágenes que detienen.",
+    )
+    first = int(stops.index[0])
+    curve = own[own["seed"] == first]
+    return [
+        Text(text),
+        Plot(
+            "final-curve",
+            say(
+                f"The final network, seed {first}: accuracy by epoch. The line marks the epoch whose "
+                f"weights were restored, {best[first]}; training ended after epoch {stops[first]}.",
+                f"La red final, semilla {first}: exactitud por época. La línea marca la época cuyos "
+                f"pesos se restauraron, {best[first]}; el entrenamiento acabó tras la época "
+                f"{stops[first]}.",
+            ),
+            lambda: figures.training_curve(curve, int(best[first]), say),
+            say("trial ", "prueba ") + str(curve["trial"].iloc[0]),
+        ),
+    ]

@@ -1,0 +1,84 @@
+"""The ledger of a test set as `search final` wrote it: read, and held against what it says."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What was done with the test set of a final study.
+
+    entries: in order. results: of the last opening, the content of its `test-N.json`; empty before.
+    wrong: what is not as it was written, a line each.
+    """
+
+    entries: list[Json]
+    results: Json
+    wrong: list[str]
+
+    @property
+    def openings(self) -> list[Json]:
+        """The declarations of those openings that were carried out."""
+        done = {entry["opening"] for entry in self.entries if entry["what"] == "evaluated"}
+        return [e for e in self.entries if e["what"] == "declared" and e["opening"] in done]
+
+
+def read(final: Path, search: Path) -> Ledger:
+    """The ledger in a final study's folder.
+
+    search: folder of the search it belongs to, whose `study.json` witnesses the last entry.
+    """
+    path = final / "ledger.jsonl"
+    lines = path.read_text().splitlines() if path.exists() else []
+    wrong: list[str] = []
+    entries: list[Json] = []
+    before = ""
+    for number, line in enumerate(lines, 1):
+        try:
+            entry = json.loads(line)
+            follows = entry["previous"] == before
+        except (ValueError, KeyError, TypeError):
+            wrong.append(f"ledger.jsonl, line {number}: no entry")
+            continue
+        if not follows:
+            wrong.append(f"ledger.jsonl, line {number}: does not follow from the one before it")
+        before = _sha256(line.encode())
+        entries.append(entry)
+    witness = _witness(search)
+    if witness and (witness["entries"], witness["head"]) != (len(lines), before):
+        wrong.append(f"ledger.jsonl: not the one that {search.name}/study.json speaks of")
+    results: Json = {}
+    for entry in entries:
+        if entry["what"] == "evaluated":
+            results = _results(final / entry["file"], entry["sha256"], wrong)
+    return Ledger(entries, results, wrong)
+
+
+def _witness(search: Path) -> Json | None:
+    try:
+        about = json.loads((search / "study.json").read_text())
+    except (OSError, ValueError):
+        return None
+    return about.get("ledger", {"entries": 0, "head": ""}) if isinstance(about, dict) else None
+
+
+def _results(path: Path, sha256: str, wrong: list[str]) -> Json:
+    try:
+        content = path.read_bytes()
+    except OSError:
+        wrong.append(f"{path.name} is missing")
+        return {}
+    if _sha256(content) != sha256:
+        wrong.append(f"{path.name} is not the one that the ledger speaks of")
+        return {}
+    found: Json = json.loads(content)
+    return found
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

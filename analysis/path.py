@@ -1,0 +1,259 @@
+"""The sections on the ablation path and on leaving each choice out."""
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from analysis import comparisons, effects, figures
+from analysis.arms import Part, parts
+from analysis.blocks import Block, Plot, Table, Text
+from analysis.comparisons import shown_accuracy
+from analysis.language import Language
+from analysis.searched import shown
+from analysis.trials import Study
+
+Json = dict[str, object]
+
+
+def sections(study: Study, say: Language) -> list[tuple[str, str, Callable[[], list[Block]]]]:
+    """(key, title, what makes its blocks)."""
+    found = parts(study)
+    races = [part for part in found if part.name == "race"]
+    walked = next(part for part in found if part.name == "path")
+    left_out = next(part for part in found if part.name == "leave-one-out")
+    return [
+        (
+            "regularization-path",
+            say(
+                "4.1 · From the assignment's network to ours, a choice at a time",
+                "4.1 · De la red de la tarea a la nuestra, una decisión cada vez",
+            ),
+            lambda: path(walked, races, say),
+        ),
+        (
+            "regularization-left-out",
+            say(
+                "4.1 · The final network with one choice undone",
+                "4.1 · La red final con una decisión deshecha",
+            ),
+            lambda: leave_one_out(left_out, say),
+        ),
+    ]
+
+
+def steps(part: Part) -> pd.DataFrame:
+    """A row a step of the path (index: the choice): gain on the step before and on the start.
+
+    gain, low, high and total, total_low, total_high: mean and 95 % interval in pairs by seed.
+    """
+    table = part.table()
+    rows = []
+    for before, arm in zip(part.arms, part.arms[1:], strict=False):
+        gain = effects.interval((table[arm] - table[before]).dropna().to_numpy())
+        total = effects.interval((table[arm] - table[part.arms[0]]).dropna().to_numpy())
+        names = ("gain", "low", "high", "total", "total_low", "total_high")
+        rows.append({"choice": arm, **dict(zip(names, (*gain, *total), strict=True))})
+    return pd.DataFrame(rows).set_index("choice") if rows else pd.DataFrame()
+
+
+def path(part: Part, races: list[Part], say: Language) -> list[Block]:
+    found = steps(part)
+    unfinished = comparisons.missing(part, say)
+    if not len(found) or found["gain"].isna().all():
+        return [*unfinished, Text(say("No step is measured yet.", "Aún no se midió ningún paso."))]
+    return [
+        *unfinished,
+        Text(path_in_words(part, found, say)),
+        comparisons.figure(
+            part,
+            "path",
+            say(
+                "Validation accuracy along the path, each step added to those before it; mean and "
+                "95 % interval over seeds, and the seeds.",
+                "Exactitud de validación a lo largo del camino, cada paso sumado a los anteriores; "
+                "media e intervalo del 95 % entre semillas, y las semillas.",
+            ),
+            figures.over_seeds,
+            say,
+        ),
+        path_table(part, found, say),
+        race_table(races, part.arms, say),
+    ]
+
+
+def path_in_words(part: Part, found: pd.DataFrame, say: Language) -> str:
+    last = found.iloc[-1]
+    text = say(
+        f"Of all that still differed, each step changed what gained most in a race on other seeds; "
+        f"every trial has {part.epochs} epochs. {len(found)} steps lead from the assignment's final "
+        f"network to ours: {say.points(last['total'])} points "
+        f"{say.between(last['total_low'], last['total_high'])} in all. ",
+        f"De todo lo que aún difería, cada paso cambió lo que más ganó en una carrera con otras "
+        f"semillas; toda prueba tiene {part.epochs} épocas. {len(found)} pasos llevan de la red "
+        f"final de la tarea a la nuestra: {say.points(last['total'])} puntos "
+        f"{say.between(last['total_low'], last['total_high'])} en total. ",
+    )
+    gains, losses = found[found["low"] > 0], found[found["high"] < 0]
+    for rows, english, spanish in (
+        (gains, "Steps whose interval is above 0", "Pasos con intervalo por encima de 0"),
+        (losses, "below 0, at their place in the path", "por debajo de 0, en su lugar del camino"),
+    ):
+        listed = say.several([f"{n} ({say.points(r['gain'])})" for n, r in rows.iterrows()])
+        text += f"{say(english, spanish)}: {listed or say('none', 'ninguno')}. "
+    return text + say(
+        "Intervals are of each step alone, not adjusted for their number.",
+        "Los intervalos son de cada paso por sí solo, sin ajustar por su número.",
+    )
+
+
+def path_table(part: Part, found: pd.DataFrame, say: Language) -> Table:
+    table = part.table()
+    rows = []
+    for number, arm in enumerate(part.arms):
+        mean, low, high = effects.interval(table[arm].dropna().to_numpy())
+        row = {
+            say("step", "paso"): str(number),
+            say("choice", "decisión"): say("the assignment's", "la de la tarea")
+            if number == 0
+            else arm,
+            say("becomes", "pasa a ser"): ""
+            if number == 0
+            else changed(part.values[part.arms[number - 1]], part.values[arm], say),
+            say("val. accuracy %", "exactitud val. %"): shown_accuracy(mean, low, high, say),
+            "n": int(table[arm].count()),
+        }
+        for key, heading in (("gain", ("gain", "ganancia")), ("total", ("in all", "en total"))):
+            row[say(*heading)] = ""
+            if number:
+                step = found.loc[arm]
+                ends = ("low", "high") if key == "gain" else ("total_low", "total_high")
+                between = say.between(*(step[end] for end in ends))
+                row[say(*heading)] = f"{say.points(step[key])} {between}"
+        rows.append(row)
+    caption = say(
+        "The path: after each step, validation accuracy over seeds; its gain on the step before "
+        "and on the assignment's network, in points, in pairs by seed, with 95 % intervals.",
+        "El camino: tras cada paso, exactitud de validación entre semillas; su ganancia sobre el "
+        "paso anterior y sobre la red de la tarea, en puntos, por parejas de semilla, con "
+        "intervalos del 95 %.",
+    )
+    trials = [part.trials(arm) for arm in part.arms]
+    numbers = found.reindex(part.arms).rename_axis("choice").reset_index()
+    return Table("path", caption, pd.DataFrame(rows), numbers, trials)
+
+
+def changed(before: Json, after: Json, say: Language) -> str:
+    """The values of a configuration that are not those of another, in words."""
+    new = {k: v for k, v in after.items() if before.get(k) != v}
+    off = [k for k, v in new.items() if v is False]
+    words = shown(pd.Series(new, dtype=object), list(new), say)
+    return ", ".join(filter(None, [words, *(say(f"no {k}", f"sin {k}") for k in off)]))
+
+
+def race_table(races: list[Part], path: list[str], say: Language) -> Table:
+    """For each step, who raced, on how many seeds, and who won. path: its start, then the winners."""
+    rows, numbers, trials = [], [], []
+    by_step: dict[int, list[Part]] = {}
+    for part in races:
+        by_step.setdefault(part.level or 0, []).append(part)
+    for step, rounds in by_step.items():
+        last = {arm: part for part in rounds for arm in part.arms}
+        ranked = sorted(
+            last, key=lambda arm: (-len(last[arm].seeds()), -last[arm].table()[arm].mean())
+        )
+        for arm in ranked:
+            part = last[arm]
+            mean, seeds = part.table()[arm].mean(), int(part.table()[arm].count())
+            outcome = say("out", "fuera")
+            if step >= len(path):
+                outcome = say("racing", "en carrera")
+            elif path[step] == arm:
+                outcome = say("changed", "cambiada")
+            rows.append(
+                {
+                    say("step", "paso"): str(step),
+                    say("choice", "decisión"): arm,
+                    say("seeds", "semillas"): seeds,
+                    say("mean val. accuracy %", "exactitud val. media %"): say.number(100 * mean),
+                    say("outcome", "resultado"): outcome,
+                }
+            )
+            numbers.append({"step": step, "choice": arm, "seeds": seeds, "val_accuracy": mean})
+            trials.append(part.trials(arm))
+    caption = say(
+        "The races: after each round, a seed more, the better half goes on. Means are over the "
+        "seeds that a choice was raced on, so they compare within a round only.",
+        "Las carreras: tras cada ronda, con una semilla más, sigue la mejor mitad. Las medias son "
+        "de las semillas que corrió cada decisión: solo comparan dentro de una ronda.",
+    )
+    return Table("path-races", caption, pd.DataFrame(rows), pd.DataFrame(numbers), trials)
+
+
+def leave_one_out(part: Part, say: Language) -> list[Block]:
+    unfinished = comparisons.missing(part, say)
+    if not comparisons.begun(part):
+        return unfinished
+    compared = effects.compare(part.table(), part.reference)
+    worse = compared[compared["high"] < 0].sort_values("difference")
+    better = compared[compared["low"] > 0]
+    listed = say.several([f"{n} ({say.points(r['difference'])})" for n, r in worse.iterrows()])
+    text = say(
+        f"Put back to the space's default, alone, it costs accuracy (interval below 0) to undo: "
+        f"{listed or 'none'}. ",
+        f"Devuelta por sí sola a su valor por defecto, cuesta exactitud (intervalo por debajo de "
+        f"0) deshacer: {listed or 'ninguna'}. ",
+    )
+    if len(better):
+        listed = say.several([f"{n} ({say.points(r['difference'])})" for n, r in better.iterrows()])
+        text += say(f"It gains with: {listed}. ", f"Gana con: {listed}. ")
+    rest = list(compared.index.difference([*worse.index, *better.index], sort=False))
+    if rest:
+        text += say(
+            f"The interval holds 0 for {say.several(rest)}: without these, one by one, no loss is "
+            "shown.",
+            f"El intervalo contiene 0 en {say.several(rest)}: sin ellas, una a una, no se muestra "
+            "pérdida.",
+        )
+    rows = [
+        {
+            say("choice undone", "decisión deshecha"): arm,
+            say("becomes", "pasa a ser"): changed(
+                part.values[part.reference], part.values[arm], say
+            ),
+            say("points", "puntos"): f"{say.points(row['difference'])} "
+            f"{say.between(row['low'], row['high'])}",
+            "p (Holm)": say.p(row["p_holm"]),
+            "n": row["n"],
+        }
+        for arm, row in compared.sort_values("difference").iterrows()
+    ]
+    caption = say(
+        f"The final network with one choice at the space's default, less the final network, in "
+        f"points of validation accuracy after {part.epochs} epochs, in pairs by seed, with 95 % "
+        f"intervals; p by all sign changes, Holm over the choices.",
+        f"La red final con una decisión en su valor por defecto, menos la red final, en puntos de "
+        f"exactitud de validación tras {part.epochs} épocas, por parejas de semilla, con "
+        f"intervalos del 95 %; p por todos los cambios de signo, Holm entre decisiones.",
+    )
+    ordered = compared.sort_values("difference")
+    return [
+        *unfinished,
+        Text(text),
+        Plot(
+            "leave-one-out",
+            say(
+                "What undoing each choice does to validation accuracy; mean and 95 % interval.",
+                "Qué hace deshacer cada decisión a la exactitud de validación; media e intervalo "
+                "del 95 %.",
+            ),
+            lambda: figures.differences(ordered, say),
+            say(f"n = {len(part.seeds())} seeds", f"n = {len(part.seeds())} semillas"),
+        ),
+        Table(
+            "leave-one-out",
+            caption,
+            pd.DataFrame(rows),
+            ordered.reset_index(),
+            [part.trials(arm) for arm in ordered.index],
+        ),
+    ]
