@@ -52,7 +52,10 @@ class Kind(StrEnum):
 
 
 Studies = Annotated[
-    list[str], typer.Option("--study", help="Name of a study; may be given more than once.")
+    list[str] | None,
+    typer.Option(
+        "--study", help="Name of a study; may be given more than once. [default: all in LOGS]"
+    ),
 ]
 OneStudy = Annotated[str, typer.Option("--study", help="Name of the study.")]
 Logs = Annotated[Path, typer.Option(help="Folder of all studies.")]
@@ -69,7 +72,7 @@ PIPED_WIDTH = 200
 
 @app.command()
 def report(
-    study: Studies,
+    study: Studies = None,
     logs: Logs = LOGS,
     events: Events = None,
     lang: Lang = LanguageCode.en,
@@ -79,7 +82,7 @@ def report(
 
     \b
     Examples:
-      python -m analysis report --study exercises
+      python -m analysis report
       python -m analysis report --study exercises --study fashion-mnist --lang es --out informe
       python -m analysis report --study theirs --logs ~/kt --events ~/board
     """
@@ -92,7 +95,7 @@ def report(
 
 @app.command()
 def tables(
-    study: Studies = ["exercises"],  # noqa: B006
+    study: Studies = None,
     exercise: Annotated[
         Exercise | None, typer.Option(help="Only this one. [default: all sections]")
     ] = None,
@@ -118,7 +121,8 @@ def tables(
         out.width = PIPED_WIDTH
     lines = list(printable(loaded(study, logs, events), language(lang), wanted))
     if not lines:
-        raise Misuse(f"{', '.join(study)}: no exercise {exercise}: the study has no part of it")
+        named = ", ".join(study or [f"{logs}/"])
+        raise Misuse(f"{named}: no exercise {exercise}: no study has a part of it")
     for line in lines:
         if isinstance(line, pd.DataFrame):
             table = Table(*map(str, line.columns), box=None)
@@ -197,12 +201,16 @@ def simulate(
         print(line)
 
 
-def loaded(names: list[str], logs: Path, events: Path | None) -> "list[Study]":
-    """The studies by name, what they lack said on stderr."""
+def loaded(names: list[str] | None, logs: Path, events: Path | None) -> "list[Study]":
+    """The studies by name, all of `logs` where none is named; what they lack said on stderr."""
     from analysis.trials import load
 
     if events is not None and not events.is_dir():
         raise Misuse(f"--events {events}: there is no such folder")
+    if not names:
+        names = sorted({path.parent.name for path in logs.glob("*/trial_*")})
+        if not names:
+            raise Misuse(f"there is no study in {logs}/: --logs names the folder of all studies")
     studies = [load(logs / name, events) for name in names]
     for study in studies:
         for note in study.notes:

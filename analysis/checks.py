@@ -10,6 +10,7 @@ from analysis import effects
 from analysis.arms import Part, parts
 from analysis.blocks import Block, Card
 from analysis.language import Language
+from analysis.opened import ledger_card
 from analysis.trials import Study
 
 EDGE = 0.05
@@ -23,9 +24,34 @@ PASS, WARN, FAIL, NONE = "PASS", "WARN", "FAIL", "N/A"
 def cards(study: Study, say: Language) -> list[Block]:
     """All checks, in a fixed order."""
     made = [seeds, bounds, budget, chance, used_up, undetected, failed, mixed, complete]
+    if study.kind == "final":
+        made.append(lambda study, found, say: ledger_card(study, say))
     found = parts(study)
     return [_carried_out(check, study, found, say) for check in made]
 
+
+UNFLATTERED = {
+    "exercises": (
+        "arms are compared after a fixed epoch; learning rates were chosen on splits of other "
+        "seeds; early stopping alone is judged by the images that chose the epoch",
+        "las variantes se comparan tras una época fija; las tasas de aprendizaje se eligieron con "
+        "particiones de otras semillas; solo la parada temprana se juzga con las imágenes que "
+        "eligieron la época",
+    ),
+    "exercises path": (
+        "trials are compared after a fixed epoch; changes were raced on other seeds than the path "
+        "is measured on",
+        "las pruebas se comparan tras una época fija; las carreras usaron otras semillas que la "
+        "medida del camino",
+    ),
+    "final": (
+        "images that stop a run do not judge it; the configuration was chosen on other seeds than "
+        "it is judged on",
+        "las imágenes que detienen una prueba no la juzgan; la configuración se eligió con otras "
+        "semillas que las que la juzgan",
+    ),
+}
+"""Why the figures of a study of arms are not flattered by choosing, by its kind."""
 
 Check = Callable[[Study, list[Part], Language], Card]
 
@@ -58,14 +84,15 @@ def seeds(study: Study, found: list[Part], say: Language) -> Card:
     )
     if fewest >= needed:
         return Card("SEEDS", PASS, text)
+    asked_for = study.about["arguments"].get("search", study.name)
     return Card(
         "SEEDS",
         WARN if fewest > 1 else FAIL,
         text,
         say(
-            f"go on: python -m search exercises --study {study.name} --logs "
+            f"go on: python -m search {study.kind} --study {asked_for} --logs "
             f"{study.directory.parent} --seeds {needed + 1}",
-            f"siga: python -m search exercises --study {study.name} --logs "
+            f"siga: python -m search {study.kind} --study {asked_for} --logs "
             f"{study.directory.parent} --seeds {needed + 1}",
         ),
     )
@@ -74,7 +101,7 @@ def seeds(study: Study, found: list[Part], say: Language) -> Card:
 def bounds(study: Study, found: list[Part], say: Language) -> Card:
     """Best values of a search on the bounds of its space; best of a grid at its end."""
     on_bound = []
-    grids = [part for part in found if not part.reference]
+    grids = [part for part in found if part.name == "learning rates"]
     for part in grids:
         means = part.table().mean()
         for name in dict.fromkeys(values["optimizer"] for values in part.values.values()):
@@ -163,17 +190,7 @@ def chance(study: Study, found: list[Part], say: Language) -> Card:
 def used_up(study: Study, found: list[Part], say: Language) -> Card:
     """Validation used to choose: how much the best of many flatters."""
     if found:
-        return Card(
-            "VALIDATION",
-            PASS,
-            say(
-                "arms are compared after a fixed epoch; learning rates were chosen on splits of "
-                "other seeds; early stopping alone is judged by the images that chose the epoch",
-                "las variantes se comparan tras una época fija; las tasas de aprendizaje se "
-                "eligieron con particiones de otras semillas; solo la parada temprana se juzga "
-                "con las imágenes que eligieron la época",
-            ),
-        )
+        return Card("VALIDATION", PASS, say(*UNFLATTERED[study.kind]))
     scores = (
         study.chains["val_accuracy"].dropna().to_numpy(float) if len(study.chains) else np.array([])
     )

@@ -185,7 +185,7 @@ def shown_accuracy(mean: float, low: float, high: float, say: Language) -> str:
 
 def shown_interval(low: float, high: float, say: Language) -> str:
     """An interval of accuracies in percent."""
-    ends = (say.number(100 * min(1.0, max(0.0, end))) for end in (low, high))
+    ends = (say.number(100 * float(np.clip(end, 0, 1))) for end in (low, high))
     return f"[{'; '.join(ends)}]"
 
 

@@ -22,7 +22,7 @@ EXERCISES = ("activation", "initializer", "optimizer", "regularization")
 MOST_SEEDS = 100
 """The seeds from here on are those that something is chosen on."""
 
-PATH_EPOCHS = 20
+PATH_EPOCHS = 15
 """Of every trial of a path; a cosine learning rate falls over these."""
 
 Growth = dict[str, Callable[[Any, Any], Any]]
