@@ -27,8 +27,13 @@ def sections(studies: list[Study], say: Language, only: str | None = None) -> It
     kinds: dict[str, list[Study]] = {}
     for study in studies:
         kinds.setdefault(study.kind if study.parts else "run", []).append(study)
-    if len(kinds.get("exercises", [])) > 1:
-        raise Misuse("of studies by `search exercises`, one a report: leave the other --study out")
+    for kind in ("exercises", "final", "exercises path"):
+        if len(kinds.get(kind, [])) > 1:
+            names = " and ".join(study.name for study in kinds[kind])
+            raise Misuse(
+                f"{names} are by `search {kind}`, of which a report takes one: name the studies "
+                "it shall be of by --study"
+            )
     experiment = next(iter(kinds.get("exercises", [])), None)
     planned: list[Planned] = []
     if experiment:

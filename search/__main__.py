@@ -256,6 +256,40 @@ def final(
     )
 
 
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(help="A .keras file that final wrote.")],
+    images: Annotated[list[Path], typer.Argument(help="Pictures of any size: PNG, JPEG …")],
+    as_json: AsJson = False,
+) -> None:
+    """Name what is on pictures, with the model's probability.
+
+    A picture is made grey and brought to the size the model takes. As in Fashion-MNIST, the object
+    fills it and is brighter than its ground, which is black.
+
+    \b
+    Examples:
+      python -m search predict tuner_logs/fashion-mnist-final/models/final-1.keras boot.png
+      python -m search predict model.keras *.png --json
+    """
+    from search.quiet import import_quietly
+
+    import_quietly("search.predict")
+    from search.predict import predictions
+
+    found = predictions(model, images)
+    for row in found:
+        if row["bright_ground"]:
+            log.print(f"{row['image']}: the ground is bright; the model knows objects on black")
+    if as_json:
+        print(json.dumps({"predictions": found}, allow_nan=False))
+        return
+    table = Table("image", "class", "probability", box=None)
+    for row in found:
+        table.add_row(row["image"], row["class"], f"{row['probability']:.2f}")
+    Console(highlight=False, soft_wrap=True).print(table)
+
+
 def carry_out(
     study: Study,
     arguments: "Arguments",

@@ -28,7 +28,7 @@ TRAIN_FILES = ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz")
 
 TEST_FILES = ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz")
 
-CLASSES = {
+CLASSES: dict[DatasetName, tuple[str, ...]] = {
     "fashion-mnist": (
         "T-shirt/top",
         "trouser",
@@ -44,7 +44,7 @@ CLASSES = {
     "digits": tuple("0123456789"),
 }
 
-LEVELS = {"fashion-mnist": 255, "digits": 16}
+LEVELS: dict[DatasetName, int] = {"fashion-mnist": 255, "digits": 16}
 """The brightest value of a pixel."""
 
 VALIDATION_SHARE = {"fashion-mnist": 0.1, "digits": 0.2}
@@ -68,7 +68,7 @@ class Shape:
     train_size: int
 
 
-SHAPES = {
+SHAPES: dict[DatasetName, Shape] = {
     "fashion-mnist": Shape(784, 10, 54_000),
     "digits": Shape(64, 10, 1_151),
 }

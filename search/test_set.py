@@ -77,7 +77,10 @@ def evaluated(path: Path, pool: data.Pool) -> Json:
 
 
 def declared(
-    study: Study, hypermodel: DenseNetworks, trials: dict[str, list[Trial]], dataset: str
+    study: Study,
+    hypermodel: DenseNetworks,
+    trials: dict[str, list[Trial]],
+    dataset: data.DatasetName,
 ) -> list[Declared]:
     """Writes the model file of every trial, where there is none yet.
 
@@ -101,7 +104,7 @@ def declared(
 
 
 def network(
-    study: Study, hypermodel: DenseNetworks, trial: Trial, dataset: str
+    study: Study, hypermodel: DenseNetworks, trial: Trial, dataset: data.DatasetName
 ) -> keras.Sequential:
     """A trial's best network as others use it: whole images in, class probabilities out.
 

@@ -199,7 +199,7 @@ def test_one_run_that_is_left_out_leaves_the_pairs_of_the_others(study):
 
 @pytest.mark.slow
 def test_two_controlled_studies_are_refused(study, tmp_path):
-    with pytest.raises(Misuse, match="one a report"):
+    with pytest.raises(Misuse, match="of which a report takes one"):
         report.write([study, study], Language("en"), tmp_path)
 
 
