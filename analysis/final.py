@@ -35,6 +35,9 @@ def choice(study: Study, search: Study | None, say: Language) -> list[Block]:
     if "final" not in found or found["final"].table().notna().sum().min() == 0:
         waiting = say("The final part has not been trained.", "La parte final no se ha entrenado.")
         return [*blocks, Text(waiting)]
+    slow = study.about["arguments"].get("too_slow", {})
+    if slow and search is not None:
+        blocks.append(Text(left_out(slow, search, say)))
     return [*blocks, Text(chosen(tried, found["final"], say)), *training(found["final"], say)]
 
 
@@ -55,6 +58,22 @@ def procedure(study: Study, tried: Part, say: Language) -> str:
         "mejores pesos restaurados); la otra mitad, que no detuvo nada, la juzgó. La mejor en "
         "media es la red final. Esta y la de la tarea se entrenaron después, del mismo modo, con "
         "semillas que no eligieron nada.",
+    )
+
+
+def left_out(slow: dict[str, float], search: Study, say: Language) -> str:
+    """What was not tried for the time it takes."""
+    listed = say.several(
+        [
+            f"{name.replace('trial', say('trial', 'prueba'))} "
+            f"({say.percent(search.trials.loc[name.removeprefix('trial '), 'score'])}, "
+            f"{say.number(seconds, 0)} s)"
+            for name, seconds in slow.items()
+        ]
+    )
+    return say(
+        f"Left out, its accuracy in the search notwithstanding, for its seconds an epoch: {listed}.",
+        f"Fuera, pese a su exactitud en la búsqueda, por sus segundos por época: {listed}.",
     )
 
 

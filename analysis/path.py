@@ -181,9 +181,9 @@ def race_table(races: list[Part], path: list[str], say: Language) -> Table:
             numbers.append({"step": step, "choice": arm, "seeds": seeds, "val_accuracy": mean})
             trials.append(part.trials(arm))
     caption = say(
-        "The races: after each round, a seed more, the better half goes on. Means are over the "
+        "The races: after each round, a seed more, the best third goes on. Means are over the "
         "seeds that a choice was raced on, so they compare within a round only.",
-        "Las carreras: tras cada ronda, con una semilla más, sigue la mejor mitad. Las medias son "
+        "Las carreras: tras cada ronda, con una semilla más, sigue el mejor tercio. Las medias son "
         "de las semillas que corrió cada decisión: solo comparan dentro de una ronda.",
     )
     return Table("path-races", caption, pd.DataFrame(rows), pd.DataFrame(numbers), trials)

@@ -210,6 +210,12 @@ def final(
     top: Annotated[
         int | None, typer.Option(help="Configurations that are compared. [default: 4]")
     ] = None,
+    epoch_seconds: Annotated[
+        float | None,
+        typer.Option(
+            help="Leave configurations out whose epochs took longer in the search. [default: none]"
+        ),
+    ] = None,
     seeds: Annotated[
         int | None,
         typer.Option(help="Repetitions of the chosen one and of the baseline. [default: 10]"),
@@ -241,7 +247,7 @@ def final(
     from search.final import arguments_of, open_and_describe
 
     kept, searched = Study(logs, f"{study}-final"), Study(logs, study)
-    arguments = arguments_of(kept, searched, top, seeds)
+    arguments = arguments_of(kept, searched, top, seeds, epoch_seconds)
     Ledger(kept, searched).check_closed(open_test_again)
     carry_out(
         kept,

@@ -133,11 +133,13 @@ class FinalArguments(Arguments):
 
     search: name of the study whose best configurations it starts from.
     configurations: those, name to values, as they were when the final study was begun.
+    too_slow: those as good that were left out for the time they take, name to seconds an epoch.
     epochs: of the search's longest trials: a cosine learning rate falls over these.
     """
 
     search: str = ""
     configurations: Json = field(default_factory=dict)
+    too_slow: Json = field(default_factory=dict)
     epochs: int = 1
     seeds: int = 10
 

@@ -6,6 +6,7 @@ trained on others, so that neither stopping nor choosing flatters the final esti
 seeds it is one of a configuration named before.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -38,49 +39,66 @@ CHOICE_SEEDS = tuple(MOST_SEEDS + n for n in (11, 12, 13))
 BASELINE, FINAL = "assignment", "final"
 
 
-def best_of_search(search: Study, count: int) -> dict[str, Values]:
-    """The best different configurations of a search, "trial 0123" to values, the best first.
+def best_of_search(
+    search: Study, count: int, slowest: float
+) -> tuple[dict[str, Values], dict[str, float]]:
+    """The best different configurations of a search, and those as good that take too long.
 
-    A configuration's score is that of its best rung. The assignment's network is left out: it is
-    the baseline. Raises Misuse where no trial is completed.
+    Both by name, "trial 0123", the best first: the values; the seconds an epoch. A configuration's
+    score is that of its best rung. The assignment's network is left out: it is the baseline.
+    slowest: seconds an epoch. Raises Misuse where nothing is left.
     """
     records, _ = search.read_trials()
     done = [record for record in records.values() if record["status"] == COMPLETED]
     done.sort(key=lambda record: (-record["score"], record["trial_id"]))
     seen = {key_of(complete(BASELINES["4 final"]))}
     found: dict[str, Values] = {}
+    too_slow: dict[str, float] = {}
     for record in done:
         values = configuration(record["hyperparameters"]["values"])
-        if key_of(values) not in seen:
-            seen.add(key_of(values))
+        if key_of(values) in seen or len(found) == count:
+            continue
+        seen.add(key_of(values))
+        seconds = record["run"]["seconds"] / len(record["run"]["epochs"])
+        if seconds > slowest:
+            too_slow[f"trial {record['trial_id']}"] = seconds
+        else:
             found[f"trial {record['trial_id']}"] = values
     if not found:
-        raise Misuse(f"study {search.name} has no completed trial: run the search first")
-    return dict(list(found.items())[:count])
+        raise Misuse(f"study {search.name} has no completed trial to choose: run the search first")
+    return found, too_slow
 
 
-def arguments_of(study: Study, search: Study, top: int | None, seeds: int | None) -> FinalArguments:
+def arguments_of(
+    study: Study, search: Study, top: int | None, seeds: int | None, slowest: float | None
+) -> FinalArguments:
     """The arguments of the final study of a search.
 
-    top: configurations to compare, 4 where nothing is said.
+    top: configurations to compare, 4 where nothing is said. slowest: seconds an epoch of those.
     Raises Misuse where there is no such search, or where a study is asked to be another.
     """
     given: Json = {"seeds": seeds}
     if study.exists():
         count = len(study_record(study)["arguments"]["configurations"])
-        if top not in (None, count):
-            raise Misuse(f"study {study.name} was started with --top {count}, not {top}")
+        if top not in (None, count) or slowest is not None:
+            raise Misuse(
+                f"study {study.name} was started with {count} configurations: leave --top and "
+                "--epoch-seconds out to continue"
+            )
     else:
         about = study_record(search)
         if about["command"] != HyperbandArguments.COMMAND:
             raise Misuse(f"study {search.name} is no search: --study names one of `search run`")
         if top is not None and top < 1:
             raise Misuse(f"--top {top}: must be at least 1")
+        limit = math.inf if slowest is None else slowest
+        found, too_slow = best_of_search(search, TOP if top is None else top, limit)
         given |= {
             "dataset": about["arguments"]["dataset"],
             "search": search.name,
             "epochs": about["arguments"]["max_epochs"],
-            "configurations": best_of_search(search, TOP if top is None else top),
+            "configurations": found,
+            "too_slow": too_slow,
         }
     return settled(study, FinalArguments, given)
 

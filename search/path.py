@@ -21,6 +21,9 @@ from search.space import OPTIMIZERS, Values, declare
 from search.store import Json, Study
 from search.summary import study_record
 
+FACTOR = 3
+"""Of the changes in a round of a race, one in this many goes on to the next."""
+
 RACE_SEEDS = tuple(MOST_SEEDS + n for n in range(21, 30))
 """Changes are raced on these and the path is measured on others, so that racing does not flatter."""
 
@@ -52,8 +55,8 @@ def race(
 ) -> tuple[list[Part], str | None]:
     """The rounds of one step as far as its trials go, and the choice that won once it is decided.
 
-    Sequential halving (Karnin et al. 2013, "Almost optimal exploration in multi-armed bandits"), a
-    seed a round: after each, the better half, rounded up, goes on; a hopeless change has one seed.
+    Successive halving (Jamieson and Talwalkar 2016), a seed a round: after each, the best third,
+    rounded up, goes on; a hopeless change has one seed.
     """
     choices = differing(current, target)
     arms = {choice: with_choice(current, choice, target) for choice in choices}
@@ -64,7 +67,7 @@ def race(
         scores = mean_scores(rounds[-1], trials)
         if scores is None:
             return rounds, None
-        best = sorted(arms, key=scores.__getitem__, reverse=True)[: -(-len(arms) // 2)]
+        best = sorted(arms, key=scores.__getitem__, reverse=True)[: -(-len(arms) // FACTOR)]
         arms = {choice: arms[choice] for choice in choices if choice in best}
     return rounds, next(iter(arms))
 

@@ -1,0 +1,281 @@
+"""The final network, its path and the one look at the test set, on the digits."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from search import data
+from search.ledger import Ledger
+from search.store import Study
+
+CHEAP = ["layers=1:2", "units_1=32:64", "units_2=32:64", "batch_size=128", "batch_norm=False"]
+
+
+def search(*arguments, **environment):
+    command = [sys.executable, "-m", "search", *map(str, arguments)]
+    env = os.environ | environment
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory):
+    """A finished search `s` of the digits, `s-final` with its test set opened, and `s-path`."""
+    logs = tmp_path_factory.mktemp("logs")
+    fixes = [word for fix in CHEAP for word in ("--fix", fix)]
+    steps = [
+        ["run", "--study", "s", "--dataset", "digits", "--max-epochs", 9, *fixes],
+        ["final", "--study", "s", "--top", 2, "--seeds", 2],
+    ]
+    for step in steps:
+        done = search(*step, "--logs", logs)
+        assert done.returncode == 0, done.stderr
+    return logs
+
+
+@pytest.fixture
+def copy(logs, tmp_path):
+    shutil.copytree(logs, tmp_path / "logs")
+    return tmp_path / "logs"
+
+
+def read(path):
+    return json.loads(path.read_text())
+
+
+def trials(directory):
+    return {path.parent.name: read(path) for path in directory.glob("trial_*/trial.json")}
+
+
+@pytest.mark.slow
+def test_the_best_of_the_search_are_chosen_on_fresh_seeds_and_trained_on_others(logs):
+    about = read(logs / "s-final" / "study.json")
+    scores = sorted((t["score"] for t in trials(logs / "s").values()), reverse=True)
+    named = [name.removeprefix("trial ") for name in about["arguments"]["configurations"]]
+    assert [read(logs / "s" / f"trial_{n}/trial.json")["score"] for n in named] == scores[:2]
+    choice, final = about["parts"]
+    assert (choice["name"], choice["seeds"]) == ("choice", [111, 112, 113])
+    assert (final["seeds"], list(final["arms"])) == ([1, 2], ["assignment", "final"])
+    assert final["arms"]["assignment"]["units_1"] == 512
+    means = {name: [] for name in choice["arms"]}
+    for trial in trials(logs / "s-final").values():
+        values = trial["hyperparameters"]["values"]
+        for name, own in choice["arms"].items():
+            labels = {k: v for k, v in values.items() if not k.startswith("tuner/")}
+            if own == labels and values["tuner/seed"] in choice["seeds"]:
+                means[name].append(trial["run"]["held_out"]["accuracy"])
+    assert [len(found) for found in means.values()] == [3, 3]
+    best = max(means, key=lambda name: np.mean(means[name]))
+    assert final["arms"]["final"] == choice["arms"][best]
+
+
+@pytest.mark.slow
+def test_a_model_file_opens_without_us_and_gives_the_recorded_test_accuracy(logs, tmp_path):
+    results = read(logs / "s-final" / "test-1.json")
+    model = next(m for m in results["models"] if m["file"] == "final-1.keras")
+    pool = data.load_test("digits")
+    np.savez(tmp_path / "test.npz", x=pool.images.reshape(-1, 8, 8), y=pool.labels)
+    code = (
+        "import sys, keras, numpy as np\n"
+        "test = np.load(sys.argv[2])\n"
+        "model = keras.models.load_model(sys.argv[1], safe_mode=True)\n"
+        "p = model.predict(test['x'], verbose=0)\n"
+        "assert not any(name.split('.')[0] == 'search' for name in sys.modules)\n"
+        "print(np.abs(p.sum(axis=1) - 1).max() < 1e-5, (p.argmax(axis=1) == test['y']).mean())\n"
+        "print(model.evaluate(test['x'], test['y'], verbose=0)[1])"
+    )
+    file = logs / "s-final" / "models" / "final-1.keras"
+    done = subprocess.run(
+        [sys.executable, "-W", "error::UserWarning", "-c", code, file, tmp_path / "test.npz"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+    )
+    sums_to_one, accuracy, evaluated = done.stdout.split()
+    assert sums_to_one == "True"
+    assert float(accuracy) == model["accuracy"]
+    assert float(evaluated) == pytest.approx(model["accuracy"])
+    card = (logs / "s-final" / "models" / "final-1.md").read_text()
+    assert model["sha256"] in card
+    assert f"{model['accuracy']:.2%}" in card
+
+
+@pytest.mark.slow
+def test_the_test_set_is_opened_once(copy):
+    ledger = copy / "s-final" / "ledger.jsonl"
+    entries = [json.loads(line) for line in ledger.read_text().splitlines()]
+    assert [entry["what"] for entry in entries] == ["declared", "opened", "evaluated"]
+    assert len(entries[0]["models"]) == 4
+    before = ledger.read_bytes()
+    refused = search("final", "--study", "s", "--logs", copy)
+    assert refused.returncode == 2
+    assert "--open-test-again REASON" in refused.stderr
+    assert ledger.read_bytes() == before
+    again = search("final", "--study", "s", "--logs", copy, "--open-test-again", "a bug", "--json")
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["test"]["opening"] == 2
+    lines = ledger.read_bytes()
+    assert lines.startswith(before)
+    entries = [json.loads(line) for line in lines.splitlines()]
+    assert (entries[3]["opening"], entries[3]["reason"]) == (2, "a bug")
+    assert (
+        read(copy / "s-final" / "test-2.json")["models"]
+        == (read(copy / "s-final" / "test-1.json")["models"])
+    )
+    out = copy.parent / "report"
+    command = [sys.executable, "-m", "analysis", "report", "--logs", copy, "--out", out]
+    subprocess.run(command, check=True, capture_output=True)
+    assert "opened 2 times; again for these reasons: " in (out / "report.md").read_text()
+    assert "a bug" in (out / "report.md").read_text()
+
+
+def edited(lines):
+    return [lines[0].replace('"reason": null', '"reason": "none"'), *lines[1:]]
+
+
+def cut(lines):
+    return lines[:-1]
+
+
+def last_edited(lines):
+    return [*lines[:-1], lines[-1].replace('"accuracy"', '"accuracies"')]
+
+
+def removed(lines):
+    return []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tamper", [edited, cut, last_edited, removed])
+def test_a_changed_ledger_is_refused_and_reported(copy, tamper):
+    ledger = copy / "s-final" / "ledger.jsonl"
+    lines = ledger.read_text().splitlines()
+    ledger.write_text("".join(line + "\n" for line in tamper(lines)))
+    refused = search("final", "--study", "s", "--logs", copy, "--open-test-again", "whim")
+    assert refused.returncode == 1
+    assert "was changed by other hands" in refused.stderr
+    command = [sys.executable, "-m", "analysis", "tables", "--logs", copy]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "FAIL  LEDGER" in shown.stdout
+
+
+@pytest.mark.slow
+def test_a_changed_result_is_reported(copy):
+    path = copy / "s-final" / "test-1.json"
+    path.write_text(path.read_text().replace('"accuracy": 0.', '"accuracy": 0.9', 1))
+    command = [sys.executable, "-m", "analysis", "tables", "--exercise", "4", "--logs", copy]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "test-1.json is not the one that the ledger speaks of" in shown.stdout
+
+
+@pytest.mark.slow
+def test_an_opening_cut_off_is_finished_for_the_declared_models_alone(copy):
+    """As after a crash between opening and evaluating: the last entry and its witness are gone."""
+    ledger = copy / "s-final" / "ledger.jsonl"
+    lines = ledger.read_text().splitlines(keepends=True)
+    ledger.write_text("".join(lines[:1]))
+    about = read(copy / "s" / "study.json")
+    del about["ledger"]
+    (copy / "s" / "study.json").write_text(json.dumps(about))
+    results = (copy / "s-final" / "test-1.json").read_bytes()
+    (copy / "s-final" / "test-1.json").unlink()
+    model = copy / "s-final" / "models" / "final-2.keras"
+    content = model.read_bytes()
+    model.write_bytes((copy / "s-final" / "models" / "final-1.keras").read_bytes())
+    refused = search("final", "--study", "s", "--logs", copy)
+    assert refused.returncode == 1
+    assert "put the declared files back" in refused.stderr
+    model.write_bytes(content)
+    done = search("final", "--study", "s", "--logs", copy)
+    assert done.returncode == 0, done.stderr
+    assert (copy / "s-final" / "test-1.json").read_bytes() == results
+    whats = [json.loads(line)["what"] for line in ledger.read_text().splitlines()]
+    assert whats == ["declared", "opened", "evaluated"]
+
+
+def test_a_ledger_is_a_chain_witnessed_by_its_search(tmp_path):
+    final, searched = Study(tmp_path, "s-final"), Study(tmp_path, "s")
+    for study in (final, searched):
+        study.directory.mkdir()
+    searched.write_json("study.json", {"command": "run"})
+    ledger = Ledger(final, searched)
+    assert ledger.entries() == []
+    ledger.append("declared", models=[])
+    ledger.append("opened")
+    assert [entry["what"] for entry in ledger.entries()] == ["declared", "opened"]
+    assert read(tmp_path / "s" / "study.json")["ledger"]["entries"] == 2
+    assert read(tmp_path / "s" / "study.json")["command"] == "run"
+
+
+@pytest.mark.slow
+def test_neither_run_nor_exercises_nor_final_training_read_the_test_files(fashion_dir, tmp_path):
+    """With the training files alone all goes well, but for the opening of the test set."""
+    only = tmp_path / "data"
+    only.mkdir()
+    for name in data.TRAIN_FILES:
+        (only / name).symlink_to(Path(fashion_dir).resolve() / name)
+    cheap = ["layers=1", "units_1=32", "batch_size=512", "optimizer=adam", "schedule=constant"]
+    fixes = [word for fix in cheap for word in ("--fix", fix)]
+    where = ["--logs", tmp_path, "--data-dir", only]
+    run = search("run", "--study", "s", "--max-epochs", 2, "--factor", 2, *fixes, *where)
+    assert run.returncode == 0, run.stderr
+    started = search("exercises", "initializer", "--seeds", 2, "--time-budget", "20s", *where)
+    assert started.returncode == 0, started.stderr
+    assert trials(tmp_path / "exercises")
+    final = search("final", "--study", "s", "--top", 1, "--seeds", 2, *where)
+    assert final.returncode == 1
+    assert f"cannot read {only / data.TEST_FILES[0]}" in final.stderr
+    kept = trials(tmp_path / "s-final").values()
+    assert {trial["status"] for trial in kept} == {"COMPLETED"}
+    assert not (tmp_path / "s-final" / "ledger.jsonl").exists()
+    opened = search("final", "--study", "s", "--logs", tmp_path, "--data-dir", fashion_dir)
+    assert opened.returncode == 0, opened.stderr
+    results = read(tmp_path / "s-final" / "test-1.json")
+    assert len(results["labels"]) == 10_000
+    assert np.bincount(results["labels"]).tolist() == [1000] * 10
+
+
+@pytest.mark.slow
+def test_pictures_are_named(logs, tmp_path):
+    from PIL import Image
+
+    model = logs / "s-final" / "models" / "final-1.keras"
+    pool = data.load_test("digits")
+    results = read(logs / "s-final" / "test-1.json")
+    expected = next(m for m in results["models"] if m["file"] == model.name)["predicted"]
+    files = []
+    for number in range(5):
+        # Larger by whole pixels: brought to the model's size they are what they were.
+        pixels = (pool.images[number].reshape(8, 8) * 15).repeat(10, axis=0).repeat(10, axis=1)
+        files.append(tmp_path / f"{number}.png")
+        Image.fromarray(pixels.astype(np.uint8)).convert("RGB").save(files[-1])
+    done = search("predict", model, *files, "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)["predictions"]
+    assert [int(row["class"]) for row in found] == expected[:5]
+    assert all(0.1 < row["probability"] <= 1 for row in found)
+    for wrong in ([tmp_path / "none.keras", files[0]], [files[0], files[0]], [model, __file__]):
+        refused = search("predict", *wrong)
+        assert refused.returncode == 2
+        assert refused.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["final", "--study", "none"], "there is no study none"),
+        (["exercises", "path", "--study", "none"], "no final network of study none"),
+        (["exercises", "path", "activation"], "path goes alone"),
+    ],
+)
+def test_misuse_is_told_in_a_line(tmp_path, arguments, says):
+    refused = search(*arguments, "--logs", tmp_path)
+    assert refused.returncode == 2
+    assert says in refused.stderr
+    assert refused.stderr.count("\n") == 1
