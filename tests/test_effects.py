@@ -114,3 +114,40 @@ def test_planted_effects_are_covered_and_nulls_are_not_found_more_often_than_sta
     """400 studies: binomial standard errors of 1.1 points both."""
     assert 0.92 <= coverage(400, 10) <= 0.98
     assert false_positives(400, 10) <= 0.07
+
+
+def test_new_images_by_hand():
+    """Two models, four test images: accuracies 0.75 and 0.5, less 0.5 each: mean 0.125.
+
+    Standard deviation of the differences 0.17678, squared 0.03125, of the mean 0.015625. Images are
+    right in 1, 0.5, 1 and 0 of the models: variance 0.22917, of the mean 0.057292.
+    """
+    correct = np.array([[1, 1, 1, 0], [1, 0, 1, 0]], bool)
+    mean, low, high = effects.new_images(np.array([0.5, 0.5]), correct)
+    assert mean == pytest.approx(0.125)
+    half = 12.7062 * math.sqrt(0.015625 + 0.0572917)
+    assert (low, high) == pytest.approx((0.125 - half, 0.125 + half), rel=1e-4)
+    assert effects.seeds_and_images(correct)[0] == pytest.approx(0.625)
+
+
+def test_intervals_for_new_images_hold_the_truth():
+    """Planted: images of different difficulty, models of different skill, truth 0 difference."""
+    rng = np.random.default_rng(4)
+    held = []
+    for _ in range(400):
+        difficulty = rng.beta(8, 1, 500)
+        skill = rng.normal(0, 0.005, 6)
+        own = [np.mean(rng.random(300) < np.clip(rng.beta(8, 1, 300) + s, 0, 1)) for s in skill]
+        correct = rng.random((6, 500)) < np.clip(difficulty + skill[:, None], 0, 1)
+        _, low, high = effects.new_images(np.array(own), correct)
+        held.append(low <= 0 <= high)
+    assert 0.92 <= np.mean(held) <= 1
+
+
+def test_mcnemar_by_hand():
+    """8 and 2 discordant images: two-sided binomial p of at most 2 heads in 10, 0.109375."""
+    one = np.array([True] * 8 + [False] * 2 + [True] * 5 + [False] * 3)
+    other = np.array([False] * 8 + [True] * 2 + [True] * 5 + [False] * 3)
+    only_one, only_other, p = effects.mcnemar(one, other)
+    assert (only_one, only_other) == (8, 2)
+    assert p == pytest.approx(0.109375)
