@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -31,8 +30,11 @@ from search.options import (
     SeedWith,
     TimeBudget,
     Workers,
+    at_least_one,
+    seconds_of,
 )
 from search.store import Json, Study
+from search.summary import continuing, next_steps, print_summary, summarize
 
 if TYPE_CHECKING:
     from search.arguments import Arguments
@@ -73,6 +75,7 @@ def plan(
     """
     from search.arguments import HyperbandArguments
     from search.plan import plan as planned_study
+    from search.plan import show_plan
     from search.run import cores
 
     arguments = HyperbandArguments(
@@ -342,8 +345,6 @@ def status(study: Name, logs: Logs = Path("tuner_logs"), as_json: AsJson = False
       python -m search status --study fashion-mnist
       python -m search status --study fashion-mnist --json
     """
-    from search.summary import summarize
-
     kept = Study(logs, study)
     summary = summarize(kept)
     print_summary(summary, as_json)
@@ -368,93 +369,6 @@ def main() -> int:
     except (KeyboardInterrupt, typer.Abort):
         log.print("interrupted")
         return 130
-
-
-def continuing(study: Study, verb: str, asked_for: str, data_dir: Path | None) -> str:
-    """The command that continues a study. asked_for: what its --study was."""
-    words = [f"python -m search {verb} --study", asked_for]
-    if study.logs != Path("tuner_logs"):
-        words += ["--logs", str(study.logs)]
-    if data_dir:
-        words += ["--data-dir", str(data_dir)]
-    return " ".join(words)
-
-
-def next_steps(study: Study) -> str:
-    """The commands that look at a study."""
-    elsewhere = f" --logs {study.logs}" if study.logs != Path("tuner_logs") else ""
-    return (
-        f"next: tensorboard --logdir {study.directory}\n"
-        f"      python -m analysis report --study {study.name}{elsewhere}"
-    )
-
-
-def show_plan(planned: Json) -> None:
-    from search.progress import duration
-
-    table = Table("bracket", "rung", "trials", "epochs each", box=None)
-    for bracket in planned["brackets"]:
-        for rung in bracket["rungs"]:
-            cells = (bracket["bracket"], rung["rung"], rung["trials"], rung["epochs_each"])
-            table.add_row(*map(str, cells))
-    out = Console(highlight=False, soft_wrap=True)
-    out.print(table)
-    out.print(
-        f"{planned['trials']} trials, {planned['epochs']} epochs, about "
-        f"{duration(planned['seconds'])} here with {planned['workers']} workers "
-        f"({planned['seconds_per_epoch']:.2g} s an epoch on average)"
-    )
-
-
-def print_summary(summary: Json, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(summary, allow_nan=False))
-        return
-    from search.progress import brief, duration
-
-    table = Table(show_header=False, box=None)
-    table.add_row("study", summary["study"] + ("" if summary["finished"] else " (not finished)"))
-    table.add_row("data", summary["dataset"])
-    table.add_row(
-        "trials",
-        f"{summary['trials']} of {summary['planned_trials']}: {summary['completed']} completed, "
-        f"{summary['failed']} failed, {summary['running']} running",
-    )
-    table.add_row("epochs", f"{summary['epochs']} of {summary['planned_epochs']}")
-    rate = summary["epochs_per_second"]
-    table.add_row(
-        "time",
-        f"{duration(summary['seconds'])}" + (f", {rate:.2f} epochs a second" if rate else ""),
-    )
-    if summary["best"]:
-        best = summary["best"]
-        table.add_row("best", f"val_accuracy {best['val_accuracy']:.4f}, trial {best['trial_id']}")
-        table.add_row("", brief(best["hyperparameters"]))
-    if "test" in summary:
-        for arm, row in summary["test"]["arms"].items():
-            table.add_row(
-                arm,
-                f"held-out {row['held_out_accuracy']:.4f}, test {row['test_accuracy']:.4f}, "
-                f"means of {row['models']} models",
-            )
-        table.add_row("model", summary["test"]["file"])
-    Console(highlight=False).print(table)
-
-
-def seconds_of(text: str | None) -> float:
-    """Seconds of 90s, 30m, 2h or a plain number; no limit where nothing is said."""
-    if text is None:
-        return float("inf")
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
-    if not match or float(match[1]) <= 0:
-        raise Misuse(f"--time-budget {text}: write 90s, 30m or 2h")
-    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
-
-
-def at_least_one(workers: int | None) -> int | None:
-    if workers is not None and workers < 1:
-        raise Misuse(f"--workers {workers}: must be at least 1")
-    return workers
 
 
 if __name__ == "__main__":

@@ -134,12 +134,7 @@ def load(name: DatasetName, data_dir: Path | None = None) -> Pool:
 
     Raises Failure where the files cannot be had or are not the published ones.
     """
-    if name == "digits":
-        images, labels, hashes = _digits()
-        kept, _ = stratified_split(labels, DIGITS_TEST_SHARE, DIGITS_TEST_SEED)
-        return Pool(name, images[kept], labels[kept], LEVELS[name], hashes)
-    images, labels, hashes = _fashion_mnist(data_dir, TRAIN_FILES)
-    return Pool(name, images, labels, LEVELS[name], hashes)
+    return _pool(name, TRAIN_FILES, data_dir)
 
 
 def load_test(name: DatasetName, data_dir: Path | None = None) -> Pool:
@@ -147,11 +142,17 @@ def load_test(name: DatasetName, data_dir: Path | None = None) -> Pool:
 
     Raises Failure as `load` does.
     """
+    return _pool(name, TEST_FILES, data_dir)
+
+
+def _pool(name: DatasetName, files: tuple[str, str], data_dir: Path | None) -> Pool:
     if name == "digits":
         images, labels, hashes = _digits()
-        _, test = stratified_split(labels, DIGITS_TEST_SHARE, DIGITS_TEST_SEED)
-        return Pool(name, images[test], labels[test], LEVELS[name], hashes)
-    images, labels, hashes = _fashion_mnist(data_dir, TEST_FILES)
+        kept, test = stratified_split(labels, DIGITS_TEST_SHARE, DIGITS_TEST_SEED)
+        wanted = test if files == TEST_FILES else kept
+        images, labels = images[wanted], labels[wanted]
+    else:
+        images, labels, hashes = _fashion_mnist(data_dir, files)
     return Pool(name, images, labels, LEVELS[name], hashes)
 
 

@@ -1,10 +1,13 @@
-"""The options that several commands share."""
+"""The options that several commands share, and what their texts mean."""
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from search.errors import Misuse
 
 
 class Dataset(StrEnum):
@@ -69,3 +72,19 @@ DataDir = Annotated[
 EPOCHS = "Epochs that the best configurations are trained for."
 FACTOR = "Of each rung's trials, one in this many is promoted to this many times the epochs."
 ITERATIONS = "How often the whole of Hyperband is run"
+
+
+def seconds_of(text: str | None) -> float:
+    """Seconds of 90s, 30m, 2h or a plain number; no limit where nothing is said."""
+    if text is None:
+        return float("inf")
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
+    if not match or float(match[1]) <= 0:
+        raise Misuse(f"--time-budget {text}: write 90s, 30m or 2h")
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def at_least_one(workers: int | None) -> int | None:
+    if workers is not None and workers < 1:
+        raise Misuse(f"--workers {workers}: must be at least 1")
+    return workers

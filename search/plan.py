@@ -6,11 +6,14 @@ import time
 from typing import Any
 
 import numpy as np
+from rich.console import Console
+from rich.table import Table
 
 from search.arguments import HyperbandArguments
 from search.data import SHAPES, Data, DatasetName
 from search.quiet import import_quietly
 from search.store import Json
+from search.summary import duration
 
 IMAGES = 4096
 """Random images that each measured network trains on; a second pass of them is timed."""
@@ -107,3 +110,18 @@ def _noise(dataset: DatasetName) -> Data:
     x = generator.integers(0, 256, (IMAGES, shape.features), np.uint8)
     y = generator.integers(0, shape.classes, IMAGES).astype(np.uint8)
     return Data(x, y, x[:1], y[:1], 255)
+
+
+def show_plan(planned: Json) -> None:
+    table = Table("bracket", "rung", "trials", "epochs each", box=None)
+    for bracket in planned["brackets"]:
+        for rung in bracket["rungs"]:
+            cells = (bracket["bracket"], rung["rung"], rung["trials"], rung["epochs_each"])
+            table.add_row(*map(str, cells))
+    out = Console(highlight=False, soft_wrap=True)
+    out.print(table)
+    out.print(
+        f"{planned['trials']} trials, {planned['epochs']} epochs, about "
+        f"{duration(planned['seconds'])} here with {planned['workers']} workers "
+        f"({planned['seconds_per_epoch']:.2g} s an epoch on average)"
+    )

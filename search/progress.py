@@ -11,36 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from search.oracles import COMPLETED, FAILED, RecordedOracle, Trial
-
-LABELS = ("dropout", "input_dropout", "label_smoothing")
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them: 42 s, 3 min 05 s, 2 h 07 min."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
-def brief(values: dict[str, Any]) -> str:
-    """A configuration in one line, what is off left out."""
-    units = "-".join(str(values[f"units_{i}"]) for i in range(1, values["layers"] + 1))
-    optimizer = values["optimizer"]
-    words = [
-        units,
-        values["activation"],
-        values["initializer"],
-        f"{optimizer} {values[f'{optimizer}_lr']:.2g}",
-        values["schedule"] if values["schedule"] != "constant" else "",
-        f"batch {values['batch_size']}",
-        "batch norm" if values["batch_norm"] else "",
-    ]
-    words += [f"{n.replace('_', ' ')} {values[n]:.2g}" for n in LABELS if values[n]]
-    words += [f"{n} {values[n]:.1g}" for n in ("l1", "l2") if values[f"use_{n}"]]
-    return " · ".join(word for word in words if word)
+from search.summary import brief, duration
 
 
 def place(trial: Trial) -> str:

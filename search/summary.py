@@ -1,9 +1,16 @@
-"""What a study has come to, read from its files alone, also while it runs."""
+"""What a study has come to, read from its files alone, also while it runs; and how to go on."""
 
+import json
+from pathlib import Path
 from typing import Any
+
+from rich.console import Console
+from rich.table import Table
 
 from search.errors import Misuse
 from search.store import Json, Study
+
+LABELS = ("dropout", "input_dropout", "label_smoothing")
 
 
 def summarize(study: Study) -> Json:
@@ -68,3 +75,83 @@ def best(completed: list[Json]) -> Json | None:
         "rung": values.get("tuner/round"),
         "hyperparameters": {k: v for k, v in values.items() if not k.startswith("tuner/")},
     }
+
+
+def print_summary(summary: Json, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(summary, allow_nan=False))
+        return
+    table = Table(show_header=False, box=None)
+    table.add_row("study", summary["study"] + ("" if summary["finished"] else " (not finished)"))
+    table.add_row("data", summary["dataset"])
+    table.add_row(
+        "trials",
+        f"{summary['trials']} of {summary['planned_trials']}: {summary['completed']} completed, "
+        f"{summary['failed']} failed, {summary['running']} running",
+    )
+    table.add_row("epochs", f"{summary['epochs']} of {summary['planned_epochs']}")
+    rate = summary["epochs_per_second"]
+    table.add_row(
+        "time",
+        f"{duration(summary['seconds'])}" + (f", {rate:.2f} epochs a second" if rate else ""),
+    )
+    if summary["best"]:
+        best = summary["best"]
+        table.add_row("best", f"val_accuracy {best['val_accuracy']:.4f}, trial {best['trial_id']}")
+        table.add_row("", brief(best["hyperparameters"]))
+    if "test" in summary:
+        for arm, row in summary["test"]["arms"].items():
+            table.add_row(
+                arm,
+                f"held-out {row['held_out_accuracy']:.4f}, test {row['test_accuracy']:.4f}, "
+                f"means of {row['models']} models",
+            )
+        table.add_row("model", summary["test"]["file"])
+    Console(highlight=False).print(table)
+
+
+def continuing(study: Study, verb: str, asked_for: str, data_dir: Path | None) -> str:
+    """The command that continues a study. asked_for: what its --study was."""
+    words = [f"python -m search {verb} --study", asked_for]
+    if study.logs != Path("tuner_logs"):
+        words += ["--logs", str(study.logs)]
+    if data_dir:
+        words += ["--data-dir", str(data_dir)]
+    return " ".join(words)
+
+
+def next_steps(study: Study) -> str:
+    """The commands that look at a study."""
+    elsewhere = f" --logs {study.logs}" if study.logs != Path("tuner_logs") else ""
+    return (
+        f"next: tensorboard --logdir {study.directory}\n"
+        f"      python -m analysis report --study {study.name}{elsewhere}"
+    )
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 42 s, 3 min 05 s, 2 h 07 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def brief(values: dict[str, Any]) -> str:
+    """A configuration in one line, what is off left out."""
+    units = "-".join(str(values[f"units_{i}"]) for i in range(1, values["layers"] + 1))
+    optimizer = values["optimizer"]
+    words = [
+        units,
+        values["activation"],
+        values["initializer"],
+        f"{optimizer} {values[f'{optimizer}_lr']:.2g}",
+        values["schedule"] if values["schedule"] != "constant" else "",
+        f"batch {values['batch_size']}",
+        "batch norm" if values["batch_norm"] else "",
+    ]
+    words += [f"{n.replace('_', ' ')} {values[n]:.2g}" for n in LABELS if values[n]]
+    words += [f"{n} {values[n]:.1g}" for n in ("l1", "l2") if values[f"use_{n}"]]
+    return " · ".join(word for word in words if word)
