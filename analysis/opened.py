@@ -49,13 +49,15 @@ def ledger(study: Study) -> Ledger:
     return read(study.directory, search)
 
 
-def sections(study: Study, say: Language) -> list[tuple[str, str, Callable[[], list[Block]]]]:
-    """(key, title, what makes its blocks)."""
+def sections(
+    study: Study, search: Study | None, say: Language
+) -> list[tuple[str, str, Callable[[], list[Block]]]]:
+    """(key, title, what makes its blocks). search: the one that the candidates came from."""
     title = say("4.2 · The test set", "4.2 · El conjunto de test")
-    return [("regularization-test", title, lambda: opened(study, say))]
+    return [("regularization-test", title, lambda: opened(study, search, say))]
 
 
-def opened(study: Study, say: Language) -> list[Block]:
+def opened(study: Study, search: Study | None, say: Language) -> list[Block]:
     book = ledger(study)
     if not book.results:
         closed = say("The test set has not been opened.", "El conjunto de test no se ha abierto.")
@@ -67,6 +69,7 @@ def opened(study: Study, say: Language) -> list[Block]:
     return [
         ledger_card(study, say),
         Text(agreement(arms, say)),
+        *best_of_many(study, search, final, say),
         scores(arms, say),
         Text(against_baseline(arms, say)),
         mcnemar(arms, say),
@@ -193,6 +196,31 @@ def agreement(arms: dict[str, Arm], say: Language) -> str:
         "El desplazamiento es propio de la red final: su elección o su entrenamiento se ajustó a "
         "las imágenes de entrenamiento.",
     )
+
+
+def best_of_many(study: Study, search: Study | None, final: Arm, say: Language) -> list[Block]:
+    """How much the search's own score of the chosen configuration flattered."""
+    values = next(p["arms"][FINAL] for p in study.about["parts"] if FINAL in p["arms"])
+    configurations = study.about["arguments"]["configurations"]
+    trial = next(n for n, own in configurations.items() if own == values).removeprefix("trial ")
+    if search is None or trial not in search.trials.index:
+        return []
+    score, tried = float(search.trials.loc[trial, "score"]), len(search.chains)
+    mean, low, high = effects.interval(score - final.held_out)
+    return [
+        Text(
+            say(
+                f"Best of many: in the search this configuration scored {say.percent(score)}, its "
+                f"best epoch being chosen by the same images as it was from {tried} configurations. "
+                f"That is {say.points(mean)} points {say.between(low, high)} from the estimate on "
+                "images that chose nothing.",
+                f"La mejor de muchas: en la búsqueda esta configuración obtuvo "
+                f"{say.percent(score)}, con su mejor época elegida por las mismas imágenes que la "
+                f"eligieron entre {tried} configuraciones. Está a {say.points(mean)} puntos "
+                f"{say.between(low, high)} de la estimación con imágenes que no eligieron nada.",
+            )
+        )
+    ]
 
 
 def scores(arms: dict[str, Arm], say: Language) -> Table:

@@ -46,7 +46,7 @@ def sections(studies: list[Study], say: Language, only: str | None = None) -> It
     for study in kinds.get("exercises path", []):
         planned += path.sections(study, say)
     for study in kinds.get("final", []):
-        planned += opened.sections(study, say)
+        planned += opened.sections(study, searches.get(study.about["arguments"]["search"]), say)
     for study in studies:
         title = say(f"Health checks of {study.name}", f"Comprobaciones de {study.name}")
         planned.append((f"checks-{study.name}", title, lambda s=study: checks.cards(s, say)))  # type: ignore[misc]
