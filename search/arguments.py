@@ -131,13 +131,14 @@ class ExerciseArguments(Arguments):
 class FinalArguments(Arguments):
     """Of a final network.
 
-    search: name of the study whose best configurations it starts from.
+    search, search_seed: name and seed of the study whose best configurations it starts from.
     configurations: those, name to values, as they were when the final study was begun.
     too_slow: those as good that were left out for the time they take, name to seconds an epoch.
     epochs: of the search's longest trials: a cosine learning rate falls over these.
     """
 
     search: str = ""
+    search_seed: int = 1
     configurations: Json = field(default_factory=dict)
     too_slow: Json = field(default_factory=dict)
     epochs: int = 1
@@ -159,7 +160,7 @@ class FinalArguments(Arguments):
     def oracle(self, study: Study, says: Callable[[str], None]) -> "FinalOracle":
         from search.final import FinalOracle
 
-        seeds = tuple(range(1, self.seeds + 1))
+        seeds = other_seeds(self.seeds, self.search_seed)
         return FinalOracle(study, self.configurations, self.epochs, seeds)
 
 
@@ -167,10 +168,11 @@ class FinalArguments(Arguments):
 class PathArguments(Arguments):
     """Of the ablation path to a final network.
 
-    search: name of the study that the network came from. target: its values.
+    search, search_seed: name and seed of the study that the network came from. target: its values.
     """
 
     search: str = ""
+    search_seed: int = 1
     target: Json = field(default_factory=dict)
     seeds: int = 6
 
@@ -190,7 +192,12 @@ class PathArguments(Arguments):
     def oracle(self, study: Study, says: Callable[[str], None]) -> "PathOracle":
         from search.path import PathOracle
 
-        return PathOracle(study, self.target, tuple(range(1, self.seeds + 1)))
+        return PathOracle(study, self.target, other_seeds(self.seeds, self.search_seed))
+
+
+def other_seeds(count: int, taken: int) -> tuple[int, ...]:
+    """The first seeds but that of a search: its split's validation images chose configurations."""
+    return tuple(seed for seed in range(1, count + 2) if seed != taken)[:count]
 
 
 def at_least_two(seeds: int) -> None:

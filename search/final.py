@@ -96,6 +96,7 @@ def arguments_of(
         given |= {
             "dataset": about["arguments"]["dataset"],
             "search": search.name,
+            "search_seed": about["arguments"]["seed"],
             "epochs": about["arguments"]["max_epochs"],
             "configurations": found,
             "too_slow": too_slow,

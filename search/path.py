@@ -132,6 +132,7 @@ def arguments_of(study: Study, search: Study, seeds: int | None) -> PathArgument
         given |= {
             "dataset": about["arguments"]["dataset"],
             "search": search.name,
+            "search_seed": about["arguments"]["search_seed"],
             "target": chosen[0],
         }
     return settled(study, PathArguments, given)
