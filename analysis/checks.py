@@ -25,9 +25,18 @@ def cards(study: Study, say: Language) -> list[Block]:
     """All checks, in a fixed order."""
     made = [seeds, bounds, budget, chance, used_up, undetected, failed, mixed, complete]
     if study.kind == "final":
-        made.append(lambda study, found, say: ledger_card(study, say))
+        made.append(ledger)
     found = parts(study)
     return [_carried_out(check, study, found, say) for check in made]
+
+
+def ledger(study: Study, found: list[Part], say: Language) -> Card:
+    return ledger_card(study, say)
+
+
+def comparable(found: list[Part]) -> list[Part]:
+    """The parts that compare arms with a reference, as far as they are planned."""
+    return [part for part in found if part.reference and len(part.arms) > 1]
 
 
 UNFLATTERED = {
@@ -73,7 +82,9 @@ def seeds(study: Study, found: list[Part], say: Language) -> Card:
                 "una búsqueda: cada configuración tiene una semilla",
             ),
         )
-    compared = [part for part in found if part.reference]
+    compared = comparable(found)
+    if not compared:
+        return Card("SEEDS", NONE, say("nothing to compare yet", "aún no hay nada que comparar"))
     fewest = min(int(part.table().notna().sum().min()) for part in compared)
     needed = max(effects.fewest_seeds(len(part.arms) - 1) for part in compared)
     text = say(
@@ -148,14 +159,17 @@ def budget(study: Study, found: list[Part], say: Language) -> Card:
             WARN if several else PASS,
             text if several else say("one budget", "un presupuesto"),
         )
-    return Card(
-        "BUDGET",
-        PASS,
-        say(
-            "all arms of a part have the same epochs",
-            "todas las variantes de una parte tienen las mismas épocas",
-        ),
+    text = say(
+        "all arms of a part have the same epochs",
+        "todas las variantes de una parte tienen las mismas épocas",
     )
+    if found[0].stops:
+        text = say(
+            "all arms of a part have the same longest budget and the same patience",
+            "todas las variantes de una parte tienen el mismo presupuesto máximo y la misma "
+            "paciencia",
+        )
+    return Card("BUDGET", PASS, text)
 
 
 def chance(study: Study, found: list[Part], say: Language) -> Card:
@@ -223,7 +237,8 @@ def used_up(study: Study, found: list[Part], say: Language) -> Card:
 
 def undetected(study: Study, found: list[Part], say: Language) -> Card:
     waiting = []
-    for part in (p for p in found if p.reference):
+    compared_parts = comparable(found)
+    for part in compared_parts:
         table = part.table()
         compared = effects.compare(table, part.reference)
         for arm in compared.index[~compared["detected"]]:
@@ -231,13 +246,12 @@ def undetected(study: Study, found: list[Part], say: Language) -> Card:
             needed = effects.seeds_needed(pairs, len(compared))
             waiting.append(f"{part.label}: {arm} ({say.number(needed, 0)})")
     if not waiting:
-        status = PASS if found else NONE
         return Card(
             "POWER",
-            status,
+            PASS if compared_parts else NONE,
             say("every difference is detected", "toda diferencia se detecta")
-            if found
-            else say("no arms", "sin variantes"),
+            if compared_parts
+            else say("no arms to compare", "sin variantes que comparar"),
         )
     return Card(
         "POWER",

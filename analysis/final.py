@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from analysis import effects, figures
+from analysis import comparisons, effects, figures
 from analysis.arms import Part, parts
 from analysis.blocks import Block, Plot, Table, Text
 from analysis.comparisons import shown_accuracy
@@ -31,13 +31,16 @@ def sections(
 def choice(study: Study, search: Study | None, say: Language) -> list[Block]:
     found = {part.name: part for part in parts(study)}
     tried = found["choice"]
-    blocks: list[Block] = [Text(procedure(study, tried, say)), candidates(tried, search, say)]
+    slow = study.about["arguments"].get("too_slow", {})
+    blocks: list[Block] = [
+        *comparisons.missing(tried, say),
+        Text(procedure(study, tried, say)),
+        *([Text(left_out(slow, search, say))] if slow else []),
+        candidates(tried, search, say),
+    ]
     if "final" not in found or found["final"].table().notna().sum().min() == 0:
         waiting = say("The final part has not been trained.", "La parte final no se ha entrenado.")
         return [*blocks, Text(waiting)]
-    slow = study.about["arguments"].get("too_slow", {})
-    if slow and search is not None:
-        blocks.append(Text(left_out(slow, search, say)))
     return [*blocks, Text(chosen(tried, found["final"], say)), *training(found["final"], say)]
 
 
@@ -61,19 +64,20 @@ def procedure(study: Study, tried: Part, say: Language) -> str:
     )
 
 
-def left_out(slow: dict[str, float], search: Study, say: Language) -> str:
+def left_out(slow: dict[str, float], search: Study | None, say: Language) -> str:
     """What was not tried for the time it takes."""
-    listed = say.several(
-        [
-            f"{name.replace('trial', say('trial', 'prueba'))} "
-            f"({say.percent(search.trials.loc[name.removeprefix('trial '), 'score'])}, "
-            f"{say.number(seconds, 0)} s)"
-            for name, seconds in slow.items()
-        ]
-    )
+    listed = []
+    for name, seconds in slow.items():
+        trial = name.removeprefix("trial ")
+        score = ""
+        if search is not None and trial in search.trials.index:
+            score = f"{say.percent(search.trials.loc[trial, 'score'])}, "
+        listed.append(f"{say('trial', 'prueba')} {trial} ({score}{say.number(seconds, 0)} s)")
     return say(
-        f"Left out, its accuracy in the search notwithstanding, for its seconds an epoch: {listed}.",
-        f"Fuera, pese a su exactitud en la búsqueda, por sus segundos por época: {listed}.",
+        "Left out because an epoch takes too long, whatever their accuracy in the search: "
+        f"{say.several(listed)}.",
+        "Fuera porque una época tarda demasiado, sea cual sea su exactitud en la búsqueda: "
+        f"{say.several(listed)}.",
     )
 
 
@@ -81,7 +85,7 @@ def candidates(tried: Part, search: Study | None, say: Language) -> Table:
     """Each candidate's score in the search beside what fresh seeds and images say of it."""
     table = tried.table()
     values = pd.DataFrame([tried.values[arm] for arm in tried.arms], tried.arms, dtype=object)
-    varied = [name for name in values if values[name].nunique(dropna=False) > 1]
+    varied = [name for name in values if values[name].nunique(dropna=False) > 1] or list(values)
     rows, numbers = [], []
     for arm in tried.arms:
         mean, low, high = effects.interval(table[arm].dropna().to_numpy())
@@ -112,7 +116,11 @@ def candidates(tried: Part, search: Study | None, say: Language) -> Table:
 def chosen(tried: Part, final: Part, say: Language) -> str:
     """Which candidate was chosen, how clearly, and what all of it is."""
     arm = next(arm for arm in tried.arms if tried.values[arm] == final.values[FINAL])
+    # As in the choice itself: a failed run counts as an accuracy of 0.
+    failed = tried.runs[tried.runs["status"] == "FAILED"]
     table = tried.table()
+    for run in failed.itertuples():
+        table.loc[run.seed, run.arm] = 0.0
     others = [other for other in tried.arms if other != arm]
     text = say(f"Chosen: {arm}. ", f"Elegida: {arm}. ").replace("trial", say("trial", "prueba"))
     if others and table[arm].count() >= 2:
@@ -124,7 +132,7 @@ def chosen(tried: Part, final: Part, say: Language) -> str:
             f"Está a {say.points(mean)} puntos {say.between(low, high)} de la siguiente: "
             f"{'claramente por delante' if low > 0 else 'el orden de ambas no está decidido'}. ",
         )
-    row = pd.Series(final.values[FINAL])
+    row = pd.Series(final.values[FINAL], dtype=object)
     return (
         text
         + say("All its values: ", "Todos sus valores: ")
@@ -144,12 +152,12 @@ def training(final: Part, say: Language) -> list[Block]:
     text = say(
         f"Of {len(stops)} runs {to_the_end} went on to epoch {final.epochs}; the weights restored "
         f"are of epochs {best.min()} to {best.max()} (median {best.median():.0f}). There, accuracy "
-        f"on the training images, measured with units dropped, is {say.points(gap)} points from "
-        "that on the images that stop.",
+        f"on the training images, measured while training, is {say.points(gap)} points from that on "
+        "the images that stop.",
         f"De {len(stops)} pruebas, {to_the_end} llegaron a la época {final.epochs}; los pesos "
         f"restaurados son de las épocas {best.min()} a {best.max()} (mediana {best.median():.0f}). "
-        "Ahí, la exactitud con las imágenes de entrenamiento, medida con unidades anuladas, está "
-        f"a {say.points(gap)} puntos de la de las imágenes que detienen.",
+        "Ahí, la exactitud con las imágenes de entrenamiento, medida al entrenar, está a "
+        f" {say.points(gap)} puntos de la de las imágenes que detienen.",
     )
     first = int(stops.index[0])
     curve = own[own["seed"] == first]

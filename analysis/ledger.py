@@ -14,18 +14,25 @@ class Ledger:
     """What was done with the test set of a final study.
 
     entries: in order. results: of the last opening, the content of its `test-N.json`; empty before.
-    wrong: what is not as it was written, a line each.
+    wrong: what is not as it was written, a line each. witnessed: whether the search's record,
+    which vouches for the last entry, is there.
     """
 
     entries: list[Json]
     results: Json
     wrong: list[str]
+    witnessed: bool
 
     @property
     def openings(self) -> list[Json]:
-        """The declarations of those openings that were carried out."""
-        done = {entry["opening"] for entry in self.entries if entry["what"] == "evaluated"}
-        return [e for e in self.entries if e["what"] == "declared" and e["opening"] in done]
+        """The declarations of those openings in which the test set was read."""
+        read = {entry["opening"] for entry in self.entries if entry["what"] == "opened"}
+        return [e for e in self.entries if e["what"] == "declared" and e["opening"] in read]
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the last opening was begun and not brought to its end."""
+        return bool(self.entries) and self.entries[-1]["what"] == "opened"
 
 
 def read(final: Path, search: Path) -> Ledger:
@@ -37,26 +44,28 @@ def read(final: Path, search: Path) -> Ledger:
     lines = path.read_text().splitlines() if path.exists() else []
     wrong: list[str] = []
     entries: list[Json] = []
-    before = ""
+    hashes = [""]
     for number, line in enumerate(lines, 1):
         try:
             entry = json.loads(line)
-            follows = entry["previous"] == before
+            follows = entry["previous"] == hashes[-1]
         except (ValueError, KeyError, TypeError):
             wrong.append(f"ledger.jsonl, line {number}: no entry")
             continue
         if not follows:
             wrong.append(f"ledger.jsonl, line {number}: does not follow from the one before it")
-        before = _sha256(line.encode())
+        hashes.append(_sha256(line.encode()))
         entries.append(entry)
     witness = _witness(search)
-    if witness and (witness["entries"], witness["head"]) != (len(lines), before):
+    # A crash may leave the ledger one entry ahead; the next command makes up for it.
+    last = list(enumerate(hashes))[-2:]
+    if witness and (witness["entries"], witness["head"]) not in last:
         wrong.append(f"ledger.jsonl: not the one that {search.name}/study.json speaks of")
     results: Json = {}
     for entry in entries:
         if entry["what"] == "evaluated":
             results = _results(final / entry["file"], entry["sha256"], wrong)
-    return Ledger(entries, results, wrong)
+    return Ledger(entries, results, wrong, witness is not None)
 
 
 def _witness(search: Path) -> Json | None:

@@ -28,7 +28,7 @@ def sections(study: Study, say: Language) -> list[tuple[str, str, Callable[[], l
                 "4.1 · From the assignment's network to ours, a choice at a time",
                 "4.1 · De la red de la tarea a la nuestra, una decisión cada vez",
             ),
-            lambda: path(walked, races, say),
+            lambda: path(walked, races, differ(walked, left_out), say),
         ),
         (
             "regularization-left-out",
@@ -39,6 +39,11 @@ def sections(study: Study, say: Language) -> list[tuple[str, str, Callable[[], l
             lambda: leave_one_out(left_out, say),
         ),
     ]
+
+
+def differ(walked: Part, left_out: Part) -> bool:
+    """Whether the path has not come to the final network yet."""
+    return walked.values[walked.arms[-1]] != left_out.values[left_out.reference]
 
 
 def steps(part: Part) -> pd.DataFrame:
@@ -56,14 +61,14 @@ def steps(part: Part) -> pd.DataFrame:
     return pd.DataFrame(rows).set_index("choice") if rows else pd.DataFrame()
 
 
-def path(part: Part, races: list[Part], say: Language) -> list[Block]:
+def path(part: Part, races: list[Part], unfinished_yet: bool, say: Language) -> list[Block]:
     found = steps(part)
     unfinished = comparisons.missing(part, say)
     if not len(found) or found["gain"].isna().all():
         return [*unfinished, Text(say("No step is measured yet.", "Aún no se midió ningún paso."))]
     return [
         *unfinished,
-        Text(path_in_words(part, found, say)),
+        Text(path_in_words(part, found, unfinished_yet, say)),
         comparisons.figure(
             part,
             "path",
@@ -81,22 +86,32 @@ def path(part: Part, races: list[Part], say: Language) -> list[Block]:
     ]
 
 
-def path_in_words(part: Part, found: pd.DataFrame, say: Language) -> str:
+def path_in_words(part: Part, found: pd.DataFrame, so_far: bool, say: Language) -> str:
     last = found.iloc[-1]
     text = say(
-        f"Of all that still differed, each step changed what gained most in a race on other seeds; "
-        f"every trial has {part.epochs} epochs. {len(found)} steps lead from the assignment's final "
-        f"network to ours: {say.points(last['total'])} points "
-        f"{say.between(last['total_low'], last['total_high'])} in all. ",
-        f"De todo lo que aún difería, cada paso cambió lo que más ganó en una carrera con otras "
-        f"semillas; toda prueba tiene {part.epochs} épocas. {len(found)} pasos llevan de la red "
-        f"final de la tarea a la nuestra: {say.points(last['total'])} puntos "
-        f"{say.between(last['total_low'], last['total_high'])} en total. ",
+        "Of all that still differed, each step changed what gained most in a race on other seeds; "
+        f"every trial has {part.epochs} epochs. ",
+        "De todo lo que aún difería, cada paso cambió lo que más ganó en una carrera con otras "
+        f"semillas; toda prueba tiene {part.epochs} épocas. ",
     )
+    gained = f"{say.points(last['total'])}"
+    between = say.between(last["total_low"], last["total_high"])
+    if so_far:
+        text += say(
+            f"The path is not finished; steps so far: {len(found)}, {gained} points {between}. ",
+            f"El camino no ha terminado; pasos hasta ahora: {len(found)}, {gained} puntos {between}. ",
+        )
+    else:
+        text += say(
+            f"From the assignment's final network to ours (steps: {len(found)}): {gained} points "
+            f"{between} in all. ",
+            f"De la red final de la tarea a la nuestra (pasos: {len(found)}): {gained} puntos "
+            f"{between} en total. ",
+        )
     gains, losses = found[found["low"] > 0], found[found["high"] < 0]
     for rows, english, spanish in (
         (gains, "Steps whose interval is above 0", "Pasos con intervalo por encima de 0"),
-        (losses, "below 0, at their place in the path", "por debajo de 0, en su lugar del camino"),
+        (losses, "Steps whose interval is below 0", "Pasos con intervalo por debajo de 0"),
     ):
         listed = say.several([f"{n} ({say.points(r['gain'])})" for n, r in rows.iterrows()])
         text += f"{say(english, spanish)}: {listed or say('none', 'ninguno')}. "
@@ -198,22 +213,26 @@ def leave_one_out(part: Part, say: Language) -> list[Block]:
     better = compared[compared["low"] > 0]
     listed = say.several([f"{n} ({say.points(r['difference'])})" for n, r in worse.iterrows()])
     text = say(
-        f"Put back to the space's default, alone, it costs accuracy (interval below 0) to undo: "
-        f"{listed or 'none'}. ",
-        f"Devuelta por sí sola a su valor por defecto, cuesta exactitud (intervalo por debajo de "
-        f"0) deshacer: {listed or 'ninguna'}. ",
+        "Each choice alone is put back to the space's default. Undoing costs accuracy (interval "
+        f"below 0): {listed or 'none'}. ",
+        "Cada decisión por sí sola vuelve a su valor por defecto. Deshacerla cuesta exactitud "
+        f"(intervalo por debajo de 0): {listed or 'ninguna'}. ",
     )
     if len(better):
         listed = say.several([f"{n} ({say.points(r['difference'])})" for n, r in better.iterrows()])
-        text += say(f"It gains with: {listed}. ", f"Gana con: {listed}. ")
-    rest = list(compared.index.difference([*worse.index, *better.index], sort=False))
+        text += say(f"Undoing gains: {listed}. ", f"Deshacerla gana: {listed}. ")
+    rest = list(compared.index[(compared["low"] <= 0) & (compared["high"] >= 0)])
     if rest:
         text += say(
             f"The interval holds 0 for {say.several(rest)}: without these, one by one, no loss is "
-            "shown.",
+            "shown. ",
             f"El intervalo contiene 0 en {say.several(rest)}: sin ellas, una a una, no se muestra "
-            "pérdida.",
+            "pérdida. ",
         )
+    text += say(
+        "Intervals are of each choice alone, not adjusted for their number.",
+        "Los intervalos son de cada decisión por sí sola, sin ajustar por su número.",
+    )
     rows = [
         {
             say("choice undone", "decisión deshecha"): arm,
@@ -222,7 +241,6 @@ def leave_one_out(part: Part, say: Language) -> list[Block]:
             ),
             say("points", "puntos"): f"{say.points(row['difference'])} "
             f"{say.between(row['low'], row['high'])}",
-            "p (Holm)": say.p(row["p_holm"]),
             "n": row["n"],
         }
         for arm, row in compared.sort_values("difference").iterrows()
@@ -230,10 +248,10 @@ def leave_one_out(part: Part, say: Language) -> list[Block]:
     caption = say(
         f"The final network with one choice at the space's default, less the final network, in "
         f"points of validation accuracy after {part.epochs} epochs, in pairs by seed, with 95 % "
-        f"intervals; p by all sign changes, Holm over the choices.",
-        f"La red final con una decisión en su valor por defecto, menos la red final, en puntos de "
+        "intervals.",
+        "La red final con una decisión en su valor por defecto, menos la red final, en puntos de "
         f"exactitud de validación tras {part.epochs} épocas, por parejas de semilla, con "
-        f"intervalos del 95 %; p por todos los cambios de signo, Holm entre decisiones.",
+        "intervalos del 95 %.",
     )
     ordered = compared.sort_values("difference")
     return [

@@ -251,7 +251,8 @@ def final(
 
     kept, searched = Study(logs, f"{study}-final"), Study(logs, study)
     arguments = arguments_of(kept, searched, top, seeds, epoch_seconds)
-    Ledger(kept, searched).check_closed(open_test_again)
+    with searched.locked(), kept.locked():
+        Ledger(kept, searched).check_closed(open_test_again)
     carry_out(
         kept,
         arguments,

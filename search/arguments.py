@@ -1,7 +1,7 @@
 """What makes a study the study it is: the same for every run that continues it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from search.data import DatasetName
@@ -20,7 +20,7 @@ EXERCISES = ("activation", "initializer", "optimizer", "regularization")
 """The controlled studies, in the assignment's order."""
 
 MOST_SEEDS = 100
-"""The seeds from here on are those that something is chosen on."""
+"""The seeds above are those that something is chosen on."""
 
 PATH_EPOCHS = 10
 """Of every trial of a path, as in the other exercises; a cosine learning rate falls over these."""
@@ -132,6 +132,8 @@ class FinalArguments(Arguments):
     """Of a final network.
 
     search, search_seed: name and seed of the study whose best configurations it starts from.
+    top, epoch_seconds: how many configurations are compared, and the longest an epoch of theirs may
+    have taken; None: any time.
     configurations: those, name to values, as they were when the final study was begun.
     too_slow: those as good that were left out for the time they take, name to seconds an epoch.
     epochs: of the search's longest trials: a cosine learning rate falls over these.
@@ -139,6 +141,8 @@ class FinalArguments(Arguments):
 
     search: str = ""
     search_seed: int = 1
+    top: int = 4
+    epoch_seconds: float | None = None
     configurations: Json = field(default_factory=dict)
     too_slow: Json = field(default_factory=dict)
     epochs: int = 1
@@ -156,6 +160,10 @@ class FinalArguments(Arguments):
 
     def check(self) -> None:
         at_least_two(self.seeds)
+        if self.top < 1:
+            raise Misuse(f"--top {self.top}: must be at least 1")
+        if self.epoch_seconds is not None and self.epoch_seconds <= 0:
+            raise Misuse(f"--epoch-seconds {self.epoch_seconds:g}: must be above 0")
 
     def oracle(self, study: Study, says: Callable[[str], None]) -> "FinalOracle":
         from search.final import FinalOracle
@@ -227,7 +235,7 @@ def settled(study: Study, kind: type[A], given: dict[str, Any]) -> A:
         raise Misuse(
             f"study {study.name} was started by `search {about['command']}`: give another --study"
         )
-    recorded: dict[str, Any] = {
+    recorded: dict[str, Any] = asdict(kind()) | {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in about["arguments"].items()
     }
@@ -247,4 +255,6 @@ def settled(study: Study, kind: type[A], given: dict[str, Any]) -> A:
 
 
 def _as_typed(value: Any) -> str:
-    return " ".join(map(str, value)) or "nothing" if isinstance(value, tuple) else str(value)
+    if isinstance(value, tuple):
+        return " ".join(map(str, value)) or "nothing"
+    return "nothing" if value is None else str(value)

@@ -138,7 +138,7 @@ def load(name: DatasetName, data_dir: Path | None = None) -> Pool:
 
 
 def load_test(name: DatasetName, data_dir: Path | None = None) -> Pool:
-    """The test images, all of them; only search/test_set.py, which keeps the ledger, asks.
+    """The test images, all of them; only search/final.py asks, to evaluate what it declares.
 
     Raises Failure as `load` does.
     """

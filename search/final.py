@@ -26,9 +26,6 @@ from search.space import Values, declare
 from search.store import Json, Study
 from search.summary import study_record
 
-TOP = 4
-"""Configurations of a search that are compared."""
-
 PATIENCE = 20
 """Epochs. While a cosine learning rate is high, val_accuracy may stand still for longer than the
 assignment's 5 epochs; what it would gain as the rate falls is then lost."""
@@ -65,6 +62,9 @@ def best_of_search(
         else:
             found[f"trial {record['trial_id']}"] = values
     if not found:
+        if too_slow:
+            least = min(too_slow.values())
+            raise Misuse(f"--epoch-seconds {slowest:g}: the fastest takes {least:.2g} s an epoch")
         raise Misuse(f"study {search.name} has no completed trial to choose: run the search first")
     return found, too_slow
 
@@ -74,25 +74,19 @@ def arguments_of(
 ) -> FinalArguments:
     """The arguments of the final study of a search.
 
-    top: configurations to compare, 4 where nothing is said. slowest: seconds an epoch of those.
+    slowest: seconds an epoch of the configurations to compare.
     Raises Misuse where there is no such search, or where a study is asked to be another.
     """
-    given: Json = {"seeds": seeds}
-    if study.exists():
-        count = len(study_record(study)["arguments"]["configurations"])
-        if top not in (None, count) or slowest is not None:
-            raise Misuse(
-                f"study {study.name} was started with {count} configurations: leave --top and "
-                "--epoch-seconds out to continue"
-            )
-    else:
+    given: Json = {"seeds": seeds, "top": top, "epoch_seconds": slowest}
+    if not study.exists():
         about = study_record(search)
         if about["command"] != HyperbandArguments.COMMAND:
             raise Misuse(f"study {search.name} is no search: --study names one of `search run`")
-        if top is not None and top < 1:
-            raise Misuse(f"--top {top}: must be at least 1")
-        limit = math.inf if slowest is None else slowest
-        found, too_slow = best_of_search(search, TOP if top is None else top, limit)
+        asked = FinalArguments(
+            **{name: value for name, value in given.items() if value is not None}
+        )
+        asked.check()
+        found, too_slow = best_of_search(search, asked.top, asked.epoch_seconds or math.inf)
         given |= {
             "dataset": about["arguments"]["dataset"],
             "search": search.name,
@@ -186,13 +180,17 @@ def open_and_describe(
             raise Failure(f"study {study.name}: no run of {BASELINE} or {FINAL} was completed")
         networks = hypermodel(arguments)
         models = test_set.declared(study, networks, trials, arguments.dataset)
+        ledger = Ledger(study, search)
+        # Read before it is declared open: files that are missing leave the ledger as it was.
         pool = load_test(arguments.dataset, data_dir)
-        results = test_set.open_test_set(Ledger(study, search), study, models, pool, reason)
+        number, models = test_set.declare(ledger, study, models, reason)
+        results = test_set.look(ledger, study, number, models, pool)
         first = trials[FINAL][0]
         parameters = networks.build(first.hyperparameters).count_params()
         text = card(study_record(study), first, PATIENCE, results, FINAL, parameters)
         (file, *_) = (model.file for model in models if model.arm == FINAL)
         study.write(f"models/{Path(file).stem}.md", text.encode())
+        test_set.close(ledger, study, results)
         return {"file": str(study.directory / "models" / file), **told(results)}
 
 

@@ -7,13 +7,13 @@ replaced ledger is noticed too. Who rewrites both leaves no trace but in version
 
 import hashlib
 import json
-import os
 import time
-from pathlib import Path
 
 from search.errors import Failure, Misuse
-from search.store import Json, Study, disk_faults
+from search.store import Json, Study
 from search.summary import study_record
+
+FILE = "ledger.jsonl"
 
 DECLARED, OPENED, EVALUATED = "declared", "opened", "evaluated"
 
@@ -21,15 +21,19 @@ DECLARED, OPENED, EVALUATED = "declared", "opened", "evaluated"
 class Ledger:
     """The ledger of a final study, witnessed by the search it belongs to.
 
-    Both are locked by the caller.
+    Both are locked by the caller, whatever is asked of it.
     """
 
     def __init__(self, study: Study, search: Study):
-        self.path: Path = study.directory / "ledger.jsonl"
+        self.study = study
+        self.path = study.directory / FILE
         self.search = search
 
     def entries(self) -> list[Json]:
-        """All entries in order. Raises Failure where the file is not as it was written."""
+        """All entries in order. Raises Failure where the file is not as it was written.
+
+        A crash may leave the ledger one entry ahead of its witness, which is then made up for.
+        """
         lines = self._lines()
         before = ""
         found: list[Json] = []
@@ -42,13 +46,14 @@ class Ledger:
                 raise self._tampered(f"line {number} does not follow from the one before it")
             before = _hash(line)
             found.append(entry)
-        # A crash between the two writes leaves the ledger one entry ahead of its witness.
         witness = study_record(self.search).get("ledger", {"entries": 0, "head": ""})
         count = witness["entries"]
         if count > len(lines) or count < len(lines) - 1:
             raise self._tampered(f"{len(lines)} entries, where {count} were recorded")
         if count and witness["head"] != _hash(lines[count - 1]):
             raise self._tampered(f"line {count} is not the one recorded")
+        if count < len(lines):
+            self._witness(lines)
         return found
 
     def check_closed(self, reason: str | None) -> None:
@@ -57,7 +62,7 @@ class Ledger:
         if past and not reason:
             raise Misuse(
                 f"the test set was opened on {past[-1]['time'][:10]}; what came of it is in "
-                f"{self.path.with_name(past[-1]['file'])}. A second look would no longer be an "
+                f"{self.study.directory / past[-1]['file']}. A second look would no longer be an "
                 "estimate; if it must be: --open-test-again REASON, which every report then shows"
             )
 
@@ -71,13 +76,13 @@ class Ledger:
             **content,
             "previous": _hash(lines[-1]) if lines else "",
         }
-        line = json.dumps(entry, allow_nan=False)
-        with disk_faults(self.path), self.path.open("a") as file:
-            file.write(line + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        lines.append(json.dumps(entry, allow_nan=False))
+        self.study.write(FILE, "".join(line + "\n" for line in lines).encode())
+        self._witness(lines)
+
+    def _witness(self, lines: list[str]) -> None:
         about = study_record(self.search)
-        about["ledger"] = {"entries": len(lines) + 1, "head": _hash(line)}
+        about["ledger"] = {"entries": len(lines), "head": _hash(lines[-1])}
         self.search.write_json("study.json", about)
 
     def _lines(self) -> list[str]:

@@ -122,8 +122,8 @@ def arguments_of(study: Study, search: Study, seeds: int | None) -> PathArgument
     given: Json = {"seeds": seeds}
     if not study.exists():
         final = Study(search.logs, f"{search.name}-final")
-        about = study_record(final) if final.exists() else {"parts": []}
-        chosen = [part["arms"][FINAL] for part in about["parts"] if FINAL in part["arms"]]
+        about = study_record(final) if final.exists() else {}
+        chosen = [p["arms"][FINAL] for p in about.get("parts", []) if FINAL in p["arms"]]
         if not chosen:
             raise Misuse(
                 f"no final network of study {search.name} has been chosen: first run "

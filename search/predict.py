@@ -4,6 +4,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from PIL import Image
 
 from search.data import CLASSES, LEVELS, SHAPES, DatasetName
 from search.errors import Misuse
@@ -40,7 +41,7 @@ def opened(path: Path) -> tuple[keras.Model, DatasetName]:
         raise Misuse(f"there is no model file {path}: python -m search final writes one")
     try:
         model = keras.models.load_model(path)
-    except (ValueError, OSError, TypeError) as error:
+    except (ValueError, OSError, TypeError, KeyError) as error:
         raise Misuse(f"{path} is no Keras model: give the .keras file that final wrote") from error
     for dataset, shape in SHAPES.items():
         side = round(shape.features**0.5)
@@ -52,13 +53,17 @@ def opened(path: Path) -> tuple[keras.Model, DatasetName]:
 def _pixels(path: Path, side: int) -> np.ndarray:
     """Grey pixels from 0 to 255, shape (side, side)."""
     try:
-        picture = keras.utils.load_img(
-            path, color_mode="grayscale", target_size=(side, side), interpolation="bilinear"
-        )
+        with Image.open(path) as picture:
+            if picture.mode.startswith("I"):
+                # 16 bits a pixel: convert() would cut off what is above 255.
+                grey = Image.fromarray((np.asarray(picture) // 257).astype(np.uint8))
+            else:
+                grey = picture.convert("L")
+        grey = grey.resize((side, side), Image.Resampling.BILINEAR)
     except OSError as error:
         reason = error.strerror or "no picture that can be read"
         raise Misuse(f"{path}: {reason}") from error
-    return np.asarray(picture, np.float32)
+    return np.asarray(grey, np.float32)
 
 
 def _border(pixels: np.ndarray) -> np.ndarray:

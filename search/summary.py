@@ -121,11 +121,12 @@ def continuing(study: Study, verb: str, asked_for: str, data_dir: Path | None) -
 
 
 def next_steps(study: Study) -> str:
-    """The commands that look at a study."""
+    """The commands that look at a study; one that belongs to a search is reported beside it."""
+    whole = "" if "search" in study_record(study)["arguments"] else f" --study {study.name}"
     elsewhere = f" --logs {study.logs}" if study.logs != Path("tuner_logs") else ""
     return (
         f"next: tensorboard --logdir {study.directory}\n"
-        f"      python -m analysis report --study {study.name}{elsewhere}"
+        f"      python -m analysis report{whole}{elsewhere}"
     )
 
 

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from search import data
+from search.checkpoints import WEIGHTS
 from search.errors import Failure
 from search.ledger import DECLARED, EVALUATED, OPENED, Ledger
 from search.oracles import Trial
@@ -32,40 +33,60 @@ class Declared:
     held_out: float
 
 
-def open_test_set(
-    ledger: Ledger, study: Study, models: list[Declared], pool: data.Pool, reason: str | None
-) -> Json:
-    """Evaluates all the models on the test images and returns what is written to `test-N.json`.
+def declare(
+    ledger: Ledger, study: Study, models: list[Declared], reason: str | None
+) -> tuple[int, list[Declared]]:
+    """Enters the models in the ledger; returns the opening's number and what it is to evaluate.
 
-    An opening that a crash cut off is taken up again, for the same models alone.
+    An opening that a crash cut off is taken up again with the models declared then, unless a
+    reason is given to declare anew. Raises Misuse where the test set was evaluated and no reason
+    is given, Failure where a declared file is not there any more.
     """
+    ledger.check_closed(reason)
     entries = ledger.entries()
-    number = 1 + sum(entry["what"] == EVALUATED for entry in entries)
+    before = [entry for entry in entries if entry["what"] == DECLARED]
+    if entries and entries[-1]["what"] != EVALUATED and not reason:
+        models = [Declared(**model) for model in before[-1]["models"]]
+        for model in models:
+            path = study.directory / "models" / model.file
+            if not path.exists() or sha256(path) != model.sha256:
+                raise Failure(
+                    f"{path} is not the file declared in {ledger.path}: put it back, or declare "
+                    "anew by --open-test-again REASON"
+                )
+        return len(before), models
     named = [vars(model) for model in models]
-    pending = entries[-1]["what"] if entries else EVALUATED
-    if pending == EVALUATED:
-        ledger.append(DECLARED, opening=number, models=named, reason=reason)
-    elif [e for e in entries if e["what"] == DECLARED][-1]["models"] != named:
-        raise Failure(
-            f"the models declared in {ledger.path} are not those in {study.directory}/models: "
-            "put the declared files back"
-        )
-    if pending != OPENED:
-        ledger.append(OPENED, opening=number, data=pool.hashes)
+    ledger.append(DECLARED, opening=len(before) + 1, models=named, reason=reason)
+    return len(before) + 1, models
+
+
+def look(
+    ledger: Ledger, study: Study, number: int, models: list[Declared], pool: data.Pool
+) -> Json:
+    """Evaluates the declared models on the test images; returns what `test-N.json` then holds."""
+    ledger.append(OPENED, opening=number, data=pool.hashes)
     results = {"opening": number, "labels": pool.labels.tolist(), "models": []}
     for model in models:
         path = study.directory / "models" / model.file
         results["models"].append({**vars(model), **evaluated(path, pool)})
-    name = f"test-{number}.json"
-    study.write_json(name, results)
+    study.write_json(results_file(number), results)
+    return results
+
+
+def close(ledger: Ledger, study: Study, results: Json) -> None:
+    """Enters what came of an opening: from now on the test set is closed."""
+    file = results_file(results["opening"])
     ledger.append(
         EVALUATED,
-        opening=number,
-        file=name,
-        sha256=sha256(study.directory / name),
+        opening=results["opening"],
+        file=file,
+        sha256=sha256(study.directory / file),
         accuracy={model["file"]: model["accuracy"] for model in results["models"]},
     )
-    return results
+
+
+def results_file(number: int) -> str:
+    return f"test-{number}.json"
 
 
 def evaluated(path: Path, pool: data.Pool) -> Json:
@@ -109,9 +130,16 @@ def network(
     """A trial's best network as others use it: whole images in, class probabilities out.
 
     Takes (batch, side, side) pixels from 0 to the brightest; of Keras' own layers and loss alone.
+    Raises Failure where the trial's weights are not on this machine.
     """
     trained = hypermodel.build(trial.hyperparameters)
-    trained.load_weights(study.trial_directory(trial.trial_id) / "checkpoint.weights.h5")
+    weights = study.trial_directory(trial.trial_id) / WEIGHTS
+    if not weights.exists():
+        raise Failure(
+            f"{weights} is not here: weights stay on the machine that trained them, which alone can "
+            "write the model files"
+        )
+    trained.load_weights(weights)
     side = int(np.sqrt(hypermodel.features))
     model = keras.Sequential(
         [

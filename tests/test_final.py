@@ -190,7 +190,7 @@ def test_an_opening_cut_off_is_finished_for_the_declared_models_alone(copy):
     model.write_bytes((copy / "s-final" / "models" / "final-1.keras").read_bytes())
     refused = search("final", "--study", "s", "--logs", copy)
     assert refused.returncode == 1
-    assert "put the declared files back" in refused.stderr
+    assert "final-2.keras is not the file declared" in refused.stderr
     model.write_bytes(content)
     done = search("final", "--study", "s", "--logs", copy)
     assert done.returncode == 0, done.stderr

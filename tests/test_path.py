@@ -169,7 +169,7 @@ def test_the_command_walks_to_the_final_network_and_the_report_tells_it(tmp_path
     shown = subprocess.run(
         [*command, "--logs", tmp_path], capture_output=True, text=True, check=True
     )
-    assert "2 steps lead from the assignment's final network to ours" in shown.stdout
+    assert "From the assignment's final network to ours (steps: 2): " in shown.stdout
     assert "FAIL" not in shown.stdout.replace("FAILED", "")
 
 
