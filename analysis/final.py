@@ -47,18 +47,20 @@ def choice(study: Study, search: Study | None, say: Language) -> list[Block]:
 def procedure(study: Study, tried: Part, say: Language) -> str:
     """What was done, from the study's own record."""
     epochs, patience = tried.epochs, study.about["patience"]
+    watched = study.about["watched_from"] + 1
     search, count = study.about["arguments"]["search"], len(tried.arms)
     seeds = tried.runs["seed"].nunique()
     return say(
         f"The {count} best configurations of the search {search} were trained again on {seeds} "
         f"fresh seeds, for {epochs} epochs at most. Half of each run's validation images stopped "
-        f"it ({patience} epochs without a better accuracy, the best weights restored); the other "
+        f"it ({patience} epochs without a better accuracy, looked at from epoch {watched} on, the "
+        "best weights of these restored); the other "
         "half, which stopped nothing, judged it. The best on average is the final network. It and "
         "the assignment's were then trained on seeds that chose nothing, in the same way.",
         f"Las {count} mejores configuraciones de la búsqueda {search} se entrenaron de nuevo con "
         f"{seeds} semillas nuevas, {epochs} épocas como mucho. La mitad de las imágenes de "
-        f"validación de cada prueba la detuvo ({patience} épocas sin mejor exactitud, con los "
-        "mejores pesos restaurados); la otra mitad, que no detuvo nada, la juzgó. La mejor en "
+        f"validación de cada prueba la detuvo ({patience} épocas sin mejor exactitud, mirada desde la "
+        f"época {watched}, con los mejores pesos de estas restaurados); la otra mitad, que no detuvo nada, la juzgó. La mejor en "
         "media es la red final. Esta y la de la tarea se entrenaron después, del mismo modo, con "
         "semillas que no eligieron nada.",
     )
@@ -145,8 +147,8 @@ def training(final: Part, say: Language) -> list[Block]:
     """Where the runs stopped, and the curve of the final network's first seed."""
     own = final.curves[final.curves["arm"] == FINAL]
     stops = own.groupby("seed")["epoch"].max()
-    best = own.loc[own.groupby("seed")["val_accuracy"].idxmax()].set_index("seed")["epoch"]
-    restored = own.loc[own.groupby("seed")["val_accuracy"].idxmax()]
+    restored = own[own["epoch"] == own["trial"].map(final.study.restored)]
+    best = restored.set_index("seed")["epoch"]
     gap = float((restored["accuracy"] - restored["val_accuracy"]).mean())
     to_the_end = int((stops == final.epochs).sum())
     text = say(

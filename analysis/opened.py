@@ -245,7 +245,7 @@ def comment(study: Study, found: Tested, say: Language) -> str:
         "clase). ",
     )
     curves = study.curves[study.curves["trial"].isin(final.trials)]
-    restored = curves.loc[curves.groupby("trial")["val_accuracy"].idxmax()]
+    restored = curves[curves["epoch"] == curves["trial"].map(study.restored)]
     stopping = restored.set_index("trial").loc[final.trials, "val_accuracy"].to_numpy()
     mean, low, high = effects.interval(stopping - final.held_out)
     text += say(

@@ -46,7 +46,7 @@ class Study:
     about: `study.json`, empty where another program wrote the study.
     notes: what is missing or was torn, a line each.
     held_out: by trial, of those that stopped early and were judged by other images than stopped
-        them: accuracy, loss, and by image labels and predicted classes.
+        them: epoch restored (from 0), accuracy, loss, and by image labels and predicted classes.
     """
 
     name: str
@@ -72,6 +72,11 @@ class Study:
     def kind(self) -> str:
         """`exercises`, `exercises path` or `final`; any other study is a search."""
         return str(self.about.get("command", "run"))
+
+    @property
+    def restored(self) -> dict[str, int]:
+        """By trial that stopped early, the epoch (from 1) whose weights were restored."""
+        return {trial: found["epoch"] + 1 for trial, found in self.held_out.items()}
 
     @cached_property
     def chains(self) -> pd.DataFrame:

@@ -29,8 +29,8 @@ held out by seed {seed}: one half stopped the training, the other judged it. The
 
 {configuration}
 
-Trained for {epochs} epochs at most, stopped after {patience} without a better validation accuracy,
-the best epoch's weights ({best_epoch}) restored. Chosen from {candidates} configurations of the
+Trained for {epochs} epochs at most; from epoch {watched_from} on stopped after {patience} without a better
+validation accuracy, the best epoch's weights ({best_epoch}) restored. Chosen from {candidates} configurations of the
 search by accuracy on the images that stopped nothing, on seeds of their own.
 
 ## Accuracy
@@ -55,7 +55,7 @@ LIMITS = {
 }
 
 
-def card(about: Json, trial: Trial, patience: int, results: Json, arm: str, parameters: int) -> str:
+def card(about: Json, trial: Trial, results: Json, arm: str, parameters: int) -> str:
     """The text of the card of an arm's first model.
 
     about: `study.json` of the final study. results: of the opening (`test_set.open_test_set`).
@@ -82,8 +82,9 @@ def card(about: Json, trial: Trial, patience: int, results: Json, arm: str, para
         openings=openings,
         configuration="\n".join(f"- {name}: {_short(value)}" for name, value in values.items()),
         epochs=about["arguments"]["epochs"],
-        patience=patience,
-        best_epoch=max(trial.run["epochs"], key=lambda row: row["val_accuracy"])["epoch"] + 1,
+        patience=about["patience"],
+        watched_from=about["watched_from"] + 1,
+        best_epoch=trial.run["held_out"]["epoch"] + 1,
         candidates=len(about["arguments"]["configurations"]),
         seeds=len(own),
         held_out=first["held_out"],

@@ -26,9 +26,13 @@ from search.space import Values, declare
 from search.store import Json, Study
 from search.summary import study_record
 
-PATIENCE = 20
-"""Epochs. While a cosine learning rate is high, val_accuracy may stand still for longer than the
-assignment's 5 epochs; what it would gain as the rate falls is then lost."""
+PATIENCE = 10
+"""Epochs without a better val_accuracy, once early stopping looks at it."""
+
+WATCHED_SHARE = 2 / 3
+"""Of the epochs, those before early stopping begins to look. While a cosine learning rate is high,
+val_accuracy varies more than it rises: the luckiest of those epochs would be taken for the best, and
+what is gained as the rate falls be lost."""
 
 CHOICE_SEEDS = tuple(MOST_SEEDS + n for n in (11, 12, 13))
 """The best configurations are compared on these; the chosen one is judged on others."""
@@ -111,6 +115,7 @@ class FinalOracle(ListOracle):
     ):
         self.configurations = configurations
         self.epochs = epochs
+        self.watched_from = int(WATCHED_SHARE * epochs)
         self.seeds = seeds
         space = kt.HyperParameters()
         declare(space)
@@ -145,9 +150,9 @@ class FinalOracle(ListOracle):
         return [entry for part in self.parts(trials) for entry in part.entries()]
 
     def record(self) -> Json:
-        """`parts` as in `ExercisesOracle`, and `patience`."""
+        """`parts` as in `ExercisesOracle`, and what early stopping does."""
         parts = [asdict(part) for part in self.parts(list(self.trials.values()))]
-        return {"parts": parts, "patience": self.patience}
+        return {"parts": parts, "patience": self.patience, "watched_from": self.watched_from}
 
 
 def held_out_accuracy(run: Json) -> float:
@@ -187,7 +192,7 @@ def open_and_describe(
         results = test_set.look(ledger, study, number, models, pool)
         first = trials[FINAL][0]
         parameters = networks.build(first.hyperparameters).count_params()
-        text = card(study_record(study), first, PATIENCE, results, FINAL, parameters)
+        text = card(study_record(study), first, results, FINAL, parameters)
         (file, *_) = (model.file for model in models if model.arm == FINAL)
         study.write(f"models/{Path(file).stem}.md", text.encode())
         test_set.close(ledger, study, results)

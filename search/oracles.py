@@ -50,6 +50,8 @@ class RecordedOracle(kt.Oracle):
     """KerasTuner's own values that tell trials apart, for TensorBoard."""
     patience: int | None = None
     """Of early stopping (`workers.Work`); None: every trial has all its epochs."""
+    watched_from: int = 0
+    """The first epoch, from 0, that early stopping looks at: Keras' `start_from_epoch`."""
 
     def create_trial(self, tuner_id: str) -> Trial:
         """The next trial, written before it is returned; IDLE: ask later; STOPPED: no more.

@@ -190,13 +190,17 @@ class StudyTuner(kt.Tuner):
             seed=run["seed"],
             split=run["split"],
             initial_epoch=first,
-            rung_epoch=values["tuner/initial_epoch"],
+            counted_from=self._counted_from(trial),
             epochs=values["tuner/epochs"],
             seconds=self._stretch(),
             patience=self.oracle.patience,
-            best=best_of(run["epochs"]),
+            best=best_of(run["epochs"], self._counted_from(trial)),
         )
         self._submit(trial, work, state)
+
+    def _counted_from(self, trial: Trial) -> int:
+        initial: int = trial.hyperparameters.values["tuner/initial_epoch"]
+        return max(initial, self.oracle.watched_from)
 
     def _stretch(self) -> float:
         return max(0.0, min(self._checkpoint_seconds, self._time_left()))
@@ -240,7 +244,7 @@ class StudyTuner(kt.Tuner):
                     active.work,
                     initial_epoch=report.rows[-1]["epoch"] + 1,
                     seconds=self._stretch(),
-                    best=best_of(trial.run["epochs"]),
+                    best=best_of(trial.run["epochs"], active.work.counted_from),
                 )
                 self._submit(trial, work, active.future)
             else:
@@ -298,9 +302,10 @@ class StudyTuner(kt.Tuner):
             self._client.restart_workers([report.worker], raise_for_error=False)
 
 
-def best_of(rows: list[Row]) -> tuple[float, int] | None:
-    """The best val_accuracy and the first epoch that has it."""
-    best = max(rows, key=lambda row: row["val_accuracy"], default=None)
+def best_of(rows: list[Row], counted_from: int) -> tuple[float, int] | None:
+    """The best val_accuracy from an epoch on, and the first epoch that has it."""
+    counted = [row for row in rows if row["epoch"] >= counted_from]
+    best = max(counted, key=lambda row: row["val_accuracy"], default=None)
     return (best["val_accuracy"], best["epoch"]) if best else None
 
 

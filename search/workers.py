@@ -50,8 +50,8 @@ class Work:
     """A stretch of one trial, from `initial_epoch` to `epochs`, or until `seconds` have passed.
 
     seed, split: of the trial's weights, batches and dropout; of the images it is trained on.
-    rung_epoch: where the trial's own rung begins; later than `initial_epoch` only where a chain is
-    trained again from the beginning.
+    counted_from: the first epoch that may be the best: where the trial's own rung begins, a chain
+    being trained again from the beginning at times, or where early stopping begins to look.
 
     hyperparameters: KerasTuner's config of space and values.
     patience: epochs without a better val_accuracy after which the trial ends. Half of the
@@ -67,7 +67,7 @@ class Work:
     seed: int
     split: int
     initial_epoch: int
-    rung_epoch: int
+    counted_from: int
     epochs: int
     seconds: float
     patience: int | None = None
@@ -82,7 +82,7 @@ class Report:
     at_start: diagnostics before the first epoch of all.
     state: npz bytes: weights and optimizer after the last epoch, then the best epoch's weights.
     weights_file, build_config: of the best epoch, as Keras saves them, when `finished`.
-    held_out: what the best epoch's weights say of the images held out (`training.scored`).
+    held_out: the best epoch, and what its weights say of the images held out (`training.scored`).
     """
 
     rows: list[Row] = field(default_factory=list)
@@ -202,7 +202,8 @@ class Session:
             report.build_config = model.get_build_config()
             if isinstance(self.data, Halved):
                 x, y = self.data.x_held_out, self.data.y_held_out
-                report.held_out = scored(model, x, y, self.data.levels)
+                judged = scored(model, x, y, self.data.levels)
+                report.held_out = {"epoch": watch.best_epoch, **judged}
         return report
 
 
@@ -211,7 +212,7 @@ def _watch(session: Session, work: Work, report: Report, on_epoch: Callable[[Row
     import keras
 
     class Watch(keras.callbacks.Callback):
-        best, best_epoch = work.best or (-1.0, work.initial_epoch)
+        best, best_epoch = work.best or (-1.0, work.counted_from)
         out_of_patience = False
         deadline = time.monotonic() + work.seconds
 
@@ -226,7 +227,7 @@ def _watch(session: Session, work: Work, report: Report, on_epoch: Callable[[Row
                 "time": time.time(),
             }
             report.rows.append(row)
-            if epoch >= work.rung_epoch and logs["val_accuracy"] > self.best:
+            if epoch >= work.counted_from and logs["val_accuracy"] > self.best:
                 self.best, self.best_epoch = logs["val_accuracy"], epoch
                 session.best_weights = self.model.get_weights()
             on_epoch(row)

@@ -145,7 +145,7 @@ def test_the_chosen_configuration_is_the_best_on_images_held_out(tmp_path):
     assert [len(own) for own in oracle.final_trials().values()] == [3, 3]
     kept = [t for t in oracle.trials.values() if oracle.wants_weights(t)]
     assert len(kept) == 6
-    assert oracle.patience == 20
+    assert (oracle.patience, oracle.watched_from) == (10, 6)
 
 
 @pytest.mark.slow
