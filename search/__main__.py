@@ -279,7 +279,7 @@ def predict(
 
     \b
     Examples:
-      python -m search predict tuner_logs/fashion-mnist-final/models/final-1.keras boot.png
+      python -m search predict tuner_logs/fashion-mnist-final/models/final-2.keras boot.png
       python -m search predict model.keras *.png --json
     """
     from search.quiet import import_quietly
