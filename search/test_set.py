@@ -1,6 +1,7 @@
 """The one look at the test set: models declared by hash, then all evaluated at once."""
 
 import hashlib
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -139,7 +140,10 @@ def network(
             f"{weights} is not here: weights stay on the machine that trained them, which alone can "
             "write the model files"
         )
-    trained.load_weights(weights)
+    with warnings.catch_warnings():
+        # The optimizer's state is in the file too; it is of no use here, and Keras says so.
+        warnings.simplefilter("ignore", UserWarning)
+        trained.load_weights(weights)
     side = int(np.sqrt(hypermodel.features))
     model = keras.Sequential(
         [
