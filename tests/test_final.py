@@ -262,7 +262,7 @@ def test_neither_run_nor_exercises_nor_final_training_read_the_test_files(fashio
     where = ["--logs", tmp_path, "--data-dir", only]
     run = search("run", "--study", "s", "--max-epochs", 2, "--factor", 2, *fixes, *where)
     assert run.returncode == 0, run.stderr
-    started = search("exercises", "initializer", "--seeds", 2, "--time-budget", "20s", *where)
+    started = search("exercises", "initializer", "--seeds", 2, "--time-budget", "10s", *where)
     assert started.returncode == 0, started.stderr
     assert trials(tmp_path / "exercises")
     final = search("final", "--study", "s", "--top", 1, "--seeds", 2, *where)
