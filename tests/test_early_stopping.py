@@ -10,7 +10,7 @@ from search import data
 from search.space import DenseNetworks
 from search.training import judged
 from search.tuner import best_of
-from search.workers import Session, Work, one_thread
+from search.workers import Session, Work
 
 PATIENCE = 3
 WATCHED = 4
@@ -31,7 +31,6 @@ def work(make_hp):
 
 
 def trained(work, halved, state=None):
-    one_thread()
     shape = data.SHAPES["digits"]
     hypermodel = DenseNetworks(shape.features, shape.classes, shape.train_size, 60)
     # KerasTuner takes a config apart as it reads it; a worker gets a copy of its own.
