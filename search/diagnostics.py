@@ -1,6 +1,7 @@
 """What a learning curve cannot show: gradients, saturation, dead units, weights, by layer."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -43,22 +44,27 @@ class Probe:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(kernels)
             signal = self.images
-            sums = []
+            # Of each hidden layer, and of the output: what its activation takes.
+            activated: list[tuple[Any, tf.Tensor]] = []
             for layer in model.layers:
-                if layer not in dense:
-                    signal = layer(signal, training=False)
+                if layer in dense:
+                    signal = tf.matmul(signal, layer.kernel.value)
+                    if layer.use_bias:
+                        signal += layer.bias.value
+                elif not isinstance(layer, keras.layers.Activation):
+                    signal = tf.cast(layer(signal, training=False), tf.float32)
                     continue
-                pre_activation = tf.matmul(signal, layer.kernel.value) + layer.bias.value
-                sums.append(pre_activation)
-                signal = layer.activation(pre_activation)
+                if layer.activation is not keras.activations.linear:
+                    activated.append((layer.activation, signal))
+                    signal = layer.activation(signal)
             loss = tf.reduce_mean(
-                tf.nn.sparse_softmax_cross_entropy_with_logits(self.labels, sums[-1])
+                tf.nn.sparse_softmax_cross_entropy_with_logits(self.labels, activated[-1][1])
             )
         for layer, gradient in zip(dense, tape.gradient(loss, kernels), strict=True):
             logs[f"gradient_norm/{layer.name}"] = float(tf.norm(gradient))
             logs[f"weight_norm/{layer.name}"] = float(tf.norm(layer.kernel.value))
-        for layer, pre_activation in zip(dense[:-1], sums, strict=False):
-            flat = _slope(layer.activation, pre_activation) < FLAT * _steepest(layer.activation)
+        for layer, (activation, taken) in zip(dense[:-1], activated, strict=False):
+            flat = _slope(activation, taken) < FLAT * _steepest(activation)
             logs[f"saturated/{layer.name}"] = float(np.mean(flat))
             logs[f"dead/{layer.name}"] = float(np.mean(np.all(flat, axis=0)))
             units = layer.kernel.numpy().T

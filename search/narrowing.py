@@ -8,12 +8,13 @@ import keras_tuner as kt
 from keras_tuner.engine import hyperparameters as kinds
 
 from search.errors import Misuse
-from search.space import Values, declare
+from search.space import UNSEARCHED, Values, declare
 
 
 def narrowed(fixes: Sequence[str]) -> kt.HyperParameters:
     """The space under `NAME=VALUE`, `NAME=VALUE,VALUE` or, for numbers, `NAME=LOW:HIGH`.
 
+    What is not searched by itself (`space.UNSEARCHED`) is fixed where no fix names it.
     Raises Misuse for an unknown name, a value outside the space, a name fixed twice, and a name
     that another fix leaves without effect.
     """
@@ -31,6 +32,8 @@ def narrowed(fixes: Sequence[str]) -> kt.HyperParameters:
         if name in replaced:
             raise Misuse(f"--fix {fix}: {name} is fixed twice")
         replaced[name] = _replacement(known[name], text, fix)
+    for name, value in UNSEARCHED.items():
+        replaced.setdefault(name, kinds.Fixed(name, value))
     narrow = kt.HyperParameters()
     for hp in whole.space:
         narrow.merge([replaced.get(hp.name, hp)])

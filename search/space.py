@@ -5,6 +5,8 @@ from typing import Any
 import keras
 import keras_tuner as kt
 
+from search.augmentation import AUGMENTATIONS, Augmentation
+
 ACTIVATIONS = ["sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu"]
 INITIALIZERS = [
     "zeros",
@@ -16,7 +18,15 @@ INITIALIZERS = [
     "lecun_normal",
 ]
 OPTIMIZERS = ["sgd", "momentum", "rmsprop", "adam", "adamw", "nadam"]
+SCHEDULES = ["constant", "cosine", "warmup"]
 MAX_LAYERS = 5
+
+WARMUP_SHARE = 0.1
+"""Of all steps, those over which the rate rises from zero before its cosine falls."""
+
+UNSEARCHED = {"augmentation": "none", "precision": "float32"}
+"""Held at these unless --fix says otherwise: with augmentation a network is trained on other
+images, and precision is a matter of speed."""
 
 Values = dict[str, Any]
 
@@ -36,7 +46,7 @@ def declare(hp: kt.HyperParameters) -> Values:
     v["layers"] = hp.Int("layers", 1, deepest, default=3)
     for i in range(1, deepest + 1):
         with hp.conditional_scope("layers", list(range(i, deepest + 1))):
-            v[f"units_{i}"] = hp.Int(f"units_{i}", 32, 1024, step=2, sampling="log", default=128)
+            v[f"units_{i}"] = hp.Int(f"units_{i}", 32, 2048, step=2, sampling="log", default=128)
     v["activation"] = hp.Choice("activation", ACTIVATIONS, default="relu")
     v["initializer"] = hp.Choice("initializer", INITIALIZERS, default="glorot_uniform")
     v["batch_size"] = hp.Choice("batch_size", [32, 64, 128, 256, 512], default=32)
@@ -58,16 +68,21 @@ def declare(hp: kt.HyperParameters) -> Values:
             v[f"{name}_beta_2"] = hp.Choice(f"{name}_beta_2", [0.99, 0.999], default=0.999)
     with hp.conditional_scope("optimizer", ["adamw"]):
         log("adamw_decay", 1e-4, 0.1, 4e-3)
-    v["schedule"] = hp.Choice("schedule", ["constant", "cosine"], default="constant")
+    v["schedule"] = hp.Choice("schedule", SCHEDULES, default="constant")
 
     v["input_dropout"] = hp.Float("input_dropout", 0.0, 0.3, default=0.0)
     v["dropout"] = hp.Float("dropout", 0.0, 0.6, default=0.0)
     v["batch_norm"] = hp.Boolean("batch_norm", default=False)
+    with hp.conditional_scope("batch_norm", [True]):
+        v["norm_first"] = hp.Boolean("norm_first", default=False)
     v["label_smoothing"] = hp.Float("label_smoothing", 0.0, 0.2, default=0.0)
     for name in ("l1", "l2"):
         v[f"use_{name}"] = hp.Boolean(f"use_{name}", default=False)
         with hp.conditional_scope(f"use_{name}", [True]):
             log(name, 1e-7, 1e-2, 1e-5)
+
+    v["augmentation"] = hp.Choice("augmentation", list(AUGMENTATIONS), default="none")
+    v["precision"] = hp.Choice("precision", ["float32", "bfloat16"], default="float32")
     return v
 
 
@@ -92,7 +107,10 @@ class DenseNetworks(kt.HyperModel):
     """Dense networks over a data set, compiled as the values say.
 
     A cosine schedule falls to zero over `max_epochs`, the study's longest budget, so that a
-    configuration has the same schedule on every rung.
+    configuration has the same schedule on every rung. Batch normalisation stands behind the
+    activation, as the assignment has it, or, `norm_first`, before it, as Ioffe and Szegedy (2015)
+    have it. With bfloat16 the hidden layers' products and activations are of 16 bits; weights,
+    normalisation and the output layer stay float32.
     """
 
     def __init__(self, features: int, classes: int, train_size: int, max_epochs: int):
@@ -112,22 +130,13 @@ class DenseNetworks(kt.HyperModel):
         if v["use_l1"] or v["use_l2"]:
             regularizer = keras.regularizers.L1L2(l1=v["l1"] or 0.0, l2=v["l2"] or 0.0)
         model = keras.Sequential([keras.Input((self.features,))])
+        if v["augmentation"] != "none":
+            model.add(Augmentation(v["augmentation"], name="augmentation"))
         if v["input_dropout"]:
             model.add(keras.layers.Dropout(v["input_dropout"], name="dropout_0"))
         for i in range(1, v["layers"] + 1):
-            model.add(
-                keras.layers.Dense(
-                    v[f"units_{i}"],
-                    activation=v["activation"],
-                    kernel_initializer=v["initializer"],
-                    kernel_regularizer=regularizer,
-                    name=f"hidden_{i}",
-                )
-            )
-            if v["batch_norm"]:
-                model.add(keras.layers.BatchNormalization(name=f"batch_norm_{i}"))
-            if v["dropout"]:
-                model.add(keras.layers.Dropout(v["dropout"], name=f"dropout_{i}"))
+            for layer in self._hidden(v, i, regularizer):
+                model.add(layer)
         model.add(
             keras.layers.Dense(
                 self.classes,
@@ -144,6 +153,30 @@ class DenseNetworks(kt.HyperModel):
         """Plain `model.fit` with the configuration's batch size, as stock KerasTuner calls it."""
         return model.fit(*args, batch_size=hp.values["batch_size"], **kwargs)
 
+    @staticmethod
+    def _hidden(v: Values, i: int, regularizer: Any) -> list[keras.layers.Layer]:
+        """The i-th hidden layer with its normalisation and dropout."""
+        dtype = "mixed_bfloat16" if v["precision"] == "bfloat16" else "float32"
+        norm_first = bool(v["norm_first"])
+        dense = keras.layers.Dense(
+            v[f"units_{i}"],
+            activation=None if norm_first else v["activation"],
+            use_bias=not norm_first,  # the normalisation would take it away again
+            kernel_initializer=v["initializer"],
+            kernel_regularizer=regularizer,
+            dtype=dtype,
+            name=f"hidden_{i}",
+        )
+        layers: list[keras.layers.Layer] = [dense]
+        if v["batch_norm"]:
+            layers.append(keras.layers.BatchNormalization(dtype=dtype, name=f"batch_norm_{i}"))
+        if norm_first:
+            name = f"activation_{i}"
+            layers.append(keras.layers.Activation(v["activation"], dtype=dtype, name=name))
+        if v["dropout"]:
+            layers.append(keras.layers.Dropout(v["dropout"], dtype=dtype, name=f"dropout_{i}"))
+        return layers
+
     def _loss(self, v: Values) -> keras.losses.Loss:
         if not v["label_smoothing"]:
             return keras.losses.SparseCategoricalCrossentropy()
@@ -152,9 +185,14 @@ class DenseNetworks(kt.HyperModel):
     def _optimizer(self, v: Values) -> keras.optimizers.Optimizer:
         name = v["optimizer"]
         rate = v[f"{name}_lr"]
+        steps = -(-self.train_size // v["batch_size"]) * self.max_epochs
         if v["schedule"] == "cosine":
-            steps = -(-self.train_size // v["batch_size"]) * self.max_epochs
             rate = keras.optimizers.schedules.CosineDecay(rate, steps)
+        elif v["schedule"] == "warmup":
+            rising = int(WARMUP_SHARE * steps)
+            rate = keras.optimizers.schedules.CosineDecay(
+                0.0, steps - rising, warmup_target=rate, warmup_steps=rising
+            )
         if name == "sgd":
             return keras.optimizers.SGD(rate)
         if name == "momentum":

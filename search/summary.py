@@ -11,6 +11,7 @@ from search.errors import Misuse
 from search.store import Json, Study
 
 LABELS = ("dropout", "input_dropout", "label_smoothing")
+PLAIN = (None, "none", "float32")
 
 
 def summarize(study: Study) -> Json:
@@ -152,6 +153,8 @@ def brief(values: dict[str, Any]) -> str:
         values["schedule"] if values["schedule"] != "constant" else "",
         f"batch {values['batch_size']}",
         "batch norm" if values["batch_norm"] else "",
+        "before the activation" if values.get("norm_first") else "",
+        *(values[n] for n in ("augmentation", "precision") if values.get(n) not in PLAIN),
     ]
     words += [f"{n.replace('_', ' ')} {values[n]:.2g}" for n in LABELS if values[n]]
     words += [f"{n} {values[n]:.1g}" for n in ("l1", "l2") if values[f"use_{n}"]]

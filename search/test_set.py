@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from search import data
+from search.augmentation import Augmentation
 from search.checkpoints import WEIGHTS
 from search.errors import Failure
 from search.ledger import DECLARED, EVALUATED, OPENED, Ledger
@@ -150,7 +151,7 @@ def network(
             keras.Input((side, side)),
             keras.layers.Reshape((hypermodel.features,)),
             keras.layers.Rescaling(1 / data.LEVELS[dataset]),
-            *trained.layers,
+            *(layer for layer in trained.layers if not isinstance(layer, Augmentation)),
         ],
         name=dataset.replace("-", "_"),
     )

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from search.diagnostics import Probe
 from search.space import DenseNetworks
@@ -34,6 +35,35 @@ def test_sigmoid_gradients_shrink_layer_by_layer_and_relus_do_not(look):
     sigmoid, relu = look(activation="sigmoid"), look(activation="relu")
     assert sigmoid["gradient_norm/hidden_1"] < 0.2 * sigmoid["gradient_norm/hidden_3"]
     assert relu["gradient_norm/hidden_1"] > 0.5 * relu["gradient_norm/hidden_3"]
+
+
+def test_normalised_units_are_looked_at_where_their_activation_takes_them(digits, make_hp):
+    """An offset of −9 leaves every normalised value flat, whatever the layer before gave."""
+    changes = {"layers": 1, "batch_norm": True, "norm_first": True, "activation": "sigmoid"}
+    model = DenseNetworks(64, 10, 1000, 1).build(make_hp(**changes))
+    assert Probe.of(digits).look(model)["saturated/hidden_1"] == 0
+    model.get_layer("batch_norm_1").beta.assign(np.full(128, -9.0))
+    seen = Probe.of(digits).look(model)
+    assert (seen["saturated/hidden_1"], seen["dead/hidden_1"]) == (1, 1)
+    assert seen["gradient_norm/hidden_1"] > 0
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("norm_first", [False, True])
+def test_diagnostics_follow_the_model(digits, make_hp, precision, norm_first):
+    """The layers by hand give the loss that the whole model gives: their gradients are its own."""
+    hp = make_hp(batch_norm=True, norm_first=norm_first, dropout=0.2, precision=precision)
+    model = DenseNetworks(64, 10, 1000, 1).build(hp)
+    probe = Probe.of(digits)
+    seen = probe.look(model)
+    with tf.GradientTape() as tape:
+        predicted = model(probe.images, training=False)
+        losses = keras.losses.sparse_categorical_crossentropy(probe.labels, predicted)
+        loss = tf.reduce_mean(losses)
+    kernel = model.get_layer("hidden_1").kernel.value
+    norm = float(tf.norm(tape.gradient(loss, kernel)))
+    near = 1e-4 if precision == "float32" else 0.05
+    assert seen["gradient_norm/hidden_1"] == pytest.approx(norm, rel=near)
 
 
 def test_gradient_is_that_of_the_cross_entropy(digits, make_hp):

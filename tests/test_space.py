@@ -36,6 +36,24 @@ def test_final_network_of_exercise_4(networks, make_hp):
     assert [layer.rate for layer in model.layers if hasattr(layer, "rate")] == [0.3] * 3
 
 
+def test_normalisation_stands_behind_the_activation_or_before_it(networks, make_hp):
+    behind = networks.build(make_hp(batch_norm=True, layers=1))
+    before = networks.build(make_hp(batch_norm=True, norm_first=True, layers=1))
+    names = [type(layer).__name__ for layer in before.layers]
+    assert names == ["Dense", "BatchNormalization", "Activation", "Dense"]
+    # The first 128 biases are gone, which normalisation would take away.
+    assert before.count_params() == behind.count_params() - 128
+    assert before.get_layer("hidden_1").activation is keras.activations.linear
+    assert before.get_layer("activation_1").activation is keras.activations.relu
+
+
+def test_bfloat16_is_of_the_hidden_layers_products_alone(networks, make_hp):
+    model = networks.build(make_hp(precision="bfloat16", batch_norm=True, dropout=0.1))
+    assert {layer.compute_dtype for layer in model.layers[:-1]} == {"bfloat16"}
+    assert model.get_layer("output").compute_dtype == "float32"
+    assert {weights.dtype for weights in model.weights} == {"float32"}
+
+
 def test_zeros_reach_the_output_layer_too(networks, make_hp):
     model = networks.build(make_hp(initializer="zeros"))
     assert all(not np.any(weights) for weights in model.get_weights())
@@ -55,6 +73,20 @@ def test_cosine_falls_to_zero_over_the_longest_budget(networks, make_hp):
     assert rate.decay_steps == 844 * 27
     assert float(rate(844 * 27)) == pytest.approx(0, abs=1e-9)
     assert float(rate(844 * 27 / 2)) == pytest.approx(0.0005)
+
+
+def test_warm_up_rises_for_a_tenth_of_the_steps_and_falls_to_zero(networks, make_hp):
+    rate = networks.build(make_hp(schedule="warmup", batch_size=64)).optimizer._learning_rate
+    # 844 steps an epoch, 27 epochs: 22,788 steps, of which 2,278 rise.
+    rates = [float(rate(step)) for step in (0, 1139, 2278, (2278 + 22_788) // 2, 22_788)]
+    assert rates == pytest.approx([0, 0.0005, 0.001, 0.0005, 0], abs=1e-9)
+
+
+def test_augmentation_and_precision_are_searched_only_where_a_fix_says_so():
+    for values in draws(20):
+        assert (values["augmentation"], values["precision"]) == ("none", "float32")
+    found = {values["augmentation"] for values in draws(20, ["augmentation=none,flip"])}
+    assert found == {"none", "flip"}
 
 
 def test_draws_are_within_the_space_and_build(networks):
@@ -97,7 +129,7 @@ def test_fix_leaves_the_other_values_of_every_draw_as_they_are():
         (["activation=step"], "step is not in activation's space: sigmoid, tanh"),
         (["dropout=0.9"], "0.9 is not in dropout's space: 0 to 0.6"),
         (["dropout=much"], "much is not in dropout's space"),
-        (["units_1=100"], "32, 64, 128, 256, 512, 1024"),
+        (["units_1=100"], "32, 64, 128, 256, 512, 1024, 2048"),
         (["layers=4:2"], "4 is not below 2"),
         (["batch_norm=maybe"], "true, false"),
         (["activation=relu", "activation=tanh"], "fixed twice"),

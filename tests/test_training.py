@@ -18,6 +18,9 @@ CONFIGURATIONS = {
     "cosine": {"optimizer": "adamw", "schedule": "cosine"},
     "penalties": {"use_l1": True, "use_l2": True, "l1": 1e-4, "l2": 1e-3},
     "batch norm": {"batch_norm": True, "optimizer": "sgd"},
+    "batch norm first": {"batch_norm": True, "norm_first": True, "optimizer": "sgd"},
+    "warmup": {"schedule": "warmup"},
+    "augmentation": {"augmentation": "flip_shift", "dropout": 0.3},
     "label smoothing": {"label_smoothing": 0.1},
     "dropout": {"dropout": 0.3, "input_dropout": 0.1},
     # Adam would magnify the rounding of biases that batch norm leaves without gradient.
@@ -59,8 +62,8 @@ def fit_by_keras(model, digits, batch_size, seed, epochs, stretch):
         )
     for epoch in range(epochs):
         generator = np.random.default_rng([seed, epoch])
-        for _ in masked:
-            generator.integers(0, 2**31, 2)
+        for layer in (layer for layer in model.layers if hasattr(layer, "seed_generator")):
+            layer.seed_generator.state.assign(generator.integers(0, 2**31, 2))
         order = generator.permutation(images)
         stretches = [
             kernels.masks(masked, min(stretch, images - start), generator)
