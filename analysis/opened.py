@@ -92,6 +92,18 @@ def ledger_card(study: Study, say: Language) -> Card:
         todo = say(
             "read the last test figures as validation", "lea las últimas cifras como validación"
         )
+    elsewhere = openings[-1].get("elsewhere", [])
+    if elsewhere:
+        listed = say.several([f"{look['study']} ({look['time'][:10]})" for look in elsewhere])
+        status = "WARN"
+        todo = say(
+            "make sure that nothing was chosen by what they saw",
+            "asegúrese de que nada se eligió por lo que vieron",
+        )
+        found += say(
+            f"; other studies had looked at the same images before: {listed}",
+            f"; otros estudios habían visto antes las mismas imágenes: {listed}",
+        )
     if book.interrupted:
         status = "WARN"
         found += say("; the last opening did not end", "; la última apertura no terminó")

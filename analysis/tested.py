@@ -8,7 +8,7 @@ import pandas as pd
 from analysis import effects
 from analysis.blocks import Table
 from analysis.comparisons import shown_accuracy
-from analysis.final import BASELINE, FINAL
+from analysis.final import AUGMENTED, BASELINE, FINAL
 from analysis.language import Language
 from analysis.ledger import Json
 from analysis.trials import Study
@@ -64,20 +64,28 @@ class Arm:
 
 @dataclass(frozen=True)
 class Tested:
-    """The two arms of an opening of the test set.
+    """The arms of an opening of the test set: the assignment's, the final, perhaps an augmented one.
 
     labels: shape (test images,). names: of the classes, in words.
     """
 
     labels: np.ndarray
     names: list[str]
-    baseline: Arm
-    final: Arm
+    arms: dict[str, Arm]
 
-    def paired(self) -> tuple[Arm, Arm]:
-        """(final, baseline) with the models of seeds that both have."""
-        both = [seed for seed in self.final.seeds if seed in self.baseline.seeds]
-        return self.final.of(both), self.baseline.of(both)
+    @property
+    def baseline(self) -> Arm:
+        return self.arms[BASELINE]
+
+    @property
+    def final(self) -> Arm:
+        return self.arms[FINAL]
+
+    def paired(self, one: str = FINAL, other: str = BASELINE) -> tuple[Arm, Arm]:
+        """Two arms with the models of seeds that both have."""
+        first, second = self.arms[one], self.arms[other]
+        both = [seed for seed in first.seeds if seed in second.seeds]
+        return first.of(both), second.of(both)
 
 
 def tested(study: Study, results: Json, say: Language) -> Tested:
@@ -86,7 +94,8 @@ def tested(study: Study, results: Json, say: Language) -> Tested:
     names = [str(digit) for digit in range(10)]
     if study.about["arguments"]["dataset"] == "fashion-mnist":
         names = [say(*garment) for garment in GARMENTS]
-    return Tested(labels, names, _arm(results, labels, BASELINE), _arm(results, labels, FINAL))
+    arms = dict.fromkeys(model["arm"] for model in results["models"])
+    return Tested(labels, names, {arm: _arm(results, labels, arm) for arm in arms})
 
 
 def _arm(results: Json, labels: np.ndarray, name: str) -> Arm:
@@ -102,64 +111,81 @@ def _arm(results: Json, labels: np.ndarray, name: str) -> Arm:
     )
 
 
+KEYS = ("validation", "validation_low", "validation_high", "test", "test_low", "test_high")
+
+
 def scores(found: Tested, say: Language) -> Table:
-    """Validation and test by arm, and the final network less the assignment's in pairs by seed."""
-    rows, numbers, trials = [], [], []
-    keys = ("validation", "validation_low", "validation_high", "test", "test_low", "test_high")
-    validation_heading = say("validation %", "validación %")
-    shown_names = {
-        BASELINE: say("assignment's", "la de la tarea"),
-        FINAL: say("final network", "red final"),
-    }
-    for name, arm in ((BASELINE, found.baseline), (FINAL, found.final)):
-        validation = effects.interval(arm.held_out)
-        test = effects.seeds_and_images(arm.correct)
-        gap = effects.new_images(arm.held_out, arm.correct)
-        rows.append(
-            {
-                say("network", "red"): shown_names[name],
-                "n": len(arm.seeds),
-                validation_heading: shown_accuracy(*validation, say),
-                "test %": shown_accuracy(*test, say),
-                say("test − validation", "test − validación"): f"{say.points(gap[0])} "
-                f"{say.between(gap[1], gap[2])}",
-                say("test loss", "pérdida test"): say.number(float(arm.loss.mean()), 3),
-            }
-        )
-        numbers.append(
-            {
-                "arm": name,
-                "n": len(arm.seeds),
-                **dict(zip(keys, (*validation, *test), strict=True)),
-                **dict(zip(("gap", "gap_low", "gap_high"), gap, strict=True)),
-                "test_loss": arm.loss.mean(),
-            }
-        )
-        trials.append(", ".join(arm.trials))
-    ours, theirs = found.paired()
-    validation = effects.interval(ours.held_out - theirs.held_out)
-    test = effects.interval(ours.correct.mean(axis=1) - theirs.correct.mean(axis=1))
-    rows.append(
-        {
-            say("network", "red"): say("difference, in pairs", "diferencia, por parejas"),
-            "n": len(ours.seeds),
-            validation_heading: f"{say.points(validation[0])} {say.between(*validation[1:])}",
-            "test %": f"{say.points(test[0])} {say.between(*test[1:])}",
-        }
-    )
-    values = dict(zip(keys, (*validation, *test), strict=True))
-    numbers.append({"arm": "final - assignment", "n": len(ours.seeds), **values})
-    trials.append(", ".join(trials))
+    """Validation and test by arm, and the differences between arms in pairs by seed."""
+    pairs = [(FINAL, BASELINE)]
+    if AUGMENTED in found.arms:
+        pairs += [(AUGMENTED, FINAL), (AUGMENTED, BASELINE)]
+    made = [_arm_scores(found, arm, say) for arm in found.arms]
+    made += [_difference(found, one, other, say) for one, other in pairs]
+    rows, numbers, trials = zip(*made, strict=True)
     caption = say(
         "Accuracy on validation images that stopped nothing (interval over seeds, each with images "
-        "of its own) and on the test images (interval for new seeds and new images); the last row "
-        "is in points, in pairs by seed. The loss has neither smoothing nor penalties.",
+        "of its own) and on the test images (interval for new seeds and new images); the rows of "
+        "two networks are in points, in pairs by seed. The loss has neither smoothing nor "
+        "penalties.",
         "Exactitud con imágenes de validación que no detuvieron nada (intervalo entre semillas, "
-        "cada una con las suyas) y con las de test (intervalo para nuevas semillas e imágenes); la "
-        "última fila, en puntos, por parejas de semilla. La pérdida es sin suavizado ni "
+        "cada una con las suyas) y con las de test (intervalo para nuevas semillas e imágenes); las "
+        "filas de dos redes, en puntos, por parejas de semilla. La pérdida es sin suavizado ni "
         "penalizaciones.",
     )
-    return Table("test", caption, pd.DataFrame(rows).fillna(""), pd.DataFrame(numbers), trials)
+    frame, data = pd.DataFrame(list(rows)).fillna(""), pd.DataFrame(list(numbers))
+    return Table("test", caption, frame, data, list(trials))
+
+
+def arm_name(arm: str, say: Language) -> str:
+    return {
+        BASELINE: say("assignment's", "la de la tarea"),
+        FINAL: say("final network", "red final"),
+        AUGMENTED: say("final, augmented images", "final, imágenes aumentadas"),
+    }[arm]
+
+
+Row = tuple[dict[str, object], dict[str, object], str]
+"""What is shown, the numbers, the trials."""
+
+
+def _arm_scores(found: Tested, name: str, say: Language) -> Row:
+    arm = found.arms[name]
+    validation = effects.interval(arm.held_out)
+    test = effects.seeds_and_images(arm.correct)
+    gap = effects.new_images(arm.held_out, arm.correct)
+    shown: dict[str, object] = {
+        say("network", "red"): arm_name(name, say),
+        "n": len(arm.seeds),
+        say("validation %", "validación %"): shown_accuracy(*validation, say),
+        "test %": shown_accuracy(*test, say),
+        say("test − validation", "test − validación"): f"{say.points(gap[0])} "
+        f"{say.between(gap[1], gap[2])}",
+        say("test loss", "pérdida test"): say.number(float(arm.loss.mean()), 3),
+    }
+    numbers: dict[str, object] = {
+        "arm": name,
+        "n": len(arm.seeds),
+        **dict(zip(KEYS, (*validation, *test), strict=True)),
+        **dict(zip(("gap", "gap_low", "gap_high"), gap, strict=True)),
+        "test_loss": arm.loss.mean(),
+    }
+    return shown, numbers, ", ".join(arm.trials)
+
+
+def _difference(found: Tested, one: str, other: str, say: Language) -> Row:
+    ours, theirs = found.paired(one, other)
+    validation = effects.interval(ours.held_out - theirs.held_out)
+    test = effects.interval(ours.correct.mean(axis=1) - theirs.correct.mean(axis=1))
+    shown: dict[str, object] = {
+        say("network", "red"): f"{arm_name(one, say)} − {arm_name(other, say)}",
+        "n": len(ours.seeds),
+        say("validation %", "validación %"): f"{say.points(validation[0])} "
+        f"{say.between(*validation[1:])}",
+        "test %": f"{say.points(test[0])} {say.between(*test[1:])}",
+    }
+    values = dict(zip(KEYS, (*validation, *test), strict=True))
+    numbers: dict[str, object] = {"arm": f"{one} - {other}", "n": len(ours.seeds), **values}
+    return shown, numbers, ", ".join([*ours.trials, *theirs.trials])
 
 
 def mcnemar(found: Tested, say: Language) -> Table:

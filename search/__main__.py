@@ -223,6 +223,14 @@ def final(
         int | None,
         typer.Option(help="Repetitions of the chosen one and of the baseline. [default: 10]"),
     ] = None,
+    augment: Annotated[
+        bool | None,
+        typer.Option(
+            "--augment",
+            help="Also train the chosen one on images mirrored and shifted, reported apart.",
+            show_default=False,
+        ),
+    ] = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
     time_budget: TimeBudget = None,
@@ -241,7 +249,7 @@ def final(
     \b
     Examples:
       python -m search final --study fashion-mnist
-      python -m search final --study first --top 6 --seeds 10
+      python -m search final --study first --top 6 --seeds 10 --augment
     """
     from search.ledger import Ledger
     from search.quiet import import_quietly
@@ -250,7 +258,7 @@ def final(
     from search.final import arguments_of, open_and_describe
 
     kept, searched = Study(logs, f"{study}-final"), Study(logs, study)
-    arguments = arguments_of(kept, searched, top, seeds, epoch_seconds)
+    arguments = arguments_of(kept, searched, top, seeds, epoch_seconds, augment)
     with searched.locked(), kept.locked():
         Ledger(kept, searched).check_closed(open_test_again)
     carry_out(

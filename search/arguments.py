@@ -23,7 +23,7 @@ MOST_SEEDS = 100
 """The seeds above are those that something is chosen on."""
 
 PATH_EPOCHS = 10
-"""Of every trial of a path, as in the other exercises; a cosine learning rate falls over these."""
+"""Of every trial of a path, as in the other exercises."""
 
 Growth = dict[str, Callable[[Any, Any], Any]]
 """By argument, what it becomes when a continued study is given another: more, never less."""
@@ -39,9 +39,9 @@ class Arguments:
     GROWS: ClassVar[Growth]
 
     @property
-    def longest(self) -> int:
-        """Epochs of the longest trial."""
-        raise NotImplementedError
+    def horizon(self) -> int | None:
+        """Epochs over which a cosine learning rate falls; None: those of each trial."""
+        return None
 
     def asked_for(self, study: Study) -> str:
         """What --study names, to a command that continues the study."""
@@ -70,7 +70,7 @@ class HyperbandArguments(Arguments):
     GROWS: ClassVar[Growth] = {"iterations": max}
 
     @property
-    def longest(self) -> int:
+    def horizon(self) -> int | None:
         return self.max_epochs
 
     def check(self) -> None:
@@ -112,12 +112,6 @@ class ExerciseArguments(Arguments):
         "exercises": lambda before, given: tuple(n for n in EXERCISES if n in {*before, *given}),
     }
 
-    @property
-    def longest(self) -> int:
-        from search.exercises import FINAL_EPOCHS
-
-        return FINAL_EPOCHS
-
     def check(self) -> None:
         at_least_two(self.seeds)
 
@@ -136,7 +130,8 @@ class FinalArguments(Arguments):
     have taken; None: any time.
     configurations: those, name to values, as they were when the final study was begun.
     too_slow: those as good that were left out for the time they take, name to seconds an epoch.
-    epochs: of the search's longest trials: a cosine learning rate falls over these.
+    epochs: of the search's longest trials.
+    augment: whether the chosen network is also trained on mirrored and shifted images.
     """
 
     search: str = ""
@@ -147,13 +142,10 @@ class FinalArguments(Arguments):
     too_slow: Json = field(default_factory=dict)
     epochs: int = 1
     seeds: int = 10
+    augment: bool = False
 
     COMMAND: ClassVar[str] = "final"
     GROWS: ClassVar[Growth] = {"seeds": max}
-
-    @property
-    def longest(self) -> int:
-        return self.epochs
 
     def asked_for(self, study: Study) -> str:
         return self.search
@@ -169,7 +161,7 @@ class FinalArguments(Arguments):
         from search.final import FinalOracle
 
         seeds = other_seeds(self.seeds, self.search_seed)
-        return FinalOracle(study, self.configurations, self.epochs, seeds)
+        return FinalOracle(study, self.configurations, self.epochs, seeds, self.augment)
 
 
 @dataclass(frozen=True)
@@ -186,10 +178,6 @@ class PathArguments(Arguments):
 
     COMMAND: ClassVar[str] = "exercises path"
     GROWS: ClassVar[Growth] = {"seeds": max}
-
-    @property
-    def longest(self) -> int:
-        return PATH_EPOCHS
 
     def asked_for(self, study: Study) -> str:
         return self.search

@@ -15,6 +15,7 @@ from statistics import fmean
 import keras_tuner as kt
 
 from search.arguments import MOST_SEEDS, FinalArguments, HyperbandArguments, settled
+from search.augmentation import AUGMENTATIONS
 from search.baselines import BASELINES, complete
 from search.card import card
 from search.data import load_test
@@ -35,9 +36,12 @@ val_accuracy varies more than it rises: the luckiest of those epochs would be ta
 what is gained as the rate falls be lost."""
 
 CHOICE_SEEDS = tuple(MOST_SEEDS + n for n in (11, 12, 13))
-"""The best configurations are compared on these; the chosen one is judged on others."""
+"""Configurations are compared on these; the chosen one is judged on others."""
 
-BASELINE, FINAL = "assignment", "final"
+LONGER = 3
+"""How many times the epochs a network has for mirrored and shifted images: it fits them later."""
+
+BASELINE, FINAL, AUGMENTED = "assignment", "final", "augmented"
 
 
 def best_of_search(
@@ -56,7 +60,7 @@ def best_of_search(
     found: dict[str, Values] = {}
     too_slow: dict[str, float] = {}
     for record in done:
-        values = configuration(record["hyperparameters"]["values"])
+        values = complete(configuration(record["hyperparameters"]["values"]))
         if key_of(values) in seen or len(found) == count:
             continue
         seen.add(key_of(values))
@@ -74,14 +78,19 @@ def best_of_search(
 
 
 def arguments_of(
-    study: Study, search: Study, top: int | None, seeds: int | None, slowest: float | None
+    study: Study,
+    search: Study,
+    top: int | None,
+    seeds: int | None,
+    slowest: float | None,
+    augment: bool | None,
 ) -> FinalArguments:
     """The arguments of the final study of a search.
 
-    slowest: seconds an epoch of the configurations to compare.
+    slowest: seconds an epoch of the configurations to compare. augment: as in `FinalArguments`.
     Raises Misuse where there is no such search, or where a study is asked to be another.
     """
-    given: Json = {"seeds": seeds, "top": top, "epoch_seconds": slowest}
+    given: Json = {"seeds": seeds, "top": top, "epoch_seconds": slowest, "augment": augment}
     if not study.exists():
         about = study_record(search)
         if about["command"] != HyperbandArguments.COMMAND:
@@ -106,37 +115,54 @@ class FinalOracle(ListOracle):
     """The trials of a final network: the best configurations, then the chosen and the baseline.
 
     configurations: name to values, the search's best first.
+    augment: whether there is a third arm, the chosen one on mirrored or shifted images. It is
+    chosen apart, never against those that saw the images as they are.
     """
 
     patience = PATIENCE
 
     def __init__(
-        self, study: Study, configurations: dict[str, Values], epochs: int, seeds: tuple[int, ...]
+        self,
+        study: Study,
+        configurations: dict[str, Values],
+        epochs: int,
+        seeds: tuple[int, ...],
+        augment: bool = False,
     ):
         self.configurations = configurations
         self.epochs = epochs
-        self.watched_from = int(WATCHED_SHARE * epochs)
         self.seeds = seeds
+        self.augment = augment
         space = kt.HyperParameters()
         declare(space)
         super().__init__(study, space, self._list)
 
     def parts(self, trials: Sequence[Trial]) -> list[Part]:
-        """The choice, and once all its trials have ended, the final part."""
+        """The choice; once all its trials have ended, the final part and the choice of an
+        augmentation; once those have, the augmented part.
+        """
         choice = Part("final", "choice", "", self.epochs, CHOICE_SEEDS, self.configurations)
-        scores = mean_scores(choice, trials, held_out_accuracy)
-        if scores is None:
+        chosen = best_arm(choice, trials)
+        if chosen is None:
             return [choice]
-        chosen = self.configurations[max(self.configurations, key=scores.__getitem__)]
         arms = {BASELINE: complete(BASELINES["4 final"]), FINAL: chosen}
-        return [choice, Part("final", "final", BASELINE, self.epochs, self.seeds, arms)]
+        parts = [choice, Part("final", "final", BASELINE, self.epochs, self.seeds, arms)]
+        if self.augment:
+            longer = LONGER * self.epochs
+            tried = Part("final", "augmentation", "", longer, CHOICE_SEEDS, augmentations(chosen))
+            parts.append(tried)
+            best = best_arm(tried, trials)
+            if best is not None:
+                arms = {AUGMENTED: best}
+                parts.append(Part("final", "augmented", "", longer, self.seeds, arms))
+        return parts
 
     def final_trials(self) -> dict[str, list[Trial]]:
-        """By arm, the completed trials of the final part in the order of seeds."""
+        """By arm, the completed trials that chose nothing, in the order of seeds."""
         trials = list(self.trials.values())
         by_values = {key_of(t.hyperparameters.values): t for t in trials}
         found: dict[str, list[Trial]] = {}
-        for part in self.parts(trials)[1:]:
+        for part in (part for part in self.parts(trials) if part.seeds == self.seeds):
             for arm, values in part.arms.items():
                 keys = [key_of(Entry(values, part.epochs, s).labelled()) for s in part.seeds]
                 own = [by_values[key] for key in keys if key in by_values]
@@ -146,13 +172,31 @@ class FinalOracle(ListOracle):
     def wants_weights(self, trial: Trial) -> bool:
         return int(trial.hyperparameters.values["tuner/seed"]) in self.seeds
 
+    def watched_from(self, trial: Trial) -> int:
+        return int(WATCHED_SHARE * trial.hyperparameters.values["tuner/epochs"])
+
     def _list(self, trials: Sequence[Trial]) -> list[Entry]:
         return [entry for part in self.parts(trials) for entry in part.entries()]
 
     def record(self) -> Json:
         """`parts` as in `ExercisesOracle`, and what early stopping does."""
         parts = [asdict(part) for part in self.parts(list(self.trials.values()))]
-        return {"parts": parts, "patience": self.patience, "watched_from": self.watched_from}
+        return {"parts": parts, "patience": self.patience, "watched_share": WATCHED_SHARE}
+
+
+def augmentations(values: Values) -> dict[str, Values]:
+    """The configuration on images moved about, with half its dropout: both regularise."""
+    return {
+        kind: {**values, "augmentation": kind, "dropout": values["dropout"] / 2}
+        for kind in AUGMENTATIONS
+        if kind != "none"
+    }
+
+
+def best_arm(part: Part, trials: Sequence[Trial]) -> Values | None:
+    """The arm of the best mean held-out accuracy, the first of equals; None: trials are missing."""
+    scores = mean_scores(part, trials, held_out_accuracy)
+    return part.arms[max(part.arms, key=scores.__getitem__)] if scores else None
 
 
 def held_out_accuracy(run: Json) -> float:
@@ -182,13 +226,14 @@ def open_and_describe(
         oracle.restore([Trial.from_state(record) for record in records.values()])
         trials = oracle.final_trials()
         if not all(trials.values()):
-            raise Failure(f"study {study.name}: no run of {BASELINE} or {FINAL} was completed")
+            lost = ", ".join(arm for arm, own in trials.items() if not own)
+            raise Failure(f"study {study.name}: no run of {lost} was completed")
         networks = hypermodel(arguments)
         models = test_set.declared(study, networks, trials, arguments.dataset)
         ledger = Ledger(study, search)
         # Read before it is declared open: files that are missing leave the ledger as it was.
         pool = load_test(arguments.dataset, data_dir)
-        number, models = test_set.declare(ledger, study, models, reason)
+        number, models = test_set.declare(ledger, study, models, pool, reason)
         results = test_set.look(ledger, study, number, models, pool)
         first = trials[FINAL][0]
         parameters = networks.build(first.hyperparameters).count_params()
@@ -202,7 +247,7 @@ def open_and_describe(
 def told(results: Json) -> Json:
     """Of an opening: its number and, by arm, the mean accuracies over the models."""
     arms: Json = {}
-    for arm in (BASELINE, FINAL):
+    for arm in dict.fromkeys(model["arm"] for model in results["models"]):
         own = [model for model in results["models"] if model["arm"] == arm]
         arms[arm] = {
             "models": len(own),

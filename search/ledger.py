@@ -66,6 +66,24 @@ class Ledger:
                 "estimate; if it must be: --open-test-again REASON, which every report then shows"
             )
 
+    def elsewhere(self, data: dict[str, str]) -> list[Json]:
+        """By which other studies in the same folder these test images were looked at, and when.
+
+        data: file name to SHA-256. A look there does not close the test set here, but who reads
+        the figures has to know of it. Raises Failure where another ledger cannot be read.
+        """
+        found = []
+        for path in sorted(self.study.logs.glob(f"*/{FILE}")):
+            if path == self.path:
+                continue
+            try:
+                entries = [json.loads(line) for line in path.read_text().splitlines()]
+                looks = [e for e in entries if e["what"] == OPENED and e["data"] == data]
+            except (OSError, ValueError, TypeError, KeyError) as error:
+                raise Failure(f"{path} cannot be read: {error}. Restore or remove it") from error
+            found += [{"study": path.parent.name, "time": look["time"]} for look in looks]
+        return found
+
     def append(self, what: str, **content: object) -> None:
         """Adds an entry. Raises Failure as `entries` does."""
         self.entries()

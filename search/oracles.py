@@ -50,8 +50,6 @@ class RecordedOracle(kt.Oracle):
     """KerasTuner's own values that tell trials apart, for TensorBoard."""
     patience: int | None = None
     """Of early stopping (`workers.Work`); None: every trial has all its epochs."""
-    watched_from: int = 0
-    """The first epoch, from 0, that early stopping looks at: Keras' `start_from_epoch`."""
 
     def create_trial(self, tuner_id: str) -> Trial:
         """The next trial, written before it is returned; IDLE: ask later; STOPPED: no more.
@@ -98,6 +96,10 @@ class RecordedOracle(kt.Oracle):
     def wants_weights(self, trial: Trial) -> bool:
         """Whether a completed trial's weights are to be kept, even if others are better."""
         return False
+
+    def watched_from(self, trial: Trial) -> int:
+        """The first epoch, from 0, that early stopping looks at: Keras' `start_from_epoch`."""
+        return 0
 
     def record(self) -> dict[str, Any]:
         """What `study.json` has to say of the list of trials."""
@@ -182,6 +184,19 @@ class ListOracle(RecordedOracle):
         """The list as it is known now, each trial of it once."""
         entries = self._entries(list(self.trials.values()))
         return list({key_of(entry.labelled()): entry for entry in entries}.values())
+
+    def restore(self, trials: Sequence[Trial]) -> None:
+        """A trial from before a hyperparameter was in the space had it at its default."""
+        for trial in trials:
+            space = self.hyperparameters.copy()
+            space.values = values = dict(trial.hyperparameters.values)
+            for hp in space.space:
+                if hp.name not in values and space.is_active(hp):
+                    values[hp.name] = hp.default
+            if values != trial.hyperparameters.values:
+                trial.hyperparameters.values = values
+                self._save_trial(trial)
+        super().restore(trials)
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """The first entry of the list that has no trial."""

@@ -38,9 +38,11 @@ def choice_of(name: str) -> str:
 
 
 def with_choice(values: Values, choice: str, of: Values) -> Values:
-    """The values with one choice made as another configuration makes it."""
+    """The values with one choice made as another configuration makes it; what that leaves without
+    effect goes, what it brings into effect comes at its default.
+    """
     kept = {name: value for name, value in values.items() if choice_of(name) != choice}
-    return kept | {name: value for name, value in of.items() if choice_of(name) == choice}
+    return complete(kept | {name: value for name, value in of.items() if choice_of(name) == choice})
 
 
 def differing(values: Values, other: Values) -> list[str]:

@@ -85,7 +85,7 @@ def hypermodel(arguments: Arguments) -> Any:
     from search.space import DenseNetworks
 
     shape = data.SHAPES[arguments.dataset]
-    return DenseNetworks(shape.features, shape.classes, shape.train_size, arguments.longest)
+    return DenseNetworks(shape.features, shape.classes, shape.train_size, arguments.horizon)
 
 
 class Session:

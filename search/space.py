@@ -106,14 +106,16 @@ class SmoothedCrossentropy(keras.losses.Loss):
 class DenseNetworks(kt.HyperModel):
     """Dense networks over a data set, compiled as the values say.
 
-    A cosine schedule falls to zero over `max_epochs`, the study's longest budget, so that a
-    configuration has the same schedule on every rung. Batch normalisation stands behind the
+    max_epochs: over which a cosine schedule falls to zero: a search's longest budget, so that a
+    configuration has the same schedule on every rung. None: each trial's own budget.
+
+    Batch normalisation stands behind the
     activation, as the assignment has it, or, `norm_first`, before it, as Ioffe and Szegedy (2015)
     have it. With bfloat16 the hidden layers' products and activations are of 16 bits; weights,
     normalisation and the output layer stay float32.
     """
 
-    def __init__(self, features: int, classes: int, train_size: int, max_epochs: int):
+    def __init__(self, features: int, classes: int, train_size: int, max_epochs: int | None):
         super().__init__(name="dense")
         self.features = features
         self.classes = classes
@@ -146,7 +148,8 @@ class DenseNetworks(kt.HyperModel):
                 name="output",
             )
         )
-        model.compile(self._optimizer(v), self._loss(v), metrics=["accuracy"])
+        epochs = self.max_epochs or hp.values["tuner/epochs"]
+        model.compile(self._optimizer(v, epochs), self._loss(v), metrics=["accuracy"])
         return model
 
     def fit(self, hp: kt.HyperParameters, model: keras.Model, *args: Any, **kwargs: Any) -> Any:
@@ -182,10 +185,10 @@ class DenseNetworks(kt.HyperModel):
             return keras.losses.SparseCategoricalCrossentropy()
         return SmoothedCrossentropy(v["label_smoothing"])
 
-    def _optimizer(self, v: Values) -> keras.optimizers.Optimizer:
+    def _optimizer(self, v: Values, epochs: int) -> keras.optimizers.Optimizer:
         name = v["optimizer"]
         rate = v[f"{name}_lr"]
-        steps = -(-self.train_size // v["batch_size"]) * self.max_epochs
+        steps = -(-self.train_size // v["batch_size"]) * epochs
         if v["schedule"] == "cosine":
             rate = keras.optimizers.schedules.CosineDecay(rate, steps)
         elif v["schedule"] == "warmup":

@@ -36,9 +36,11 @@ class Declared:
 
 
 def declare(
-    ledger: Ledger, study: Study, models: list[Declared], reason: str | None
+    ledger: Ledger, study: Study, models: list[Declared], pool: data.Pool, reason: str | None
 ) -> tuple[int, list[Declared]]:
     """Enters the models in the ledger; returns the opening's number and what it is to evaluate.
+
+    pool: the test images, of which the ledger also says who looked at them before.
 
     An opening that a crash cut off is taken up again with the models declared then, unless a
     reason is given to declare anew. Raises Misuse where the test set was evaluated and no reason
@@ -58,7 +60,8 @@ def declare(
                 )
         return len(before), models
     named = [vars(model) for model in models]
-    ledger.append(DECLARED, opening=len(before) + 1, models=named, reason=reason)
+    earlier = ledger.elsewhere(pool.hashes)
+    ledger.append(DECLARED, opening=len(before) + 1, models=named, reason=reason, elsewhere=earlier)
     return len(before) + 1, models
 
 

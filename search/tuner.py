@@ -200,7 +200,7 @@ class StudyTuner(kt.Tuner):
 
     def _counted_from(self, trial: Trial) -> int:
         initial: int = trial.hyperparameters.values["tuner/initial_epoch"]
-        return max(initial, self.oracle.watched_from)
+        return max(initial, self.oracle.watched_from(trial))
 
     def _stretch(self) -> float:
         return max(0.0, min(self._checkpoint_seconds, self._time_left()))

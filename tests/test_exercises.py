@@ -39,7 +39,8 @@ def test_arms_of_a_part_differ_in_its_factor_alone(exercise):
         "activation": {"activation"},
         "initializer": {"initializer"},
         "optimizer": {"optimizer"},
-        "regularization": {"dropout", "batch_norm", "use_l1", "l1", "use_l2", "l2"},
+        # Where there is normalisation, it has a place.
+        "regularization": {"dropout", "batch_norm", "norm_first", "use_l1", "l1", "use_l2", "l2"},
     }[exercise]
     for part in parts_of(exercise, SEEDS, []):
         reference = part.arms[part.reference or next(iter(part.arms))]
@@ -111,6 +112,25 @@ def test_exercises_run_grow_and_are_refused_what_they_are_not(tmp_path):
     assert more.returncode == 0, more.stderr
     assert json.loads(more.stdout)["trials"] == 30
     assert all(path.read_bytes() == content for path, content in before.items())
+
+
+@pytest.mark.slow
+def test_trials_from_before_a_hyperparameter_was_in_the_space_are_taken_up(tmp_path):
+    """As written by an earlier version, whose networks had it at its default."""
+    arguments = ["initializer", "--dataset", "digits", "--seeds", 2, "--json"]
+    assert exercises(tmp_path, *arguments).returncode == 0
+    files = list(tmp_path.glob("exercises/trial_*/trial.json"))
+    for path in files:
+        trial = json.loads(path.read_text())
+        del trial["hyperparameters"]["values"]["augmentation"]
+        path.write_text(json.dumps(trial))
+    runs = {path: json.loads(path.read_text())["run"] for path in files}
+    again = exercises(tmp_path, *arguments)
+    assert json.loads(again.stdout)["trials"] == len(files) == 20
+    for path in files:
+        trial = json.loads(path.read_text())
+        assert trial["run"] == runs[path]
+        assert trial["hyperparameters"]["values"]["augmentation"] == "none"
 
 
 @pytest.mark.slow

@@ -34,7 +34,7 @@ def logs(tmp_path_factory):
     fixes = [word for fix in CHEAP for word in ("--fix", fix)]
     steps = [
         ["run", "--study", "s", "--dataset", "digits", "--max-epochs", 9, *fixes],
-        ["final", "--study", "s", "--top", 2, "--seeds", 2],
+        ["final", "--study", "s", "--top", 2, "--seeds", 2, "--augment"],
     ]
     for step in steps:
         done = search(*step, "--logs", logs)
@@ -62,7 +62,7 @@ def test_the_best_of_the_search_are_chosen_on_fresh_seeds_and_trained_on_others(
     scores = sorted((t["score"] for t in trials(logs / "s").values()), reverse=True)
     named = [name.removeprefix("trial ") for name in about["arguments"]["configurations"]]
     assert [read(logs / "s" / f"trial_{n}/trial.json")["score"] for n in named] == scores[:2]
-    choice, final = about["parts"]
+    choice, final, tried, augmented = about["parts"]
     assert (choice["name"], choice["seeds"]) == ("choice", [111, 112, 113])
     # Not the search's own seed, 1, whose validation images chose the configurations.
     assert (final["seeds"], list(final["arms"])) == ([2, 3], ["assignment", "final"])
@@ -77,6 +77,13 @@ def test_the_best_of_the_search_are_chosen_on_fresh_seeds_and_trained_on_others(
     assert [len(found) for found in means.values()] == [3, 3]
     best = max(means, key=lambda name: np.mean(means[name]))
     assert final["arms"]["final"] == choice["arms"][best]
+    # On images moved about, three times as long as the search's 9 epochs, chosen apart.
+    assert [(part["name"], part["epochs"]) for part in (tried, augmented)] == [
+        ("augmentation", 27),
+        ("augmented", 27),
+    ]
+    assert augmented["arms"]["augmented"] in tried["arms"].values()
+    assert augmented["seeds"] == final["seeds"]
 
 
 @pytest.mark.slow
@@ -116,7 +123,8 @@ def test_the_test_set_is_opened_once(copy):
     ledger = copy / "s-final" / "ledger.jsonl"
     entries = [json.loads(line) for line in ledger.read_text().splitlines()]
     assert [entry["what"] for entry in entries] == ["declared", "opened", "evaluated"]
-    assert len(entries[0]["models"]) == 4
+    assert len(entries[0]["models"]) == 6
+    assert entries[0]["elsewhere"] == []
     before = ledger.read_bytes()
     refused = search("final", "--study", "s", "--logs", copy)
     assert refused.returncode == 2
@@ -198,7 +206,7 @@ def ledger(tmp_path):
     assert ledger.entries() == []
     ledger.check_closed(None)
     ledger.append(DECLARED, opening=1, models=[], reason=None)
-    ledger.append(OPENED, opening=1)
+    ledger.append(OPENED, opening=1, data={"images": "abc"})
     ledger.append(EVALUATED, opening=1, file="test-1.json", sha256=EMPTY)
     return ledger
 
@@ -217,6 +225,22 @@ def test_a_ledger_is_a_chain_witnessed_by_its_search(ledger, tmp_path):
     ledger.check_closed("a bug")
     seen = read_ledger(tmp_path / "s-final", tmp_path / "s")
     assert (seen.wrong, seen.witnessed, len(seen.openings)) == ([], True, 1)
+
+
+def test_looks_of_other_studies_at_the_same_images_are_told(ledger, tmp_path):
+    others = Study(tmp_path, "t-final"), Study(tmp_path, "t")
+    for study in others:
+        study.directory.mkdir()
+    others[1].write_json("study.json", {"command": "run"})
+    other = Ledger(*others)
+    other.append(DECLARED, opening=1, models=[], reason=None)
+    other.append(OPENED, opening=1, data={"images": "abc"})
+    (look,) = ledger.elsewhere({"images": "abc"})
+    assert (look["study"], look["time"]) == ("t-final", other.entries()[1]["time"])
+    assert ledger.elsewhere({"images": "abd"}) == []
+    other.path.write_text("{")
+    with pytest.raises(Failure, match="t-final"):
+        ledger.elsewhere({"images": "abc"})
 
 
 @pytest.mark.parametrize(
@@ -297,6 +321,9 @@ def test_the_report_gives_what_the_logs_hold(logs, tmp_path):
     scores = pd.read_csv(tables / "test.csv").set_index("arm")
     assert scores.loc["final", "test"] == pytest.approx(ours.mean())
     assert scores.loc["final - assignment", "test"] == pytest.approx(ours.mean() - theirs.mean())
+    moved = np.array([right[f"augmented-{seed}.keras"] for seed in (2, 3)])
+    assert scores.loc["augmented", "test"] == pytest.approx(moved.mean())
+    assert scores.loc["augmented - final", "test"] == pytest.approx(moved.mean() - ours.mean())
     arm = read(logs / "s-final" / "study.json")["parts"][1]["arms"]["final"]
     judged = [
         trial["run"]["held_out"]["accuracy"]
