@@ -42,8 +42,8 @@ def choice(study: Study, search: Study | None, say: Language) -> list[Block]:
         waiting = say("The final part has not been trained.", "La parte final no se ha entrenado.")
         return [*blocks, Text(waiting)]
     blocks += [Text(chosen(tried, found["final"], say)), *training(found["final"], say)]
-    if "augmentation" in found:
-        blocks += augmentation(found["augmentation"], found.get("augmented"), say)
+    if "augmented" in found:
+        blocks.append(Text(augmented(found["augmented"], say)))
     return blocks
 
 
@@ -146,44 +146,22 @@ def chosen(tried: Part, final: Part, say: Language) -> str:
     )
 
 
-def augmentation(tried: Part, trained: Part | None, say: Language) -> list[Block]:
-    """The chosen network on images moved about: the kinds tried, and which was taken."""
-    table = tried.table()
-    text = say(
+def augmented(part: Part, say: Language) -> str:
+    """The final network on images moved about, and how well it fits these."""
+    values = part.values[AUGMENTED]
+    scores = effects.interval(part.table()[AUGMENTED].dropna().to_numpy())
+    return say(
         "Apart from this, the final network was trained on images mirrored or shifted anew in every "
-        f"epoch, for {tried.epochs} epochs at most and with half its dropout, both being "
-        "regularisers. What it then reaches is not compared with networks that saw the images as "
-        "they are, but to say what augmentation adds. ",
+        f"epoch ({values['augmentation']}), for {part.epochs} epochs at most and with half its "
+        "dropout, both being regularisers. It is no candidate, its images being others; it says "
+        f"what augmentation adds. Held-out accuracy: {shown_accuracy(*scores, say)} %, "
+        f"n = {len(part.seeds())}.",
         "Aparte, la red final se entrenó con imágenes reflejadas o desplazadas de nuevo en cada "
-        f"época, {tried.epochs} épocas como mucho y con la mitad de dropout, pues ambos regularizan. "
-        "Lo que así alcanza no compite con las redes que vieron las imágenes tal cual: dice qué "
-        "añade el aumento de datos. ",
+        f"época ({values['augmentation']}), {part.epochs} épocas como mucho y con la mitad de "
+        "dropout, pues ambos regularizan. No es candidata, al ser otras sus imágenes; dice qué "
+        f"añade el aumento. Exactitud apartada: {shown_accuracy(*scores, say)} %, "
+        f"n = {len(part.seeds())}.",
     )
-    if trained is not None:
-        arm = next(arm for arm in tried.arms if tried.values[arm] in trained.values.values())
-        text += say(f"Taken: {arm}.", f"Elegido: {arm}.")
-    rows, numbers = [], []
-    for arm in tried.arms:
-        found = effects.interval(table[arm].dropna().to_numpy())
-        rows.append(
-            {
-                say("augmentation", "aumento"): arm,
-                say("held-out accuracy %", "exactitud apartada %"): shown_accuracy(*found, say),
-                "n": int(table[arm].count()),
-            }
-        )
-        numbers.append({"arm": arm, **dict(zip(("held_out", "low", "high"), found, strict=True))})
-    caption = say(
-        "The final network on images mirrored (flip) or mirrored and shifted by a pixel at most "
-        "(flip_shift): accuracy on images that neither trained nor stopped, mean and 95 % interval "
-        "over seeds.",
-        "La red final con imágenes reflejadas (flip) o reflejadas y desplazadas un píxel como mucho "
-        "(flip_shift): exactitud con imágenes que ni entrenaron ni detuvieron, media e intervalo "
-        "del 95 % entre semillas.",
-    )
-    trials = [tried.trials(arm) for arm in tried.arms]
-    data = pd.DataFrame(numbers)
-    return [Text(text), Table("final-augmentation", caption, pd.DataFrame(rows), data, trials)]
 
 
 def training(final: Part, say: Language) -> list[Block]:

@@ -39,10 +39,11 @@ def sections(studies: list[Study], say: Language, only: str | None = None) -> It
     if experiment:
         planned += controlled.sections(experiment, say)
     searches = {study.name: study for study in kinds.get("run", [])}
-    led_to_final = {study.about["arguments"]["search"] for study in kinds.get("final", [])}
+    # Every search of the final network's data is part of how it was reached, not only the last.
+    led_to_final = [study.about["data"] for study in kinds.get("final", [])]
     for study in searches.values():
         for key, title, make in searched.sections(study, experiment, say):
-            numbered = f"4.1 · {title}" if study.name in led_to_final else title
+            numbered = f"4.1 · {title}" if study.about.get("data") in led_to_final else title
             planned.append((key, numbered, make))
     for study in kinds.get("final", []):
         planned += final.sections(study, searches.get(study.about["arguments"]["search"]), say)

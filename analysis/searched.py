@@ -16,7 +16,15 @@ from analysis.trials import Study
 SHOWN = 10
 """Best configurations in the table."""
 
-ISOLATED = ("activation", "initializer", "optimizer", "batch_norm", "layers")
+ISOLATED = (
+    "activation",
+    "initializer",
+    "optimizer",
+    "batch_norm",
+    "norm_first",
+    "schedule",
+    "layers",
+)
 
 FACTORS = {"activation": "activation", "initializer": "initializer", "optimizer": "tuned"}
 """Hyperparameter and the part of a controlled study that varies it."""
@@ -68,6 +76,12 @@ def overview(study: Study, say: Language) -> list[Block]:
         f"{len(study.trials)} pruebas ({counts}) de {len(chains)} configuraciones: los escalones "
         "de una configuración son una sola muestra.",
     )
+    fixes = study.about.get("arguments", {}).get("fix", [])
+    if fixes:
+        text += " " + say(
+            f"The space was narrowed to {', '.join(fixes)}.",
+            f"El espacio se redujo a {', '.join(fixes)}.",
+        )
     if best is None:
         return [Text(text)]
     trial = study.trials.loc[best["trials"], "score"].idxmax()

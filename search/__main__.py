@@ -19,6 +19,7 @@ from search.options import (
     ITERATIONS,
     AnyDataset,
     AsJson,
+    Augment,
     CheckpointEvery,
     DataDir,
     Dataset,
@@ -224,11 +225,10 @@ def final(
         typer.Option(help="Repetitions of the chosen one and of the baseline. [default: 10]"),
     ] = None,
     augment: Annotated[
-        bool | None,
+        Augment | None,
         typer.Option(
-            "--augment",
-            help="Also train the chosen one on images mirrored and shifted, reported apart.",
-            show_default=False,
+            help="Also train the chosen one on images mirrored, or shifted by a pixel too, for three "
+            "times the epochs; reported apart. [default: none]"
         ),
     ] = None,
     workers: Workers = None,
@@ -249,7 +249,7 @@ def final(
     \b
     Examples:
       python -m search final --study fashion-mnist
-      python -m search final --study first --top 6 --seeds 10 --augment
+      python -m search final --study first --top 6 --seeds 10 --augment flip_shift
     """
     from search.ledger import Ledger
     from search.quiet import import_quietly
@@ -258,7 +258,7 @@ def final(
     from search.final import arguments_of, open_and_describe
 
     kept, searched = Study(logs, f"{study}-final"), Study(logs, study)
-    arguments = arguments_of(kept, searched, top, seeds, epoch_seconds, augment)
+    arguments = arguments_of(kept, searched, top, seeds, epoch_seconds, augment and augment.value)
     with searched.locked(), kept.locked():
         Ledger(kept, searched).check_closed(open_test_again)
     carry_out(

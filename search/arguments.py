@@ -131,7 +131,7 @@ class FinalArguments(Arguments):
     configurations: those, name to values, as they were when the final study was begun.
     too_slow: those as good that were left out for the time they take, name to seconds an epoch.
     epochs: of the search's longest trials.
-    augment: whether the chosen network is also trained on mirrored and shifted images.
+    augment: how images are moved about for a third arm, None: there is none.
     """
 
     search: str = ""
@@ -142,7 +142,7 @@ class FinalArguments(Arguments):
     too_slow: Json = field(default_factory=dict)
     epochs: int = 1
     seeds: int = 10
-    augment: bool = False
+    augment: str | None = None
 
     COMMAND: ClassVar[str] = "final"
     GROWS: ClassVar[Growth] = {"seeds": max}

@@ -15,7 +15,6 @@ from statistics import fmean
 import keras_tuner as kt
 
 from search.arguments import MOST_SEEDS, FinalArguments, HyperbandArguments, settled
-from search.augmentation import AUGMENTATIONS
 from search.baselines import BASELINES, complete
 from search.card import card
 from search.data import load_test
@@ -83,7 +82,7 @@ def arguments_of(
     top: int | None,
     seeds: int | None,
     slowest: float | None,
-    augment: bool | None,
+    augment: str | None,
 ) -> FinalArguments:
     """The arguments of the final study of a search.
 
@@ -115,8 +114,8 @@ class FinalOracle(ListOracle):
     """The trials of a final network: the best configurations, then the chosen and the baseline.
 
     configurations: name to values, the search's best first.
-    augment: whether there is a third arm, the chosen one on mirrored or shifted images. It is
-    chosen apart, never against those that saw the images as they are.
+    augment: of `AUGMENTATIONS`, for a third arm: the chosen one on images mirrored and shifted. It
+    is never compared to be chosen: its images are others. None: there is no such arm.
     """
 
     patience = PATIENCE
@@ -127,7 +126,7 @@ class FinalOracle(ListOracle):
         configurations: dict[str, Values],
         epochs: int,
         seeds: tuple[int, ...],
-        augment: bool = False,
+        augment: str | None = None,
     ):
         self.configurations = configurations
         self.epochs = epochs
@@ -138,23 +137,20 @@ class FinalOracle(ListOracle):
         super().__init__(study, space, self._list)
 
     def parts(self, trials: Sequence[Trial]) -> list[Part]:
-        """The choice; once all its trials have ended, the final part and the choice of an
-        augmentation; once those have, the augmented part.
-        """
+        """The choice, and once all its trials have ended, the final part and the augmented one."""
         choice = Part("final", "choice", "", self.epochs, CHOICE_SEEDS, self.configurations)
-        chosen = best_arm(choice, trials)
-        if chosen is None:
+        scores = mean_scores(choice, trials, held_out_accuracy)
+        if scores is None:
             return [choice]
+        chosen = self.configurations[max(self.configurations, key=scores.__getitem__)]
         arms = {BASELINE: complete(BASELINES["4 final"]), FINAL: chosen}
         parts = [choice, Part("final", "final", BASELINE, self.epochs, self.seeds, arms)]
         if self.augment:
+            # Both regularise: with all of its dropout, too, a network fits too little.
+            moved = {"augmentation": self.augment, "dropout": chosen["dropout"] / 2}
+            arms = {AUGMENTED: {**chosen, **moved}}
             longer = LONGER * self.epochs
-            tried = Part("final", "augmentation", "", longer, CHOICE_SEEDS, augmentations(chosen))
-            parts.append(tried)
-            best = best_arm(tried, trials)
-            if best is not None:
-                arms = {AUGMENTED: best}
-                parts.append(Part("final", "augmented", "", longer, self.seeds, arms))
+            parts.append(Part("final", "augmented", "", longer, self.seeds, arms))
         return parts
 
     def final_trials(self) -> dict[str, list[Trial]]:
@@ -162,7 +158,7 @@ class FinalOracle(ListOracle):
         trials = list(self.trials.values())
         by_values = {key_of(t.hyperparameters.values): t for t in trials}
         found: dict[str, list[Trial]] = {}
-        for part in (part for part in self.parts(trials) if part.seeds == self.seeds):
+        for part in self.parts(trials)[1:]:
             for arm, values in part.arms.items():
                 keys = [key_of(Entry(values, part.epochs, s).labelled()) for s in part.seeds]
                 own = [by_values[key] for key in keys if key in by_values]
@@ -182,21 +178,6 @@ class FinalOracle(ListOracle):
         """`parts` as in `ExercisesOracle`, and what early stopping does."""
         parts = [asdict(part) for part in self.parts(list(self.trials.values()))]
         return {"parts": parts, "patience": self.patience, "watched_share": WATCHED_SHARE}
-
-
-def augmentations(values: Values) -> dict[str, Values]:
-    """The configuration on images moved about, with half its dropout: both regularise."""
-    return {
-        kind: {**values, "augmentation": kind, "dropout": values["dropout"] / 2}
-        for kind in AUGMENTATIONS
-        if kind != "none"
-    }
-
-
-def best_arm(part: Part, trials: Sequence[Trial]) -> Values | None:
-    """The arm of the best mean held-out accuracy, the first of equals; None: trials are missing."""
-    scores = mean_scores(part, trials, held_out_accuracy)
-    return part.arms[max(part.arms, key=scores.__getitem__)] if scores else None
 
 
 def held_out_accuracy(run: Json) -> float:

@@ -28,6 +28,13 @@ class Exercise(StrEnum):
     all = "all"
 
 
+class Augment(StrEnum):
+    """Ways to move images about, as in `augmentation.AUGMENTATIONS`."""
+
+    flip = "flip"
+    flip_shift = "flip_shift"
+
+
 class SeedWith(StrEnum):
     """Known configurations that may come first."""
 

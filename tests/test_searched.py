@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -114,6 +115,9 @@ def test_best_and_sentences(search):
     shown = search.trials.loc[search.chains.loc[best, "trials"], "score"].idxmax()
     assert "35 trials (35 COMPLETED) of 30 configurations" in text.text
     assert f"(trial {shown})" in text.text
+    narrowed = replace(search, about={"arguments": {"fix": ["layers=1:3", "activation=relu"]}})
+    text, *_ = searched.overview(narrowed, Language("en"))
+    assert "The space was narrowed to layers=1:3, activation=relu." in text.text
     assert table.trials[0] == ", ".join(search.chains.loc[best, "trials"])
 
 
