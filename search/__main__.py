@@ -17,6 +17,7 @@ from search.options import (
     EPOCHS,
     FACTOR,
     ITERATIONS,
+    SHORTEST,
     AnyDataset,
     AsJson,
     Augment,
@@ -57,6 +58,7 @@ def plan(
         Dataset, typer.Option(help="Whose images to reckon with.")
     ] = Dataset.fashion_mnist,
     max_epochs: Annotated[int, typer.Option(help=EPOCHS)] = 27,
+    min_epochs: Annotated[int, typer.Option(help=f"{SHORTEST}.")] = 1,
     factor: Annotated[int, typer.Option(help=FACTOR)] = 3,
     iterations: Annotated[int, typer.Option(help=f"{ITERATIONS}.")] = 1,
     seed: Annotated[int, typer.Option(help="The same seed draws the same configurations.")] = 1,
@@ -80,7 +82,7 @@ def plan(
     from search.run import cores
 
     arguments = HyperbandArguments(
-        dataset.value, max_epochs, factor, iterations, seed, tuple(fix or ())
+        dataset.value, max_epochs, min_epochs, factor, iterations, seed, tuple(fix or ())
     )
     planned = planned_study(arguments, at_least_one(workers) or cores())
     if as_json:
@@ -94,6 +96,7 @@ def run(
     study: Name,
     dataset: AnyDataset = None,
     max_epochs: Annotated[int | None, typer.Option(help=f"{EPOCHS} [default: 27]")] = None,
+    min_epochs: Annotated[int | None, typer.Option(help=f"{SHORTEST}. [default: 1]")] = None,
     factor: Annotated[int | None, typer.Option(help=f"{FACTOR} [default: 3]")] = None,
     iterations: Annotated[
         int | None, typer.Option(help=f"{ITERATIONS}; may be raised later. [default: 1]")
@@ -138,6 +141,7 @@ def run(
         {
             "dataset": dataset and dataset.value,
             "max_epochs": max_epochs,
+            "min_epochs": min_epochs,
             "factor": factor,
             "iterations": iterations,
             "seed": seed,

@@ -60,6 +60,7 @@ class HyperbandArguments(Arguments):
     """Of a Hyperband search."""
 
     max_epochs: int = 27
+    min_epochs: int = 1
     factor: int = 3
     iterations: int = 1
     seed: int = 1
@@ -81,6 +82,10 @@ class HyperbandArguments(Arguments):
                 f"--max-epochs {self.max_epochs}: must be at least the factor, {self.factor}, "
                 "or there is nothing to promote to"
             )
+        if not 1 <= self.min_epochs <= self.max_epochs:
+            raise Misuse(
+                f"--min-epochs {self.min_epochs}: must be from 1 to --max-epochs, {self.max_epochs}"
+            )
         if self.iterations < 1:
             raise Misuse(f"--iterations {self.iterations}: must be at least 1")
 
@@ -95,7 +100,14 @@ class HyperbandArguments(Arguments):
             if left_out:
                 says(f"baselines outside --fix, left out: {', '.join(left_out)}")
         return HyperbandOracle(
-            study, space, self.max_epochs, self.factor, self.iterations, self.seed, first
+            study,
+            space,
+            self.max_epochs,
+            self.factor,
+            self.iterations,
+            self.seed,
+            first,
+            min_epochs=self.min_epochs,
         )
 
 

@@ -53,6 +53,8 @@ class HyperbandOracle(RecordedOracle, kt.oracles.HyperbandOracle):
     configuration drawn first; and the n-th draw depends on the seed and n alone.
 
     first: configurations that come before any random one.
+    min_epochs: brackets whose first round is shorter are left out, as Li et al.'s r has it.
+    KerasTuner's oracle has the number, and no way to set it.
     """
 
     labels = ("tuner/bracket", "tuner/round", "tuner/epochs")
@@ -67,6 +69,7 @@ class HyperbandOracle(RecordedOracle, kt.oracles.HyperbandOracle):
         seed: int = 0,
         first: Sequence[Values] = (),
         objective: kt.Objective | None = None,
+        min_epochs: int = 1,
     ):
         self.study = study
         self.first = list(first)
@@ -81,6 +84,7 @@ class HyperbandOracle(RecordedOracle, kt.oracles.HyperbandOracle):
             hyperparameters=space,
             tune_new_entries=False,
         )
+        self.min_epochs = min_epochs
         self.seed = self._seed_state = seed
         self._max_collisions = 1000
         self._exhausted = False

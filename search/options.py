@@ -77,6 +77,7 @@ DataDir = Annotated[
     ),
 ]
 EPOCHS = "Epochs that the best configurations are trained for."
+SHORTEST = "Epochs that a configuration has at least before another may be preferred to it"
 FACTOR = "Of each rung's trials, one in this many is promoted to this many times the epochs."
 ITERATIONS = "How often the whole of Hyperband is run"
 

@@ -116,6 +116,14 @@ def test_schedule_is_kerastuners(ours, max_epochs, trials, epochs):
     assert sum(v["tuner/epochs"] - v["tuner/initial_epoch"] for v in spans) == epochs
 
 
+def test_brackets_that_begin_with_fewer_epochs_are_left_out(ours):
+    """At 27 by 3 from 9 on: 6 by 9, of which 2 go on to 27, and 4 by 27."""
+    oracle = ours(max_epochs=27, min_epochs=9)
+    found = [(rung, trials, epochs) for _, rung, trials, epochs in oracle.sizes()]
+    assert found == [(0, 6, 9), (1, 2, 18), (0, 4, 27)]
+    assert oracle.planned() == (12, 6 * 9 + 2 * 18 + 4 * 27)
+
+
 def test_schedule_at_9_by_3_by_hand(ours):
     assert rungs(play(ours())) == {(2, 0): 9, (2, 1): 3, (2, 2): 1, (1, 0): 5, (1, 1): 2, (0, 0): 3}
 
