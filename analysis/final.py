@@ -50,7 +50,7 @@ def choice(study: Study, search: Study | None, say: Language) -> list[Block]:
 def procedure(study: Study, tried: Part, say: Language) -> str:
     """What was done, from the study's own record."""
     epochs, patience = tried.epochs, study.about["patience"]
-    watched = int(study.about["watched_share"] * epochs) + 1
+    watched = study.about["watched_from"] + 1
     search, count = study.about["arguments"]["search"], len(tried.arms)
     seeds = tried.runs["seed"].nunique()
     return say(

@@ -83,7 +83,7 @@ def card(about: Json, trial: Trial, results: Json, arm: str, parameters: int) ->
         configuration="\n".join(f"- {name}: {_short(value)}" for name, value in values.items()),
         epochs=about["arguments"]["epochs"],
         patience=about["patience"],
-        watched_from=int(about["watched_share"] * about["arguments"]["epochs"]) + 1,
+        watched_from=about["watched_from"] + 1,
         best_epoch=trial.run["held_out"]["epoch"] + 1,
         candidates=len(about["arguments"]["configurations"]),
         seeds=len(own),

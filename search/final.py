@@ -175,9 +175,10 @@ class FinalOracle(ListOracle):
         return [entry for part in self.parts(trials) for entry in part.entries()]
 
     def record(self) -> Json:
-        """`parts` as in `ExercisesOracle`, and what early stopping does."""
+        """`parts` as in `ExercisesOracle`, and what early stopping does to all but the augmented."""
         parts = [asdict(part) for part in self.parts(list(self.trials.values()))]
-        return {"parts": parts, "patience": self.patience, "watched_share": WATCHED_SHARE}
+        watched_from = int(WATCHED_SHARE * self.epochs)
+        return {"parts": parts, "patience": self.patience, "watched_from": watched_from}
 
 
 def held_out_accuracy(run: Json) -> float:
