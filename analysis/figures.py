@@ -262,7 +262,9 @@ def isolation(name: str, tables: dict[int, pd.DataFrame], language: Language) ->
     axis.set_xlabel(name)
     axis.set_ylabel(language("best validation accuracy", "mejor exactitud de validación"))
     tops = [table["val_accuracy"].max() for table in tables.values()]
-    axis.set_ylim(max(0, min(tops) - 0.25), max(tops) + 0.02)
+    lowest = min(table["val_accuracy"].min() for table in tables.values())
+    # A value that nothing is learned with would press all others together.
+    axis.set_ylim(max(0, lowest - 0.02, min(tops) - 0.25), max(tops) + 0.02)
     percent_axis(axis, language)
     legend(figure, axis)
     return figure
