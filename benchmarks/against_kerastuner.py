@@ -25,6 +25,13 @@ EPOCHS = 5
 
 SEED = 1
 
+FIXES = (
+    *(f"units_{i}=32:1024" for i in range(1, 6)),
+    "norm_first=false",
+    "schedule=constant,cosine",
+)
+"""So that the lists stay the same as the space grows."""
+
 LISTS = {"assignment": (0, 7), "drawn": (7, 21)}
 """Of the configurations of a study seeded with the baselines: those, and the random draws next."""
 
@@ -34,7 +41,7 @@ def configurations(name: str) -> list[dict[str, Any]]:
     from search import baselines, narrowing
     from search.hyperband import HyperbandOracle
 
-    space = narrowing.narrowed([])
+    space = narrowing.narrowed(FIXES)
     first, _ = baselines.within(space)
     oracle = HyperbandOracle(None, space, 27, seed=SEED, first=first)  # type: ignore[arg-type]
     return [values for n in range(*LISTS[name]) if (values := oracle.draw(n))]
@@ -59,7 +66,9 @@ def stock(name: str, directory: Path) -> list[float]:
     x_train, x_validation = (
         x.astype("float32") / images.levels for x in (images.x_train, images.x_validation)
     )
-    oracle = FixedList(kt.Objective("val_accuracy", "max"), hyperparameters=narrowing.narrowed([]))
+    oracle = FixedList(
+        kt.Objective("val_accuracy", "max"), hyperparameters=narrowing.narrowed(FIXES)
+    )
     hypermodel = space.DenseNetworks(784, 10, len(x_train), EPOCHS)
     tuner = kt.Tuner(oracle, hypermodel, directory=str(directory), project_name="stock")
     tuner.search(
@@ -101,7 +110,7 @@ def ours(name: str, directory: Path) -> list[float]:
             )
             chosen = configurations(name)
             entries = [Entry(values, EPOCHS, SEED) for values in chosen]
-            oracle = ListOracle(study, narrowing.narrowed([]), lambda trials: entries)
+            oracle = ListOracle(study, narrowing.narrowed(FIXES), lambda trials: entries)
             StudyTuner(study, oracle, hypermodel, Display("ours", Console(stderr=True))).search(
                 pool, client
             )
