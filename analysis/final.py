@@ -43,7 +43,7 @@ def choice(study: Study, search: Study | None, say: Language) -> list[Block]:
         return [*blocks, Text(waiting)]
     blocks += [Text(chosen(tried, found["final"], say)), *training(found["final"], say)]
     if "augmented" in found:
-        blocks.append(Text(augmented(found["augmented"], say)))
+        blocks += augmented(found["augmented"], say)
     return blocks
 
 
@@ -146,22 +146,25 @@ def chosen(tried: Part, final: Part, say: Language) -> str:
     )
 
 
-def augmented(part: Part, say: Language) -> str:
-    """The final network on images moved about, and how well it fits these."""
-    values = part.values[AUGMENTED]
-    scores = effects.interval(part.table()[AUGMENTED].dropna().to_numpy())
-    return say(
+def augmented(part: Part, say: Language) -> list[Block]:
+    """The final network on images moved about, and how well it does then."""
+    unfinished = comparisons.missing(part, say)
+    own = part.table()[AUGMENTED].dropna()
+    if not len(own):
+        return unfinished
+    scores = shown_accuracy(*effects.interval(own.to_numpy()), say)
+    kind = part.values[AUGMENTED]["augmentation"]
+    text = say(
         "Apart from this, the final network was trained on images mirrored or shifted anew in every "
-        f"epoch ({values['augmentation']}), for {part.epochs} epochs at most and with half its "
-        "dropout, both being regularisers. It is no candidate, its images being others; it says "
-        f"what augmentation adds. Held-out accuracy: {shown_accuracy(*scores, say)} %, "
-        f"n = {len(part.seeds())}.",
+        f"epoch ({kind}), for {part.epochs} epochs at most and with half its dropout. It is no "
+        "candidate, its images being others; what it gains is by the three together, images, "
+        f"epochs and dropout. Held-out accuracy: {scores} %, n = {len(own)}.",
         "Aparte, la red final se entrenó con imágenes reflejadas o desplazadas de nuevo en cada "
-        f"época ({values['augmentation']}), {part.epochs} épocas como mucho y con la mitad de "
-        "dropout, pues ambos regularizan. No es candidata, al ser otras sus imágenes; dice qué "
-        f"añade el aumento. Exactitud apartada: {shown_accuracy(*scores, say)} %, "
-        f"n = {len(part.seeds())}.",
+        f"época ({kind}), {part.epochs} épocas como mucho y con la mitad de dropout. No es "
+        "candidata, al ser otras sus imágenes; lo que gana se debe a las tres cosas juntas, "
+        f"imágenes, épocas y dropout. Exactitud apartada: {scores} %, n = {len(own)}.",
     )
+    return [*unfinished, Text(text)]
 
 
 def training(final: Part, say: Language) -> list[Block]:

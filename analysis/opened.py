@@ -96,7 +96,7 @@ def ledger_card(study: Study, say: Language) -> Card:
     if elsewhere:
         listed = say.several([f"{look['study']} ({look['time'][:10]})" for look in elsewhere])
         status = "WARN"
-        todo = say(
+        todo = todo or say(
             "make sure that nothing was chosen by what they saw",
             "asegúrese de que nada se eligió por lo que vieron",
         )

@@ -39,11 +39,11 @@ def sections(studies: list[Study], say: Language, only: str | None = None) -> It
     if experiment:
         planned += controlled.sections(experiment, say)
     searches = {study.name: study for study in kinds.get("run", [])}
-    # Every search of the final network's data is part of how it was reached, not only the last.
-    led_to_final = [study.about["data"] for study in kinds.get("final", [])]
+    finals = kinds.get("final", [])
     for study in searches.values():
+        before_final = any(led_to(study, network) for network in finals)
         for key, title, make in searched.sections(study, experiment, say):
-            numbered = f"4.1 · {title}" if study.about.get("data") in led_to_final else title
+            numbered = f"4.1 · {title}" if before_final else title
             planned.append((key, numbered, make))
     for study in kinds.get("final", []):
         planned += final.sections(study, searches.get(study.about["arguments"]["search"]), say)
@@ -57,6 +57,14 @@ def sections(studies: list[Study], say: Language, only: str | None = None) -> It
     for key, title, make in planned:
         if only is None or key == only or key.startswith(f"{only}-"):
             yield _made(key, title, make, say)
+
+
+def led_to(search: Study, final: Study) -> bool:
+    """Whether a search was one of those before a final network: of the same data, and earlier."""
+    begun = [study.about.get("sessions", [])[:1] for study in (search, final)]
+    if search.about.get("data") != final.about["data"] or not all(begun):
+        return False
+    return bool(begun[0][0]["started"] < begun[1][0]["started"])
 
 
 def _made(key: str, title: str, make: Callable[[], list[Block]], say: Language) -> Section:

@@ -160,7 +160,9 @@ def isolations(study: Study, say: Language) -> list[Block]:
         )
     ]
     for name in (n for n in ISOLATED if n in study.hyperparameters):
-        tables = {e: effects.isolation(study, name, e) for e in budgets}
+        # A schedule is of the longest budget: on a shorter rung its rate has not fallen yet.
+        fair = budgets[-1:] if name == "schedule" else budgets
+        tables = {e: effects.isolation(study, name, e) for e in fair}
         tables = {e: table for e, table in tables.items() if len(table)}
         if not tables:
             continue
@@ -230,7 +232,8 @@ def importances(study: Study, say: Language) -> list[Block]:
             "Su intervalo se solapa con otros: el orden no está decidido.",
         )
     )
-    absent = [name for name in study.hyperparameters if name not in table.index]
+    searched = [n for n in study.hyperparameters if study.chains[n].nunique() > 1]
+    absent = [name for name in searched if name not in table.index]
     if absent:
         text += " " + say(
             f"Left out, being inactive in some configurations: {say.several(absent)}.",

@@ -243,12 +243,12 @@ def final(
     logs: Logs = Path("tuner_logs"),
     as_json: AsJson = False,
 ) -> None:
-    """Choose the final network of a search, train it beside the assignment's, test both once.
+    """Choose the final network of a search, train it beside the assignment's, test them once.
 
     The search's best configurations are trained on fresh seeds, each stopped early by half of its
     validation images and judged by the other half; the best is trained on further seeds, and the
-    assignment's network with it. Then all models of both are evaluated on the test set, which the
-    ledger allows once. Trials, ledger, models and the model's card are kept in LOGS/STUDY-final.
+    assignment's network with it. Then all models are evaluated on the test set, which the ledger
+    allows once: --augment is to be said from the first. Trials, ledger, models and the model's card are kept in LOGS/STUDY-final.
 
     \b
     Examples:

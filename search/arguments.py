@@ -82,9 +82,10 @@ class HyperbandArguments(Arguments):
                 f"--max-epochs {self.max_epochs}: must be at least the factor, {self.factor}, "
                 "or there is nothing to promote to"
             )
-        if not 1 <= self.min_epochs <= self.max_epochs:
+        if not 1 <= self.min_epochs <= self.max_epochs / self.factor:
             raise Misuse(
-                f"--min-epochs {self.min_epochs}: must be from 1 to --max-epochs, {self.max_epochs}"
+                f"--min-epochs {self.min_epochs}: must be from 1 to a factor under --max-epochs, "
+                f"{self.max_epochs / self.factor:g}, or there is nothing to promote"
             )
         if self.iterations < 1:
             raise Misuse(f"--iterations {self.iterations}: must be at least 1")

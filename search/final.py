@@ -8,7 +8,7 @@ seeds it is one of a configuration named before.
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import fmean
 
@@ -107,7 +107,10 @@ def arguments_of(
             "configurations": found,
             "too_slow": too_slow,
         }
-    return settled(study, FinalArguments, given)
+    arguments = settled(study, FinalArguments, given)
+    # A study from before a hyperparameter was in the space has it at its default, as its trials.
+    whole = {name: complete(values) for name, values in arguments.configurations.items()}
+    return replace(arguments, configurations=whole)
 
 
 class FinalOracle(ListOracle):
@@ -207,9 +210,10 @@ def open_and_describe(
         records, _ = study.read_trials()
         oracle.restore([Trial.from_state(record) for record in records.values()])
         trials = oracle.final_trials()
-        if not all(trials.values()):
-            lost = ", ".join(arm for arm, own in trials.items() if not own)
-            raise Failure(f"study {study.name}: no run of {lost} was completed")
+        lost = [arm for arm, own in trials.items() if not own]
+        if {BASELINE, FINAL} & set(lost):
+            raise Failure(f"study {study.name}: no run of {' or '.join(lost)} was completed")
+        trials = {arm: own for arm, own in trials.items() if own}
         networks = hypermodel(arguments)
         models = test_set.declared(study, networks, trials, arguments.dataset)
         ledger = Ledger(study, search)

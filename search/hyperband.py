@@ -53,8 +53,8 @@ class HyperbandOracle(RecordedOracle, kt.oracles.HyperbandOracle):
     configuration drawn first; and the n-th draw depends on the seed and n alone.
 
     first: configurations that come before any random one.
-    min_epochs: brackets whose first round is shorter are left out, as Li et al.'s r has it.
-    KerasTuner's oracle has the number, and no way to set it.
+    min_epochs: brackets whose first round is shorter, before it is rounded up, are left out, as Li
+    et al.'s r has it. KerasTuner's oracle has the number, and no way to set it.
     """
 
     labels = ("tuner/bracket", "tuner/round", "tuner/epochs")
@@ -224,6 +224,16 @@ class HyperbandOracle(RecordedOracle, kt.oracles.HyperbandOracle):
     def restore(self, trials: Sequence[Trial]) -> None:
         """Rebuilds the brackets too. Raises Failure where the trials are not of this study."""
         super().restore(trials)
+        own = {hp.name: hp.get_config() for hp in self.hyperparameters.space}
+        for trial in self.trials.values():
+            theirs = {hp.name: hp.get_config() for hp in trial.hyperparameters.space}
+            if theirs != own:
+                changed = sorted(n for n in {*own, *theirs} if own.get(n) != theirs.get(n))
+                raise Failure(
+                    f"study {self.study.name} is not of this search space ({changed[0]} differs, of "
+                    f"{len(changed)}), but of an earlier version's, say: it can be reported, and not "
+                    "be continued; give another --study"
+                )
         roots = {
             self._compute_values_hash(t.hyperparameters.values): t.trial_id
             for t in self.trials.values()
@@ -240,7 +250,7 @@ class HyperbandOracle(RecordedOracle, kt.oracles.HyperbandOracle):
                 self._enter(bracket, 0, root, None)
         if roots:
             raise Failure(
-                f"trials {', '.join(sorted(roots.values()))} are not of this search space and "
+                f"{len(roots)} trials, trial {min(roots.values())} the first, are not of this study's "
                 "seed: start a study of another name"
             )
         for trial in sorted(

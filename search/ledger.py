@@ -79,9 +79,12 @@ class Ledger:
             try:
                 entries = [json.loads(line) for line in path.read_text().splitlines()]
                 looks = [e for e in entries if e["what"] == OPENED and e["data"] == data]
+                found += [{"study": path.parent.name, "time": look["time"]} for look in looks]
             except (OSError, ValueError, TypeError, KeyError) as error:
-                raise Failure(f"{path} cannot be read: {error}. Restore or remove it") from error
-            found += [{"study": path.parent.name, "time": look["time"]} for look in looks]
+                raise Failure(
+                    f"{path} cannot be read: {error!r}. Restore it (from version control, say): it "
+                    "tells who looked at the test set"
+                ) from error
         return found
 
     def append(self, what: str, **content: object) -> None:

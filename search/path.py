@@ -7,7 +7,7 @@ space's default, all else kept.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import keras_tuner as kt
 
@@ -137,4 +137,5 @@ def arguments_of(study: Study, search: Study, seeds: int | None) -> PathArgument
             "search_seed": about["arguments"]["search_seed"],
             "target": chosen[0],
         }
-    return settled(study, PathArguments, given)
+    arguments = settled(study, PathArguments, given)
+    return replace(arguments, target=complete(arguments.target))

@@ -38,10 +38,16 @@ def plan(arguments: HyperbandArguments, workers: int) -> Json:
     """Brackets, trials, epochs and the seconds they would take with this many workers."""
     arguments.check()
     import_quietly("search.space")
+    from keras_tuner.engine.hyperparameters import Fixed
+
+    from search.space import UNSEARCHED
+
     nothing_is_written: Any = None
     oracle = arguments.oracle(nothing_is_written, says=lambda line: None)
     trials, epochs = oracle.planned()
-    build, coefficients = measure(arguments.dataset)
+    fixed = {hp.name: hp.value for hp in oracle.hyperparameters.space if isinstance(hp, Fixed)}
+    unsearched = {name: fixed[name] for name in UNSEARCHED if name in fixed}
+    build, coefficients = measure(arguments.dataset, unsearched)
     draws = [values for n in range(DRAWS) if (values := oracle.draw(n))]
     train_size = SHAPES[arguments.dataset].train_size
     features = SHAPES[arguments.dataset].features
@@ -62,8 +68,11 @@ def plan(arguments: HyperbandArguments, workers: int) -> Json:
     }
 
 
-def measure(dataset: DatasetName) -> tuple[float, np.ndarray]:
-    """Seconds to build and trace a network, and seconds for each of its `costs`, never negative."""
+def measure(dataset: DatasetName, fixed: Json) -> tuple[float, np.ndarray]:
+    """Seconds to build and trace a network, and seconds for each of its `costs`, never negative.
+
+    fixed: precision and augmentation, as the study has them.
+    """
     import keras
     import keras_tuner as kt
     from scipy.optimize import nnls
@@ -80,7 +89,7 @@ def measure(dataset: DatasetName) -> tuple[float, np.ndarray]:
     for changes in PROBES:
         started = time.perf_counter()
         hp = kt.HyperParameters()
-        hp.values = values = complete(changes)
+        hp.values = values = complete({**changes, **fixed})
         model = DenseNetworks(shape.features, shape.classes, IMAGES, 1).build(hp)
         loop = EpochLoop(model, images, values["batch_size"], 0)
         loop.train(0)

@@ -43,7 +43,7 @@ class Diverged(Exception):
 class EpochLoop:
     """Epochs of one compiled model over resident data.
 
-    Every random choice of epoch e (order of the images, dropout masks) is a function of
+    Every random choice of epoch e (order and moves of the images, dropout masks) is a function of
     (seed, e) alone, so an epoch resumed elsewhere from the same state is the same epoch.
 
     model: compiled; takes (batch, features) in [0, 1] and integer labels.
@@ -153,7 +153,7 @@ class EpochLoop:
             variable.assign(array)
 
     def _variables(self) -> list[keras.Variable]:
-        # Dropout's seed states are set anew each epoch: they are no part of the state.
+        # Seed states are set anew each epoch: they are no part of the state.
         seeds = {id(generator.state) for generator in self._seed_generators}
         return [
             v for v in [*self.model.weights, *self.model.optimizer.variables] if id(v) not in seeds

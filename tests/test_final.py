@@ -85,9 +85,10 @@ def test_the_best_of_the_search_are_chosen_on_fresh_seeds_and_trained_on_others(
 
 
 @pytest.mark.slow
-def test_a_model_file_opens_without_us_and_gives_the_recorded_test_accuracy(logs, tmp_path):
+@pytest.mark.parametrize("name", ["final-2", "augmented-2"])
+def test_a_model_file_opens_without_us_and_gives_the_recorded_test_accuracy(logs, tmp_path, name):
     results = read(logs / "s-final" / "test-1.json")
-    model = next(m for m in results["models"] if m["file"] == "final-2.keras")
+    model = next(m for m in results["models"] if m["file"] == f"{name}.keras")
     pool = data.load_test("digits")
     np.savez(tmp_path / "test.npz", x=pool.images.reshape(-1, 8, 8), y=pool.labels)
     code = (
@@ -99,7 +100,7 @@ def test_a_model_file_opens_without_us_and_gives_the_recorded_test_accuracy(logs
         "print(np.abs(p.sum(axis=1) - 1).max() < 1e-5, (p.argmax(axis=1) == test['y']).mean())\n"
         "print(model.evaluate(test['x'], test['y'], verbose=0)[1])"
     )
-    file = logs / "s-final" / "models" / "final-2.keras"
+    file = logs / "s-final" / "models" / f"{name}.keras"
     done = subprocess.run(
         [sys.executable, "-W", "error::UserWarning", "-c", code, file, tmp_path / "test.npz"],
         capture_output=True,
@@ -111,9 +112,10 @@ def test_a_model_file_opens_without_us_and_gives_the_recorded_test_accuracy(logs
     assert sums_to_one == "True"
     assert float(accuracy) == model["accuracy"]
     assert float(evaluated) == pytest.approx(model["accuracy"])
-    card = (logs / "s-final" / "models" / "final-2.md").read_text()
-    assert model["sha256"] in card
-    assert f"{model['accuracy']:.2%}" in card
+    if name == "final-2":
+        card = (logs / "s-final" / "models" / "final-2.md").read_text()
+        assert model["sha256"] in card
+        assert f"{model['accuracy']:.2%}" in card
 
 
 @pytest.mark.slow
@@ -144,6 +146,31 @@ def test_the_test_set_is_opened_once(copy):
     subprocess.run(command, check=True, capture_output=True)
     assert "opened 2 times; again for these reasons: " in (out / "report.md").read_text()
     assert "a bug" in (out / "report.md").read_text()
+
+
+@pytest.mark.slow
+def test_a_final_study_from_before_a_hyperparameter_was_in_the_space_goes_on(copy):
+    """As written by an earlier version, whose networks had it at its default."""
+    names = ("norm_first", "precision")
+    directory = copy / "s-final"
+    for path in directory.glob("trial_*/trial.json"):
+        trial = read(path)
+        for name in names:
+            trial["hyperparameters"]["values"].pop(name, None)
+        path.write_text(json.dumps(trial))
+    about = read(directory / "study.json")
+    arms = [values for part in about["parts"] for values in part["arms"].values()]
+    for values in (*arms, *about["arguments"]["configurations"].values()):
+        for name in names:
+            values.pop(name, None)
+    (directory / "study.json").write_text(json.dumps(about))
+    runs = {name: trial["run"] for name, trial in trials(directory).items()}
+    again = search("final", "--study", "s", "--logs", copy, "--open-test-again", "check", "--json")
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["finished"]
+    assert {name: trial["run"] for name, trial in trials(directory).items()} == runs
+    models = [read(directory / f"test-{number}.json")["models"] for number in (1, 2)]
+    assert models[0] == models[1]
 
 
 @pytest.mark.slow

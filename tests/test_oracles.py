@@ -264,7 +264,7 @@ def outcome_or_failed(trials):
 
 def test_trials_of_another_seed_are_refused(ours):
     trials = play(ours(seed=1), stop_after=3)
-    with pytest.raises(Failure, match="not of this search space"):
+    with pytest.raises(Failure, match="not of this study's seed"):
         ours(seed=2).restore(trials)
 
 

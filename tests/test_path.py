@@ -12,7 +12,15 @@ from search.arguments import PATH_EPOCHS
 from search.baselines import BASELINES, complete
 from search.final import FinalOracle
 from search.oracles import COMPLETED, FAILED, ListOracle, Trial
-from search.path import RACE_SEEDS, PathOracle, choice_of, differing, race, with_choice
+from search.path import (
+    RACE_SEEDS,
+    PathOracle,
+    arguments_of,
+    choice_of,
+    differing,
+    race,
+    with_choice,
+)
 from search.store import Study
 
 START = complete(BASELINES["4 final"])
@@ -175,6 +183,14 @@ def test_the_augmented_network_is_the_chosen_one_trained_longer(tmp_path):
     assert [len(own) for own in oracle.final_trials().values()] == [2, 2, 2]
     # Two thirds of 9 epochs and of 27.
     assert {oracle.watched_from(trial) for trial in oracle.trials.values()} == {6, 18}
+
+
+def test_a_path_from_before_a_hyperparameter_was_in_the_space_has_it_at_its_default(tmp_path):
+    kept = study(tmp_path, "s-path")
+    target = {name: value for name, value in TARGET.items() if name != "augmentation"}
+    arguments = {"dataset": "digits", "search": "s", "target": target, "seeds": 2}
+    kept.write_json("study.json", {"command": "exercises path", "arguments": arguments})
+    assert arguments_of(kept, study(tmp_path, "s"), None).target == TARGET
 
 
 def test_a_choice_undone_takes_with_it_what_it_leaves_without_effect():

@@ -109,6 +109,17 @@ def test_importance_is_of_unselected_configurations_and_finds_the_planted(search
     assert found.table["low"].iloc[0] > found.table["high"].iloc[1]
 
 
+def test_what_is_fixed_is_not_said_to_be_inactive(search):
+    fixed = replace(
+        search,
+        hyperparameters=[*search.hyperparameters, "precision"],
+        trials=search.trials.assign(precision="float32"),
+    )
+    text, *_ = searched.importances(fixed, Language("en"))
+    assert "activation has the largest share" in text.text
+    assert "precision" not in text.text
+
+
 def test_best_and_sentences(search):
     text, table, *_ = searched.overview(search, Language("en"))
     best = search.chains["val_accuracy"].idxmax()

@@ -75,6 +75,13 @@ def test_cosine_falls_to_zero_over_the_longest_budget(networks, make_hp):
     assert float(rate(844 * 27 / 2)) == pytest.approx(0.0005)
 
 
+def test_cosine_falls_over_a_trials_own_epochs_where_no_longest_is_given(make_hp):
+    hp = make_hp(schedule="cosine", batch_size=64)
+    hp.values["tuner/epochs"] = 9
+    model = space.DenseNetworks(784, 10, train_size=54_000, max_epochs=None).build(hp)
+    assert model.optimizer._learning_rate.decay_steps == 844 * 9
+
+
 def test_warm_up_rises_for_a_tenth_of_the_steps_and_falls_to_zero(networks, make_hp):
     rate = networks.build(make_hp(schedule="warmup", batch_size=64)).optimizer._learning_rate
     # 844 steps an epoch, 27 epochs: 22,788 steps, of which 2,278 rise.

@@ -21,6 +21,7 @@ CONFIGURATIONS = {
     "batch norm first": {"batch_norm": True, "norm_first": True, "optimizer": "sgd"},
     "warmup": {"schedule": "warmup"},
     "augmentation": {"augmentation": "flip_shift", "dropout": 0.3},
+    "bfloat16": {"precision": "bfloat16", "batch_norm": True, "optimizer": "sgd"},
     "label smoothing": {"label_smoothing": 0.1},
     "dropout": {"dropout": 0.3, "input_dropout": 0.1},
     # Adam would magnify the rounding of biases that batch norm leaves without gradient.
