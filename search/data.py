@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from search.errors import Failure
+from search.quiet import import_quietly
 
 DatasetName = Literal["fashion-mnist", "digits"]
 
@@ -203,6 +204,7 @@ def _directory(data_dir: Path | None, names: tuple[str, str]) -> Path:
 
 
 def _download(names: list[str]) -> None:
+    import_quietly("keras")
     from keras.utils import get_file
 
     for name in names:

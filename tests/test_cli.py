@@ -46,7 +46,10 @@ def test_help_has_examples_and_does_not_wait_for_tensorflow(command):
         (["run", "--study", "s", "--max-epochs", "2"], "at least the factor"),
         (["run", "--study", "s", "--min-epochs", "0"], "from 1 to a factor under --max-epochs, 9"),
         (["run", "--study", "s", "--min-epochs", "10"], "or there is nothing to promote"),
-        (["run", "--study", "s", "--fix", "augmentation=crop"], "none, flip, flip_shift"),
+        (
+            ["run", "--study", "s", "--dataset", "digits", "--fix", "augmentation=crop"],
+            "none, flip, flip_shift",
+        ),
         (["run", "--study", "s", "--factor", "1"], "--factor 1"),
         (["run", "--study", "s", "--iterations", "0"], "--iterations 0"),
         (["run", "--study", "s", "--workers", "0"], "--workers 0"),
