@@ -248,7 +248,8 @@ def final(
     The search's best configurations are trained on fresh seeds, each stopped early by half of its
     validation images and judged by the other half; the best is trained on further seeds, and the
     assignment's network with it. Then all models are evaluated on the test set, which the ledger
-    allows once: --augment is to be said from the first. Trials, ledger, models and the model's card are kept in LOGS/STUDY-final.
+    allows once: --augment is to be said from the first. Trials, ledger, models and the model's card
+    are kept in LOGS/STUDY-final.
 
     \b
     Examples:

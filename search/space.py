@@ -109,10 +109,9 @@ class DenseNetworks(kt.HyperModel):
     max_epochs: over which a cosine schedule falls to zero: a search's longest budget, so that a
     configuration has the same schedule on every rung. None: each trial's own budget.
 
-    Batch normalisation stands behind the
-    activation, as the assignment has it, or, `norm_first`, before it, as Ioffe and Szegedy (2015)
-    have it. With bfloat16 the hidden layers' products and activations are of 16 bits; weights,
-    normalisation and the output layer stay float32.
+    Batch normalisation stands behind the activation, as the assignment has it, or, `norm_first`,
+    before it, as Ioffe and Szegedy (2015) have it. With bfloat16 the hidden layers' products and
+    activations are of 16 bits; weights, normalisation and the output layer stay float32.
     """
 
     def __init__(self, features: int, classes: int, train_size: int, max_epochs: int | None):
