@@ -135,6 +135,8 @@ def network(
     """A trial's best network as others use it: whole images in, class probabilities out.
 
     Takes (batch, side, side) pixels from 0 to the brightest; of Keras' own layers and loss alone.
+    Dense layers of bfloat16 products have their weights in bfloat16, rounded as the products round
+    them: half the file, the same predictions to the last bit.
     Raises Failure where the trial's weights are not on this machine.
     """
     trained = hypermodel.build(trial.hyperparameters)
@@ -154,13 +156,24 @@ def network(
             keras.Input((side, side)),
             keras.layers.Reshape((hypermodel.features,)),
             keras.layers.Rescaling(1 / data.LEVELS[dataset]),
-            *(layer for layer in trained.layers if not isinstance(layer, Augmentation)),
+            *(stored(layer) for layer in trained.layers if not isinstance(layer, Augmentation)),
         ],
         name=dataset.replace("-", "_"),
     )
     # Plain SGD has no state that would have to be in the file, or be missed when it is loaded.
     model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
+
+
+def stored(layer: keras.layers.Layer) -> keras.layers.Layer:
+    """The layer itself, or a dense one with its weights in the type of its products."""
+    if not isinstance(layer, keras.layers.Dense) or layer.compute_dtype == layer.variable_dtype:
+        return layer
+    narrow = keras.layers.Dense.from_config(layer.get_config() | {"dtype": layer.compute_dtype})
+    narrow.build((None, layer.kernel.shape[0]))
+    for variable, value in zip(narrow.variables, layer.variables, strict=True):
+        variable.assign(value)
+    return narrow
 
 
 def sha256(path: Path) -> str:

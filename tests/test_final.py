@@ -7,11 +7,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
 
-from search import data
+from search import data, test_set
+from search.checkpoints import WEIGHTS
+from search.oracles import Trial
+from search.space import DenseNetworks
+from search.store import Study
 
 CHEAP = ["layers=1:2", "units_1=32:64", "units_2=32:64", "batch_size=128", "batch_norm=False"]
 
@@ -111,6 +116,28 @@ def test_a_model_file_opens_without_us_and_gives_the_recorded_test_accuracy(logs
         card = (logs / "s-final" / "models" / "final-2.md").read_text()
         assert model["sha256"] in card
         assert f"{model['accuracy']:.2%}" in card
+
+
+@pytest.mark.parametrize("norm_first", [False, True])
+def test_a_network_of_bfloat16_products_is_kept_in_half_the_bytes(
+    make_hp, digits, tmp_path, norm_first
+):
+    study = Study(tmp_path, "s-final")
+    hp = make_hp(precision="bfloat16", batch_norm=True, norm_first=norm_first)
+    networks = DenseNetworks(64, 10, len(digits.x_train), max_epochs=9)
+    trained = networks.build(hp)
+    (study.directory / "trial_0000").mkdir(parents=True)
+    trained.save_weights(study.directory / "trial_0000" / WEIGHTS)
+    network = test_set.network(study, networks, Trial(hp, "0000"), "digits")
+    network.save(tmp_path / "model.keras")
+    opened = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
+    images = digits.x_validation.astype("float32")
+    expected = trained.predict(images / np.float32(16), verbose=0)
+    assert np.array_equal(opened.predict(images.reshape(-1, 8, 8), verbose=0), expected)
+    dense = [layer for layer in opened.layers if isinstance(layer, keras.layers.Dense)]
+    # The output layer computes in float32, and keeps what it needs for that.
+    assert [layer.kernel.dtype for layer in dense[:-1]] == ["bfloat16"] * (len(dense) - 1)
+    assert dense[-1].kernel.dtype == "float32"
 
 
 @pytest.mark.slow
