@@ -127,8 +127,8 @@ def run(
 
     \b
     Examples:
-      python -m search run --study first --dataset digits --max-epochs 9
-      python -m search run --study fashion-mnist --data-dir ~/fashion-mnist
+      python -m search run --study small --dataset digits --max-epochs 9
+      python -m search run --study first --data-dir ~/fashion-mnist
       python -m search run --study relu --fix activation=relu --fix layers=2:4
       python -m search run --study long --max-epochs 81 --time-budget 2h
     """
@@ -184,7 +184,7 @@ def exercises(
       python -m search exercises
       python -m search exercises activation initializer --seeds 5
       python -m search exercises all --dataset digits --study small --seeds 3
-      python -m search exercises path --study fashion-mnist
+      python -m search exercises path --study first
     """
     from search.arguments import EXERCISES, Arguments, ExerciseArguments, settled
 
@@ -253,8 +253,8 @@ def final(
 
     \b
     Examples:
-      python -m search final --study fashion-mnist
-      python -m search final --study first --top 6 --seeds 10 --augment flip_shift
+      python -m search final --study first
+      python -m search final --study long --top 6 --seeds 10 --augment flip_shift
     """
     from search.ledger import Ledger
     from search.quiet import import_quietly
@@ -292,7 +292,7 @@ def predict(
 
     \b
     Examples:
-      python -m search predict tuner_logs/fashion-mnist-final/models/final-2.keras boot.png
+      python -m search predict tuner_logs/fashion-mnist-narrow-final/models/final-2.keras boot.png
       python -m search predict model.keras *.png --json
     """
     from search.quiet import import_quietly
@@ -356,8 +356,8 @@ def status(study: Name, logs: Logs = Path("tuner_logs"), as_json: AsJson = False
 
     \b
     Examples:
-      python -m search status --study fashion-mnist
-      python -m search status --study fashion-mnist --json
+      python -m search status --study first
+      python -m search status --study first --json
     """
     kept = Study(logs, study)
     summary = summarize(kept)
