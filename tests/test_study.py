@@ -226,13 +226,13 @@ def test_interrupted_by_ctrl_c_it_says_how_to_continue(tmp_path):
 def test_time_budget_stops_and_more_of_it_continues(reference, tmp_path):
     whole = reference[1]["seconds"]
     options = (*SMALL, "--workers", 1, "--checkpoint-every", 0)
-    first = run(tmp_path, *options, "--time-budget", f"{0.6 * whole:.1f}s", "--json")
+    first = run(tmp_path, *options, "--time-budget", f"{0.4 * whole:.1f}s", "--json")
     assert first.returncode == 0, first.stderr
     assert "time is up" in first.stderr
     summary = json.loads(first.stdout)
     assert not summary["finished"]
     assert summary["trials"] < 23
-    spent = run(tmp_path, "--time-budget", f"{0.3 * whole:.1f}s")
+    spent = run(tmp_path, "--time-budget", f"{0.2 * whole:.1f}s")
     assert spent.returncode == 2
     assert "raise --time-budget" in spent.stderr
     assert run(tmp_path, "--time-budget", "10m").returncode == 0
