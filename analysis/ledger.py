@@ -14,12 +14,15 @@ class Ledger:
     """What was done with the test set of a final study.
 
     entries: in order. results: of the last opening, the content of its `test-N.json`; empty before.
+    repeated: whether that opening's models said of every image what those of the opening before it
+    said, file by file.
     wrong: what is not as it was written, a line each. witnessed: whether the search's record,
     which vouches for the last entry, is there.
     """
 
     entries: list[Json]
     results: Json
+    repeated: bool
     wrong: list[str]
     witnessed: bool
 
@@ -61,11 +64,11 @@ def read(final: Path, search: Path) -> Ledger:
     last = list(enumerate(hashes))[-2:]
     if witness and (witness["entries"], witness["head"]) not in last:
         wrong.append(f"ledger.jsonl: not the one that {search.name}/study.json speaks of")
-    results: Json = {}
-    for entry in entries:
-        if entry["what"] == "evaluated":
-            results = _results(final / entry["file"], entry["sha256"], wrong)
-    return Ledger(entries, results, wrong, witness is not None)
+    evaluated = [entry for entry in entries if entry["what"] == "evaluated"]
+    openings = [_results(final / entry["file"], entry["sha256"], wrong) for entry in evaluated]
+    results = openings[-1] if openings else {}
+    repeated = len(openings) > 1 and _predicted(openings[-2]) == _predicted(results)
+    return Ledger(entries, results, repeated, wrong, witness is not None)
 
 
 def _witness(search: Path) -> Json | None:
@@ -87,6 +90,11 @@ def _results(path: Path, sha256: str, wrong: list[str]) -> Json:
         return {}
     found: Json = json.loads(content)
     return found
+
+
+def _predicted(results: Json) -> dict[str, list[int]]:
+    """By model file, the class it gave to each test image."""
+    return {model["file"]: model["predicted"] for model in results.get("models", [])}
 
 
 def _sha256(content: bytes) -> str:

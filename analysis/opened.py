@@ -89,12 +89,20 @@ def ledger_card(study: Study, say: Language) -> Card:
             f"the test set was opened {len(openings)} times; again for these reasons: {reasons}",
             f"el conjunto de test se abrió {len(openings)} veces; de nuevo por: {reasons}",
         )
-        todo = say(
-            "read the last test figures as validation", "lea las últimas cifras como validación"
-        )
-    elsewhere = openings[-1].get("elsewhere", [])
+        if book.repeated:
+            found += say(
+                ", when every model said of every image what it had said before",
+                ", y cada modelo dijo de cada imagen lo que había dicho antes",
+            )
+        else:
+            todo = say(
+                "read the last test figures as validation",
+                "lea las últimas cifras como validación",
+            )
+    looks = [look for entry in openings for look in entry.get("elsewhere", [])]
+    elsewhere = dict.fromkeys(f"{look['study']} ({look['time'][:10]})" for look in looks)
     if elsewhere:
-        listed = say.several([f"{look['study']} ({look['time'][:10]})" for look in elsewhere])
+        listed = say.several(list(elsewhere))
         status = "WARN"
         todo = todo or say(
             "make sure that nothing was chosen by what they saw",

@@ -166,14 +166,19 @@ def network(
 
 
 def stored(layer: keras.layers.Layer) -> keras.layers.Layer:
-    """The layer itself, or a dense one with its weights in the type of its products."""
-    if not isinstance(layer, keras.layers.Dense) or layer.compute_dtype == layer.variable_dtype:
+    """The layer itself; a dense one with weights in the type of its products, and no penalty.
+
+    Penalties would be added to the loss that `evaluate` gives, and Keras cannot add those of
+    bfloat16 weights.
+    """
+    if not isinstance(layer, keras.layers.Dense):
         return layer
-    narrow = keras.layers.Dense.from_config(layer.get_config() | {"dtype": layer.compute_dtype})
-    narrow.build((None, layer.kernel.shape[0]))
-    for variable, value in zip(narrow.variables, layer.variables, strict=True):
+    changes = {"dtype": layer.compute_dtype, "kernel_regularizer": None}
+    bare = keras.layers.Dense.from_config(layer.get_config() | changes)
+    bare.build((None, layer.kernel.shape[0]))
+    for variable, value in zip(bare.variables, layer.variables, strict=True):
         variable.assign(value)
-    return narrow
+    return bare
 
 
 def sha256(path: Path) -> str:
