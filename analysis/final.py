@@ -189,6 +189,7 @@ def training(final: Part, say: Language) -> list[Block]:
     curve = own[own["seed"] == first]
     return [
         Text(text),
+        *baseline_rise(final, say),
         Plot(
             "final-curve",
             say(
@@ -202,3 +203,34 @@ def training(final: Part, say: Language) -> list[Block]:
             say("trial ", "prueba ") + str(curve["trial"].iloc[0]),
         ),
     ]
+
+
+def baseline_rise(final: Part, say: Language) -> list[Block]:
+    """Whether the assignment's network, whose learning rate stays, was at its end with the epochs.
+
+    By seed, the mean val_accuracy of the last third of the epochs less that of the third before.
+    """
+    own = final.curves[final.curves["arm"] == BASELINE]
+    thirds = (3 * (own["epoch"] - 1) // final.epochs).rename("third")
+    means = own.groupby(["seed", thirds])["val_accuracy"].mean().unstack()
+    means = means.reindex(columns=[1, 2]).dropna()
+    if len(means) < 2:
+        return []
+    rise, low, high = effects.interval((means[2] - means[1]).to_numpy())
+    shown_rise = f"{say.points(rise)} {say.between(low, high)}"
+    text = say(
+        "The mean validation accuracy of the assignment's network in the last third of its epochs is "
+        f"{shown_rise} points from that in the third before: ",
+        "La exactitud de validación media de la red de la tarea en el último tercio de sus épocas "
+        f"está a {shown_rise} puntos de la del tercio anterior: ",
+    )
+    if low > 0:
+        text += say(
+            f"it was still rising, and what it lacks to the final network is at {final.epochs} "
+            "epochs, not the most it could reach.",
+            f"aún subía, y lo que le falta para la red final es con {final.epochs} épocas, no lo "
+            "más que podría alcanzar.",
+        )
+    else:
+        text += say("it is not shown to rise any more.", "no se muestra que aún suba.")
+    return [Text(text)]

@@ -91,8 +91,8 @@ def ledger_card(study: Study, say: Language) -> Card:
         )
         if book.repeated:
             found += say(
-                ", when every model said of every image what it had said before",
-                ", y cada modelo dijo de cada imagen lo que había dicho antes",
+                "; the last time every model said of every image what it had said before",
+                "; la última vez cada modelo dijo de cada imagen lo que había dicho antes",
             )
         else:
             todo = say(

@@ -176,7 +176,7 @@ def test_the_test_set_is_opened_once(copy):
     command = [sys.executable, "-m", "analysis", "report", "--logs", copy, "--out", out]
     subprocess.run(command, check=True, capture_output=True)
     assert "opened 2 times; again for these reasons: " in (out / "report.md").read_text()
-    assert ": a bug, when every model said of every image what it had" in (
+    assert ": a bug; the last time every model said of every image what" in (
         (out / "report.md").read_text()
     )
 
@@ -311,6 +311,13 @@ def test_the_report_gives_what_the_logs_hold(logs, tmp_path):
     ]
     assert len(judged) == 2
     assert scores.loc["final", "validation"] == pytest.approx(np.mean(judged))
+    rises = []
+    for trial in trials(logs / "s-final").values():
+        if trial["hyperparameters"]["values"]["units_1"] == 512:
+            curve = [row["val_accuracy"] for row in trial["run"]["epochs"]]
+            rises.append(100 * (np.mean(curve[6:9]) - np.mean(curve[3:6])))
+    assert len(rises) == 2
+    assert f"in the last third of its epochs is {np.mean(rises):+.2f}".replace("-", "−") in text
     mcnemar = pd.read_csv(tables / "test-mcnemar.csv").set_index("seed")
     assert mcnemar.loc[2, "only_final"] == np.sum(ours[0] & ~theirs[0])
     assert mcnemar.loc[3, "only_assignment"] == np.sum(theirs[1] & ~ours[1])
