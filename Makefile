@@ -18,10 +18,10 @@ study: .venv/ready ## run the main job on the embedded data, to its summary
 	$(BIN)/python -m search run --study $(STUDY) --dataset digits --seed-with baselines
 
 test: .venv/ready ## all tests
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n logical --dist loadfile
 
 quick: .venv/ready ## the tests that end within two minutes
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n logical --dist loadfile -m "not slow"
 
 check: .venv/ready ## lint, format and types
 	$(BIN)/ruff check .

@@ -168,7 +168,7 @@ def augmented(part: Part, say: Language) -> list[Block]:
 
 
 def training(final: Part, say: Language) -> list[Block]:
-    """Where the runs stopped, and the curve of the final network's first seed."""
+    """Where the runs stopped, the baseline's too, and the curve of the final network's first seed."""
     own = final.curves[final.curves["arm"] == FINAL]
     stops = own.groupby("seed")["epoch"].max()
     restored = own[own["epoch"] == own["trial"].map(final.study.restored)]
@@ -183,7 +183,7 @@ def training(final: Part, say: Language) -> list[Block]:
         f"De {len(stops)} pruebas, {to_the_end} llegaron a la época {final.epochs}; los pesos "
         f"restaurados son de las épocas {best.min()} a {best.max()} (mediana {best.median():.0f}). "
         "Ahí, la exactitud con las imágenes de entrenamiento, medida al entrenar, está a "
-        f" {say.points(gap)} puntos de la de las imágenes que detienen.",
+        f"{say.points(gap)} puntos de la de las imágenes que detienen.",
     )
     first = int(stops.index[0])
     curve = own[own["seed"] == first]
@@ -206,30 +206,32 @@ def training(final: Part, say: Language) -> list[Block]:
 
 
 def baseline_rise(final: Part, say: Language) -> list[Block]:
-    """Whether the assignment's network, whose learning rate stays, was at its end with the epochs.
+    """Whether the assignment's network, whose learning rate stays, had come to its end.
 
-    By seed, the mean val_accuracy of the last third of the epochs less that of the third before.
+    By seed, the slope of val_accuracy over the last third of the epochs (least squares). Nothing is
+    said where runs were stopped before their last epoch: those had.
     """
     own = final.curves[final.curves["arm"] == BASELINE]
-    thirds = (3 * (own["epoch"] - 1) // final.epochs).rename("third")
-    means = own.groupby(["seed", thirds])["val_accuracy"].mean().unstack()
-    means = means.reindex(columns=[1, 2]).dropna()
-    if len(means) < 2:
+    whole = own.groupby("seed").filter(lambda run: run["epoch"].max() == final.epochs)
+    if whole["seed"].nunique() < max(2, own["seed"].nunique()):
         return []
-    rise, low, high = effects.interval((means[2] - means[1]).to_numpy())
-    shown_rise = f"{say.points(rise)} {say.between(low, high)}"
+    first = 2 * final.epochs // 3 + 1
+    late = whole[whole["epoch"] >= first].groupby("seed")
+    slopes = [np.polyfit(run["epoch"], run["val_accuracy"], 1)[0] for _, run in late]
+    rise, low, high = effects.interval(np.array(slopes))
+    shown_rise = f"{say.points(rise, 3)} {say.between(low, high, 3)}"
     text = say(
-        "The mean validation accuracy of the assignment's network in the last third of its epochs is "
-        f"{shown_rise} points from that in the third before: ",
-        "La exactitud de validación media de la red de la tarea en el último tercio de sus épocas "
-        f"está a {shown_rise} puntos de la del tercio anterior: ",
+        "The validation accuracy of the assignment's network changes from epoch "
+        f"{first} to {final.epochs} by {shown_rise} points an epoch: ",
+        f"La exactitud de validación de la red de la tarea cambia de la época {first} a la "
+        f"{final.epochs} en {shown_rise} puntos por época: ",
     )
     if low > 0:
         text += say(
-            f"it was still rising, and what it lacks to the final network is at {final.epochs} "
-            "epochs, not the most it could reach.",
-            f"aún subía, y lo que le falta para la red final es con {final.epochs} épocas, no lo "
-            "más que podría alcanzar.",
+            f"it was still rising, and its distance from the final network is that at {final.epochs} "
+            "epochs, which more of them might lessen.",
+            f"aún subía, y su distancia a la red final es la de {final.epochs} épocas, que con más "
+            "podría ser menor.",
         )
     else:
         text += say("it is not shown to rise any more.", "no se muestra que aún suba.")

@@ -14,8 +14,8 @@ class Ledger:
     """What was done with the test set of a final study.
 
     entries: in order. results: of the last opening, the content of its `test-N.json`; empty before.
-    repeated: whether that opening's models said of every image what those of the opening before it
-    said, file by file.
+    repeated: whether there were more openings than one, and in all of them every model, file by
+    file, said the same of every image.
     wrong: what is not as it was written, a line each. witnessed: whether the search's record,
     which vouches for the last entry, is there.
     """
@@ -67,7 +67,9 @@ def read(final: Path, search: Path) -> Ledger:
     evaluated = [entry for entry in entries if entry["what"] == "evaluated"]
     openings = [_results(final / entry["file"], entry["sha256"], wrong) for entry in evaluated]
     results = openings[-1] if openings else {}
-    repeated = len(openings) > 1 and _predicted(openings[-2]) == _predicted(results)
+    begun = {entry["opening"] for entry in entries if entry["what"] == "opened"}
+    said = [_predicted(opening) for opening in openings]
+    repeated = len(begun) == len(said) > 1 and all(words == said[0] for words in said)
     return Ledger(entries, results, repeated, wrong, witness is not None)
 
 

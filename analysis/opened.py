@@ -91,8 +91,8 @@ def ledger_card(study: Study, say: Language) -> Card:
         )
         if book.repeated:
             found += say(
-                "; the last time every model said of every image what it had said before",
-                "; la última vez cada modelo dijo de cada imagen lo que había dicho antes",
+                "; every time each model said the same of every image",
+                "; todas las veces cada modelo dijo lo mismo de cada imagen",
             )
         else:
             todo = say(

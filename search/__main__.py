@@ -127,7 +127,7 @@ def run(
 
     \b
     Examples:
-      python -m search run --study small --dataset digits --max-epochs 9
+      python -m search run --study try --dataset digits --max-epochs 9
       python -m search run --study first --data-dir ~/fashion-mnist
       python -m search run --study relu --fix activation=relu --fix layers=2:4
       python -m search run --study long --max-epochs 81 --time-budget 2h
@@ -181,8 +181,8 @@ def exercises(
 
     \b
     Examples:
-      python -m search exercises
-      python -m search exercises activation initializer --seeds 5
+      python -m search exercises --study mine
+      python -m search exercises activation initializer --study mine --seeds 5
       python -m search exercises all --dataset digits --study small --seeds 3
       python -m search exercises path --study first
     """

@@ -1,5 +1,8 @@
 """The assignment's own networks, by exercise, as configurations of the space."""
 
+from functools import cache
+from typing import Any
+
 import keras_tuner as kt
 
 from search.narrowing import admits
@@ -21,6 +24,14 @@ BASELINES: dict[str, Values] = {
 
 def complete(changes: Values) -> Values:
     """A whole configuration: the space's defaults with these changes, inactive values left out."""
+    # 0 and 0.0 are one key to a dictionary and two values to a trial's file.
+    return dict(_completed(tuple((name, v, type(v)) for name, v in changes.items())))
+
+
+@cache
+def _completed(typed: tuple[tuple[str, Any, type], ...]) -> Values:
+    """Remembered, as KerasTuner takes 3 ms for it and a path asks for the same again and again."""
+    changes = {name: value for name, value, _ in typed}
     hp = kt.HyperParameters()
     hp.values = dict(changes)
     declare(hp)

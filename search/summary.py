@@ -123,7 +123,11 @@ def continuing(study: Study, verb: str, asked_for: str, data_dir: Path | None) -
 
 def next_steps(study: Study) -> str:
     """The commands that look at a study; one that belongs to a search is reported beside it."""
-    whole = "" if "search" in study_record(study)["arguments"] else f" --study {study.name}"
+    names = [study.name]
+    if search := study_record(study)["arguments"].get("search"):
+        family = (search, f"{search}-final", f"{search}-path")
+        names = [name for name in family if Study(study.logs, name).exists()]
+    whole = "".join(f" --study {name}" for name in names)
     elsewhere = f" --logs {study.logs}" if study.logs != Path("tuner_logs") else ""
     return (
         f"next: tensorboard --logdir {study.directory}\n"

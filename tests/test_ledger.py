@@ -64,6 +64,40 @@ def test_looks_of_other_studies_at_the_same_images_are_told(ledger, tmp_path):
         ledger.elsewhere({"images": "abc"})
 
 
+def test_openings_are_told_to_repeat_each_other_only_where_all_of_them_do(tmp_path):
+    final, searched = Study(tmp_path, "s-final"), Study(tmp_path, "s")
+    for study in (final, searched):
+        study.directory.mkdir()
+    searched.write_json("study.json", {"command": "run"})
+    ledger = Ledger(final, searched)
+
+    def look(number, predicted):
+        """Opens the test set, and where a model said something, evaluates it."""
+        ledger.append(DECLARED, opening=number, models=[], reason=None)
+        ledger.append(OPENED, opening=number, data={"images": "abc"})
+        if predicted is not None:
+            file = f"test-{number}.json"
+            final.write_json(file, {"models": [{"file": "a.keras", "predicted": predicted}]})
+            content = (final.directory / file).read_bytes()
+            sha256 = hashlib.sha256(content).hexdigest()
+            ledger.append(EVALUATED, opening=number, file=file, sha256=sha256)
+        return read_ledger(final.directory, searched.directory).repeated
+
+    found = [look(1, [3, 7]), look(2, [3, 7]), look(3, None), look(4, [3, 7])]
+    assert found == [False, True, False, False]
+
+
+def test_a_second_opening_that_says_something_else_is_no_repetition(ledger, tmp_path):
+    content = json.dumps({"models": [{"file": "a.keras", "predicted": [3]}]}).encode()
+    (tmp_path / "s-final" / "test-2.json").write_bytes(content)
+    ledger.append(DECLARED, opening=2, models=[], reason="a bug")
+    ledger.append(OPENED, opening=2, data={"images": "abc"})
+    sha256 = hashlib.sha256(content).hexdigest()
+    ledger.append(EVALUATED, opening=2, file="test-2.json", sha256=sha256)
+    seen = read_ledger(tmp_path / "s-final", tmp_path / "s")
+    assert (seen.wrong, len(seen.openings), seen.repeated) == ([], 2, False)
+
+
 @pytest.mark.parametrize(
     "tamper",
     [
