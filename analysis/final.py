@@ -208,15 +208,15 @@ def training(final: Part, say: Language) -> list[Block]:
 def baseline_rise(final: Part, say: Language) -> list[Block]:
     """Whether the assignment's network, whose learning rate stays, had come to its end.
 
-    By seed, the slope of val_accuracy over the last third of the epochs (least squares). Nothing is
-    said where runs were stopped before their last epoch: those had.
+    By seed, the slope (least squares) of val_accuracy over the epochs that early stopping looked at.
+    Nothing is said where runs were stopped before their last epoch: those had.
     """
     own = final.curves[final.curves["arm"] == BASELINE]
-    whole = own.groupby("seed").filter(lambda run: run["epoch"].max() == final.epochs)
-    if whole["seed"].nunique() < max(2, own["seed"].nunique()):
+    stops = own.groupby("seed")["epoch"].max()
+    if len(stops) < 2 or stops.min() < final.epochs:
         return []
-    first = 2 * final.epochs // 3 + 1
-    late = whole[whole["epoch"] >= first].groupby("seed")
+    first = final.study.about["watched_from"] + 1
+    late = own[own["epoch"] >= first].groupby("seed")
     slopes = [np.polyfit(run["epoch"], run["val_accuracy"], 1)[0] for _, run in late]
     rise, low, high = effects.interval(np.array(slopes))
     shown_rise = f"{say.points(rise, 3)} {say.between(low, high, 3)}"

@@ -13,18 +13,30 @@ Json = dict[str, Any]
 class Ledger:
     """What was done with the test set of a final study.
 
-    entries: in order. results: of the last opening, the content of its `test-N.json`; empty before.
-    repeated: whether there were more openings than one, and in all of them every model, file by
-    file, said the same of every image.
+    entries: in order. evaluated: of each opening that came to its end, the content of its
+    `test-N.json`; empty where that is not as the ledger says.
     wrong: what is not as it was written, a line each. witnessed: whether the search's record,
     which vouches for the last entry, is there.
     """
 
     entries: list[Json]
-    results: Json
-    repeated: bool
+    evaluated: list[Json]
     wrong: list[str]
     witnessed: bool
+
+    @property
+    def results(self) -> Json:
+        """Of the last opening; empty before."""
+        return self.evaluated[-1] if self.evaluated else {}
+
+    @property
+    def repeated(self) -> bool:
+        """Whether in all of several openings every model file said the same of every image."""
+        said = [
+            {model["file"]: model["predicted"] for model in results.get("models", [])}
+            for results in self.evaluated
+        ]
+        return len(self.openings) == len(said) > 1 and all(words == said[0] for words in said)
 
     @property
     def openings(self) -> list[Json]:
@@ -64,13 +76,12 @@ def read(final: Path, search: Path) -> Ledger:
     last = list(enumerate(hashes))[-2:]
     if witness and (witness["entries"], witness["head"]) not in last:
         wrong.append(f"ledger.jsonl: not the one that {search.name}/study.json speaks of")
-    evaluated = [entry for entry in entries if entry["what"] == "evaluated"]
-    openings = [_results(final / entry["file"], entry["sha256"], wrong) for entry in evaluated]
-    results = openings[-1] if openings else {}
-    begun = {entry["opening"] for entry in entries if entry["what"] == "opened"}
-    said = [_predicted(opening) for opening in openings]
-    repeated = len(begun) == len(said) > 1 and all(words == said[0] for words in said)
-    return Ledger(entries, results, repeated, wrong, witness is not None)
+    evaluated = [
+        _results(final / entry["file"], entry["sha256"], wrong)
+        for entry in entries
+        if entry["what"] == "evaluated"
+    ]
+    return Ledger(entries, evaluated, wrong, witness is not None)
 
 
 def _witness(search: Path) -> Json | None:
@@ -92,11 +103,6 @@ def _results(path: Path, sha256: str, wrong: list[str]) -> Json:
         return {}
     found: Json = json.loads(content)
     return found
-
-
-def _predicted(results: Json) -> dict[str, list[int]]:
-    """By model file, the class it gave to each test image."""
-    return {model["file"]: model["predicted"] for model in results.get("models", [])}
 
 
 def _sha256(content: bytes) -> str:

@@ -45,11 +45,11 @@ def sections(studies: list[Study], say: Language, only: str | None = None) -> It
         for key, title, make in searched.sections(study, experiment, say):
             numbered = f"4.1 · {title}" if before_final else title
             planned.append((key, numbered, make))
-    for study in kinds.get("final", []):
+    for study in finals:
         planned += final.sections(study, searches.get(study.about["arguments"]["search"]), say)
     for study in kinds.get("exercises path", []):
         planned += path.sections(study, say)
-    for study in kinds.get("final", []):
+    for study in finals:
         planned += opened.sections(study, searches.get(study.about["arguments"]["search"]), say)
     for study in studies:
         title = say(f"Health checks of {study.name}", f"Comprobaciones de {study.name}")

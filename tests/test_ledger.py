@@ -15,19 +15,34 @@ def read(path):
     return json.loads(path.read_text())
 
 
-@pytest.fixture
-def ledger(tmp_path):
-    """Of two openings' entries, the last of which gave `test-1.json`."""
-    final, searched = Study(tmp_path, "s-final"), Study(tmp_path, "s")
+def pair(logs, name):
+    """The ledger of a search's final study, both newly made."""
+    final, searched = Study(logs, f"{name}-final"), Study(logs, name)
     for study in (final, searched):
         study.directory.mkdir()
     searched.write_json("study.json", {"command": "run"})
-    final.write_json("test-1.json", {})
-    ledger = Ledger(final, searched)
+    return Ledger(final, searched)
+
+
+def look(ledger, number, predicted=None):
+    """Opens the test set and, where its one model says something, evaluates it."""
+    ledger.append(DECLARED, opening=number, models=[], reason=None)
+    ledger.append(OPENED, opening=number, data={"images": "abc"})
+    if predicted is not None:
+        path = ledger.path.with_name(f"test-{number}.json")
+        path.write_text(json.dumps({"models": [{"file": "a.keras", "predicted": predicted}]}))
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        ledger.append(EVALUATED, opening=number, file=path.name, sha256=sha256)
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    """Of an opening, which gave `test-1.json`."""
+    ledger = pair(tmp_path, "s")
+    (tmp_path / "s-final" / "test-1.json").write_text("{}")
     assert ledger.entries() == []
     ledger.check_closed(None)
-    ledger.append(DECLARED, opening=1, models=[], reason=None)
-    ledger.append(OPENED, opening=1, data={"images": "abc"})
+    look(ledger, 1)
     ledger.append(EVALUATED, opening=1, file="test-1.json", sha256=EMPTY)
     return ledger
 
@@ -49,15 +64,10 @@ def test_a_ledger_is_a_chain_witnessed_by_its_search(ledger, tmp_path):
 
 
 def test_looks_of_other_studies_at_the_same_images_are_told(ledger, tmp_path):
-    others = Study(tmp_path, "t-final"), Study(tmp_path, "t")
-    for study in others:
-        study.directory.mkdir()
-    others[1].write_json("study.json", {"command": "run"})
-    other = Ledger(*others)
-    other.append(DECLARED, opening=1, models=[], reason=None)
-    other.append(OPENED, opening=1, data={"images": "abc"})
-    (look,) = ledger.elsewhere({"images": "abc"})
-    assert (look["study"], look["time"]) == ("t-final", other.entries()[1]["time"])
+    other = pair(tmp_path, "t")
+    look(other, 1)
+    (seen,) = ledger.elsewhere({"images": "abc"})
+    assert (seen["study"], seen["time"]) == ("t-final", other.entries()[1]["time"])
     assert ledger.elsewhere({"images": "abd"}) == []
     other.path.write_text("{")
     with pytest.raises(Failure, match="t-final"):
@@ -65,35 +75,18 @@ def test_looks_of_other_studies_at_the_same_images_are_told(ledger, tmp_path):
 
 
 def test_openings_are_told_to_repeat_each_other_only_where_all_of_them_do(tmp_path):
-    final, searched = Study(tmp_path, "s-final"), Study(tmp_path, "s")
-    for study in (final, searched):
-        study.directory.mkdir()
-    searched.write_json("study.json", {"command": "run"})
-    ledger = Ledger(final, searched)
+    ledger = pair(tmp_path, "s")
 
-    def look(number, predicted):
-        """Opens the test set, and where a model said something, evaluates it."""
-        ledger.append(DECLARED, opening=number, models=[], reason=None)
-        ledger.append(OPENED, opening=number, data={"images": "abc"})
-        if predicted is not None:
-            file = f"test-{number}.json"
-            final.write_json(file, {"models": [{"file": "a.keras", "predicted": predicted}]})
-            content = (final.directory / file).read_bytes()
-            sha256 = hashlib.sha256(content).hexdigest()
-            ledger.append(EVALUATED, opening=number, file=file, sha256=sha256)
-        return read_ledger(final.directory, searched.directory).repeated
+    def repeated(number, predicted):
+        look(ledger, number, predicted)
+        return read_ledger(tmp_path / "s-final", tmp_path / "s").repeated
 
-    found = [look(1, [3, 7]), look(2, [3, 7]), look(3, None), look(4, [3, 7])]
+    found = [repeated(1, [3, 7]), repeated(2, [3, 7]), repeated(3, None), repeated(4, [3, 7])]
     assert found == [False, True, False, False]
 
 
 def test_a_second_opening_that_says_something_else_is_no_repetition(ledger, tmp_path):
-    content = json.dumps({"models": [{"file": "a.keras", "predicted": [3]}]}).encode()
-    (tmp_path / "s-final" / "test-2.json").write_bytes(content)
-    ledger.append(DECLARED, opening=2, models=[], reason="a bug")
-    ledger.append(OPENED, opening=2, data={"images": "abc"})
-    sha256 = hashlib.sha256(content).hexdigest()
-    ledger.append(EVALUATED, opening=2, file="test-2.json", sha256=sha256)
+    look(ledger, 2, [3])
     seen = read_ledger(tmp_path / "s-final", tmp_path / "s")
     assert (seen.wrong, len(seen.openings), seen.repeated) == ([], 2, False)
 
