@@ -197,8 +197,8 @@ def exercises(
         import_quietly("search.path")
         from search.path import arguments_of
 
-        kept = Study(logs, f"{study}-path")
-        arguments: Arguments = arguments_of(kept, Study(logs, study), seeds)
+        arguments: Arguments = arguments_of(kept, seeds)
+        kept = kept.path
     else:
         asked = tuple(name for name in EXERCISES if {name, "all"} & {w.value for w in which or ()})
         given = {"dataset": dataset and dataset.value, "seeds": seeds, "exercises": asked or None}
@@ -262,8 +262,9 @@ def final(
     import_quietly("search.final")
     from search.final import arguments_of, open_and_describe
 
-    kept, searched = Study(logs, f"{study}-final"), Study(logs, study)
-    arguments = arguments_of(kept, searched, top, seeds, epoch_seconds, augment and augment.value)
+    searched = Study(logs, study)
+    kept = searched.final
+    arguments = arguments_of(searched, top, seeds, epoch_seconds, augment and augment.value)
     with searched.locked(), kept.locked():
         Ledger(kept, searched).check_closed(open_test_again)
     carry_out(

@@ -77,7 +77,6 @@ def best_of_search(
 
 
 def arguments_of(
-    study: Study,
     search: Study,
     top: int | None,
     seeds: int | None,
@@ -90,7 +89,7 @@ def arguments_of(
     Raises Misuse where there is no such search, or where a study is asked to be another.
     """
     given: Json = {"seeds": seeds, "top": top, "epoch_seconds": slowest, "augment": augment}
-    if not study.exists():
+    if not search.final.exists():
         about = study_record(search)
         if about["command"] != HyperbandArguments.COMMAND:
             raise Misuse(f"study {search.name} is no search: --study names one of `search run`")
@@ -107,7 +106,7 @@ def arguments_of(
             "configurations": found,
             "too_slow": too_slow,
         }
-    arguments = settled(study, FinalArguments, given)
+    arguments = settled(search.final, FinalArguments, given)
     # A study from before a hyperparameter was in the space has it at its default, as its trials.
     whole = {name: complete(values) for name, values in arguments.configurations.items()}
     return replace(arguments, configurations=whole)

@@ -116,15 +116,14 @@ class PathOracle(ListOracle):
         return {"parts": [asdict(part) for part in self.parts(list(self.trials.values()))]}
 
 
-def arguments_of(study: Study, search: Study, seeds: int | None) -> PathArguments:
+def arguments_of(search: Study, seeds: int | None) -> PathArguments:
     """The arguments of the path study of a search whose final network has been chosen.
 
     Raises Misuse where it has not, or where a study is asked to be another.
     """
     given: Json = {"seeds": seeds}
-    if not study.exists():
-        final = Study(search.logs, f"{search.name}-final")
-        about = study_record(final) if final.exists() else {}
+    if not search.path.exists():
+        about = study_record(search.final) if search.final.exists() else {}
         chosen = [p["arms"][FINAL] for p in about.get("parts", []) if FINAL in p["arms"]]
         if not chosen:
             raise Misuse(
@@ -137,5 +136,5 @@ def arguments_of(study: Study, search: Study, seeds: int | None) -> PathArgument
             "search_seed": about["arguments"]["search_seed"],
             "target": chosen[0],
         }
-    arguments = settled(study, PathArguments, given)
+    arguments = settled(search.path, PathArguments, given)
     return replace(arguments, target=complete(arguments.target))

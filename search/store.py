@@ -40,6 +40,16 @@ class Study:
         self.name = name
         self.directory = logs / name
 
+    @property
+    def final(self) -> "Study":
+        """The study of this search's final network."""
+        return Study(self.logs, f"{self.name}-final")
+
+    @property
+    def path(self) -> "Study":
+        """The study of the path to this search's final network."""
+        return Study(self.logs, f"{self.name}-path")
+
     def exists(self) -> bool:
         return (self.directory / "study.json").exists()
 

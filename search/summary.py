@@ -125,13 +125,13 @@ def next_steps(study: Study) -> str:
     """The commands that look at a study; one that belongs to a search is reported beside it."""
     names = [study.name]
     if search := study_record(study)["arguments"].get("search"):
-        family = (search, f"{search}-final", f"{search}-path")
-        names = [name for name in family if Study(study.logs, name).exists()]
-    whole = "".join(f" --study {name}" for name in names)
+        whole = Study(study.logs, search)
+        names = [s.name for s in (whole, whole.final, whole.path) if s.exists()]
+    studies = "".join(f" --study {name}" for name in names)
     elsewhere = f" --logs {study.logs}" if study.logs != Path("tuner_logs") else ""
     return (
         f"next: tensorboard --logdir {study.directory}\n"
-        f"      python -m analysis report{whole}{elsewhere}"
+        f"      python -m analysis report{studies}{elsewhere}"
     )
 
 

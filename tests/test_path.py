@@ -186,11 +186,11 @@ def test_the_augmented_network_is_the_chosen_one_trained_longer(tmp_path):
 
 
 def test_a_path_from_before_a_hyperparameter_was_in_the_space_has_it_at_its_default(tmp_path):
-    kept = study(tmp_path, "s-path")
+    searched, kept = study(tmp_path, "s"), study(tmp_path, "s-path")
     target = {name: value for name, value in TARGET.items() if name != "augmentation"}
     arguments = {"dataset": "digits", "search": "s", "target": target, "seeds": 2}
     kept.write_json("study.json", {"command": "exercises path", "arguments": arguments})
-    assert arguments_of(kept, study(tmp_path, "s"), None).target == TARGET
+    assert arguments_of(searched, None).target == TARGET
 
 
 def test_a_choice_undone_takes_with_it_what_it_leaves_without_effect():
