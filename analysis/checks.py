@@ -96,17 +96,14 @@ def seeds(study: Study, found: list[Part], say: Language) -> Card:
     if fewest >= needed:
         return Card("SEEDS", PASS, text)
     asked_for = study.about["arguments"].get("search", study.name)
-    return Card(
-        "SEEDS",
-        WARN if fewest > 1 else FAIL,
-        text,
-        say(
-            f"go on: python -m search {study.kind} --study {asked_for} --logs "
-            f"{study.directory.parent} --seeds {needed + 1}",
-            f"siga: python -m search {study.kind} --study {asked_for} --logs "
-            f"{study.directory.parent} --seeds {needed + 1}",
-        ),
-    )
+    command = f"python -m search {study.kind} --study {asked_for} --logs {study.directory.parent}"
+    todo = say(f"go on: {command} --seeds {needed + 1}", f"siga: {command} --seeds {needed + 1}")
+    if study.kind == "final":
+        todo = say(
+            f"--seeds {needed + 1} for a next final network; here the test set was opened",
+            f"--seeds {needed + 1} para otra red final; aquí ya se abrió el conjunto de test",
+        )
+    return Card("SEEDS", WARN if fewest > 1 else FAIL, text, todo)
 
 
 def bounds(study: Study, found: list[Part], say: Language) -> Card:

@@ -41,7 +41,11 @@ def choice(study: Study, search: Study | None, say: Language) -> list[Block]:
     if "final" not in found or found["final"].table().notna().sum().min() == 0:
         waiting = say("The final part has not been trained.", "La parte final no se ha entrenado.")
         return [*blocks, Text(waiting)]
-    blocks += [Text(chosen(tried, found["final"], say)), *training(found["final"], say)]
+    blocks += [
+        Text(chosen(tried, found["final"], say)),
+        *comparisons.missing(found["final"], say),
+        *training(found["final"], say),
+    ]
     if "augmented" in found:
         blocks += augmented(found["augmented"], say)
     return blocks
@@ -53,19 +57,27 @@ def procedure(study: Study, tried: Part, say: Language) -> str:
     watched = study.about["watched_from"] + 1
     search, count = study.about["arguments"]["search"], len(tried.arms)
     seeds = tried.runs["seed"].nunique()
-    return say(
+    text = say(
         f"The {count} best configurations of the search {search} were trained again on {seeds} "
-        f"fresh seeds, for {epochs} epochs at most. Half of each run's validation images stopped "
-        f"it ({patience} epochs without a better accuracy, looked at from epoch {watched} on, the "
-        "best weights of these restored); the other "
-        "half, which stopped nothing, judged it. The best on average is the final network. It and "
-        "the assignment's were then trained on seeds that chose nothing, in the same way.",
+        f"fresh seeds, for {epochs} epochs at most. Half of each run's validation images chose the "
+        f"epoch whose weights it keeps, that of the best accuracy from epoch {watched} on; "
+        f"{patience} epochs without a better one end a run",
         f"Las {count} mejores configuraciones de la búsqueda {search} se entrenaron de nuevo con "
         f"{seeds} semillas nuevas, {epochs} épocas como mucho. La mitad de las imágenes de "
-        f"validación de cada prueba la detuvo ({patience} épocas sin mejor exactitud, mirada desde la "
-        f"época {watched}, con los mejores pesos de estas restaurados); la otra mitad, que no detuvo nada, la juzgó. La mejor en "
-        "media es la red final. Esta y la de la tarea se entrenaron después, del mismo modo, con "
-        "semillas que no eligieron nada.",
+        "validación de cada prueba eligió la época cuyos pesos conserva, la de mejor exactitud a "
+        f"partir de la época {watched}; {patience} épocas sin una mejor acaban la prueba",
+    )
+    if watched + patience >= epochs:
+        text += say(f" (too many for {epochs})", f" (demasiadas para {epochs})")
+    return text + say(
+        ". The other half, which chose no epoch, judged it. The best on average is the final "
+        "network. It and the assignment's were then trained in the same way on seeds that chose "
+        "nothing. All seeds split the same training images: some that judge here have helped to "
+        "choose in the search or among the candidates.",
+        ". La otra mitad, que no eligió época, la juzgó. La mejor en media es la red final. Esta y "
+        "la de la tarea se entrenaron después, del mismo modo, con semillas que no eligieron nada. "
+        "Todas las semillas reparten las mismas imágenes de entrenamiento: algunas de las que aquí "
+        "juzgan ayudaron a elegir en la búsqueda o entre las candidatas.",
     )
 
 
@@ -110,9 +122,10 @@ def candidates(tried: Part, search: Study | None, say: Language) -> Table:
         numbers.append({"arm": arm, "search": before, "held_out": mean, "low": low, "high": high})
     caption = say(
         "The candidates: best val_accuracy in the search, and accuracy on images that neither "
-        "trained nor stopped, mean and 95 % interval over seeds. What all share is left out.",
+        "trained nor chose the epoch, mean and 95 % interval over seeds. What all share is left out.",
         "Las candidatas: mejor val_accuracy en la búsqueda, y exactitud con imágenes que ni "
-        "entrenaron ni detuvieron, media e intervalo del 95 % entre semillas. Se omite lo común.",
+        "entrenaron ni eligieron época, media e intervalo del 95 % entre semillas. Se omite lo "
+        "común.",
     )
     trials = [tried.trials(arm) for arm in tried.arms]
     return Table("final-candidates", caption, pd.DataFrame(rows), pd.DataFrame(numbers), trials)
@@ -179,11 +192,11 @@ def training(final: Part, say: Language) -> list[Block]:
         f"Of {len(stops)} runs {to_the_end} went on to epoch {final.epochs}; the weights restored "
         f"are of epochs {best.min()} to {best.max()} (median {best.median():.0f}). There, accuracy "
         f"on the training images, measured while training, is {say.points(gap)} points from that on "
-        "the images that stop.",
+        "the images that chose the epoch.",
         f"De {len(stops)} pruebas, {to_the_end} llegaron a la época {final.epochs}; los pesos "
         f"restaurados son de las épocas {best.min()} a {best.max()} (mediana {best.median():.0f}). "
         "Ahí, la exactitud con las imágenes de entrenamiento, medida al entrenar, está a "
-        f"{say.points(gap)} puntos de la de las imágenes que detienen.",
+        f"{say.points(gap)} puntos de la de las imágenes que eligieron la época.",
     )
     first = int(stops.index[0])
     curve = own[own["seed"] == first]
@@ -209,13 +222,13 @@ def baseline_rise(final: Part, say: Language) -> list[Block]:
     """Whether the assignment's network, whose learning rate stays, had come to its end.
 
     By seed, the slope (least squares) of val_accuracy over the epochs that early stopping looked at.
-    Nothing is said where runs were stopped before their last epoch: those had.
+    Nothing is said where runs were stopped before their last epoch: those had. Nor of one epoch.
     """
     own = final.curves[final.curves["arm"] == BASELINE]
     stops = own.groupby("seed")["epoch"].max()
-    if len(stops) < 2 or stops.min() < final.epochs:
-        return []
     first = final.study.about["watched_from"] + 1
+    if len(stops) < 2 or stops.min() < final.epochs or first == final.epochs:
+        return []
     late = own[own["epoch"] >= first].groupby("seed")
     slopes = [np.polyfit(run["epoch"], run["val_accuracy"], 1)[0] for _, run in late]
     rise, low, high = effects.interval(np.array(slopes))

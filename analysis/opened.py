@@ -15,14 +15,14 @@ from analysis.trials import Study
 
 
 def sections(
-    study: Study, search: Study | None, say: Language
+    study: Study, earlier: list[Study], say: Language
 ) -> list[tuple[str, str, Callable[[], list[Block]]]]:
-    """(key, title, what makes its blocks). search: the one that the candidates came from."""
+    """(key, title, what makes its blocks). earlier: the searches before the final network."""
     title = say("4.2 · The test set", "4.2 · El conjunto de test")
-    return [("regularization-test", title, lambda: opened(study, search, say))]
+    return [("regularization-test", title, lambda: opened(study, earlier, say))]
 
 
-def opened(study: Study, search: Study | None, say: Language) -> list[Block]:
+def opened(study: Study, earlier: list[Study], say: Language) -> list[Block]:
     book = ledger(study)
     if not book.results:
         return [ledger_card(study, say)]
@@ -31,7 +31,7 @@ def opened(study: Study, search: Study | None, say: Language) -> list[Block]:
     return [
         ledger_card(study, say),
         Text(agreement(found, say)),
-        *best_of_many(study, search, final, say),
+        *best_of_many(study, earlier, final, say),
         scores(found, say),
         Text(against_baseline(found, say)),
         mcnemar(found, say),
@@ -133,14 +133,15 @@ def agreement(found: Tested, say: Language) -> str:
     text = say(
         f"The final network has a test accuracy of {say.percent(test)}, mean of "
         f"{len(final.seeds)} seeds (95 % interval for new seeds and new images "
-        f"{shown_interval(test_low, test_high, say)}). Validation images that had stopped and "
-        f"chosen nothing had said {say.percent(final.held_out.mean())}: test less validation is "
+        f"{shown_interval(test_low, test_high, say)}). Validation images that neither trained these "
+        f"runs nor chose their epoch had said {say.percent(final.held_out.mean())}: test less "
+        "validation is "
         f"{say.points(mean)} points {say.between(low, high)}. ",
         f"La red final tiene una exactitud de test de {say.percent(test)}, media de "
         f"{len(final.seeds)} semillas (intervalo del 95 % para nuevas semillas e imágenes "
-        f"{shown_interval(test_low, test_high, say)}). Las imágenes de validación que no detuvieron "
-        f"ni eligieron nada habían dicho {say.percent(final.held_out.mean())}: test menos "
-        f"validación son {say.points(mean)} puntos {say.between(low, high)}. ",
+        f"{shown_interval(test_low, test_high, say)}). Las imágenes de validación que ni entrenaron "
+        f"estas pruebas ni eligieron su época habían dicho {say.percent(final.held_out.mean())}: "
+        f"test menos validación son {say.points(mean)} puntos {say.between(low, high)}. ",
     )
     if np.isnan(low):
         return text + say(
@@ -148,16 +149,17 @@ def agreement(found: Tested, say: Language) -> str:
             "Una semilla no da intervalo: nada se dice de su concordancia.",
         )
     if low <= 0 <= high:
+        half = say.number(50 * (high - low))
         return text + say(
-            "They agree within what the images and seeds allow: the estimate was sound.",
-            "Coinciden dentro de lo que permiten imágenes y semillas: la estimación era buena.",
+            f"No difference is detected. Of this many images and seeds one of under {half} points "
+            "would not be.",
+            f"No se detecta diferencia. Con tantas imágenes y semillas, una de menos de {half} "
+            "puntos no se detectaría.",
         )
     if mean > 0:
         return text + say(
-            "Test is higher than its interval allows: the test images are the easier ones, and "
-            "nothing flattered.",
-            "El test queda más alto de lo que permite su intervalo: sus imágenes son más fáciles, "
-            "y nada resultó optimista.",
+            "The test images are the easier ones; that validation flattered is not shown.",
+            "Las imágenes de test son más fáciles; no se muestra que la validación fuera optimista.",
         )
     return text + shortfall(found, say)
 
@@ -167,7 +169,7 @@ def shortfall(found: Tested, say: Language) -> str:
     baseline = found.baseline
     other, other_low, other_high = effects.new_images(baseline.held_out, baseline.correct)
     ours, theirs = found.paired()
-    more, low, high = effects.interval(ours.shift - theirs.shift)
+    more, low, high = effects.new_images(ours.held_out - theirs.held_out, ours.less(theirs))
     text = say(
         "They do not agree within their interval. The assignment's network, which no search chose, "
         f"differs by {say.points(other)} points {say.between(other_low, other_high)}; in pairs by "
@@ -186,11 +188,10 @@ def shortfall(found: Tested, say: Language) -> str:
         )
     if other_high < 0:
         return text + say(
-            "Both fall short, and the final network is not shown to do so by more: it is the test "
-            "images that are harder than the training images, not the choosing that flattered.",
-            "Ambas se quedan cortas, y no se muestra que la red final lo haga más: son las imágenes "
-            "de test las que resultan más difíciles que las de entrenamiento, no la elección la "
-            "optimista.",
+            "Both fall short, and the final network is not shown to do so by more: test images that "
+            "are harder than the training images are enough to explain it.",
+            "Ambas se quedan cortas, y no se muestra que la red final lo haga más: basta con que "
+            "las imágenes de test sean más difíciles que las de entrenamiento.",
         )
     return text + say(
         "Whether choosing or the test images are the reason is not settled.",
@@ -198,47 +199,69 @@ def shortfall(found: Tested, say: Language) -> str:
     )
 
 
-def best_of_many(study: Study, search: Study | None, final: Arm, say: Language) -> list[Block]:
-    """How much the search's own score of the chosen configuration flattered."""
+def best_of_many(study: Study, earlier: list[Study], final: Arm, say: Language) -> list[Block]:
+    """Whether the search's own score of the chosen configuration flattered.
+
+    earlier: the searches before the final network, its own among them.
+    """
+    about = study.about["arguments"]
     values = next(p["arms"][FINAL] for p in study.about["parts"] if FINAL in p["arms"])
-    configurations = study.about["arguments"]["configurations"]
-    trial = next(n for n, own in configurations.items() if own == values).removeprefix("trial ")
-    if search is None or trial not in search.trials.index:
+    trial = next(n for n, own in about["configurations"].items() if own == values)
+    trial = trial.removeprefix("trial ")
+    search = next((s for s in earlier if s.name == about["search"]), None)
+    if search is None or trial not in search.trials.index or len(final.held_out) < 2:
         return []
-    score, tried = float(search.trials.loc[trial, "score"]), len(search.chains)
-    mean, low, high = effects.interval(score - final.held_out)
-    return [
-        Text(
-            say(
-                f"Best of many: in the search this configuration scored {say.percent(score)}, its "
-                f"best epoch being chosen by the same images as it was from {tried} configurations. "
-                f"That is {say.points(mean)} points {say.between(low, high)} from the estimate on "
-                "images that chose nothing.",
-                f"La mejor de muchas: en la búsqueda esta configuración obtuvo "
-                f"{say.percent(score)}, con su mejor época elegida por las mismas imágenes que la "
-                f"eligieron entre {tried} configuraciones. Está a {say.points(mean)} puntos "
-                f"{say.between(low, high)} de la estimación con imágenes que no eligieron nada.",
-            )
+    # Searches of one seed share the images that choose.
+    alike = [s for s in earlier if s.about["arguments"]["seed"] == about["search_seed"]]
+    tried = sum(len(s.chains) for s in alike)
+    score, estimate = float(search.trials.loc[trial, "score"]), float(final.held_out.mean())
+    low, high = effects.one_more(final.held_out)
+    text = say(
+        f"Best of many: in the search this configuration scored {say.percent(score)}, its best epoch "
+        f"chosen by the same images as chose from {tried} configurations in {len(alike)} searches. "
+        f"That is {say.points(score - estimate)} points from the estimate on fresh seeds. Of single "
+        f"runs on fresh seeds 95 % are expected in {shown_interval(low, high, say)}: the score is ",
+        f"La mejor de muchas: en la búsqueda esta configuración obtuvo {say.percent(score)}, con su "
+        f"mejor época elegida por las mismas imágenes que eligieron entre {tried} configuraciones "
+        f"en {len(alike)} búsquedas. Está a {say.points(score - estimate)} puntos de la estimación "
+        "con semillas nuevas. De pruebas sueltas con semillas nuevas, cabe esperar el 95 % en "
+        f"{shown_interval(low, high, say)}: la puntuación está ",
+    )
+    if low <= score <= high:
+        text += say(
+            "within, so that it flattered is not shown.",
+            "dentro, así que no se muestra que fuera optimista.",
         )
-    ]
+    elif score > high:
+        text += say("above: it flattered.", "por encima: fue optimista.")
+    else:
+        text += say("below: it did not flatter.", "por debajo: no fue optimista.")
+    return [Text(text)]
 
 
 def against_baseline(found: Tested, say: Language) -> str:
     ours, theirs = found.paired()
-    pairs = ours.correct.mean(axis=1) - theirs.correct.mean(axis=1)
-    mean, low, high = effects.interval(pairs)
-    p = effects.sign_change_p(pairs)
-    detected = p <= effects.ALPHA and (low > 0 or high < 0)
-    return say(
-        f"On the same test images the final network is {say.points(mean)} points "
-        f"{say.between(low, high)} from the assignment's, in pairs by seed (p by all sign changes "
-        f"{say.p(p)}, n = {len(pairs)}): the difference is "
-        f"{'detected' if detected else 'not detected'}.",
-        f"Con las mismas imágenes de test, la red final está a {say.points(mean)} puntos "
-        f"{say.between(low, high)} de la de la tarea, por parejas de semilla (p por todos los "
-        f"cambios de signo {say.p(p)}, n = {len(pairs)}): la diferencia "
-        f"{'se detecta' if detected else 'no se detecta'}.",
+    by_image = ours.less(theirs)
+    mean, low, high = effects.seeds_and_images(by_image)
+    p = effects.sign_change_p(by_image.mean(axis=1))
+    text = say(
+        f"In pairs by seed, the final network's test accuracy is {say.points(mean)} points "
+        f"{say.between(low, high)} from the assignment's (interval for new seeds and new images; p "
+        f"by all sign changes of the seeds {say.p(p)}, n = {len(by_image)}): ",
+        f"Por parejas de semilla, la exactitud de test de la red final está a {say.points(mean)} "
+        f"puntos {say.between(low, high)} de la de la tarea (intervalo para nuevas semillas e "
+        f"imágenes; p por todos los cambios de signo de las semillas {say.p(p)}, "
+        f"n = {len(by_image)}): ",
     )
+    needed = effects.fewest_seeds(1)
+    if len(by_image) < needed:
+        return text + say(
+            f"too few seeds to detect any difference, which takes {needed}.",
+            f"muy pocas semillas para detectar diferencia alguna; hacen falta {needed}.",
+        )
+    if p <= effects.ALPHA and (low > 0 or high < 0):
+        return text + say("the difference is detected.", "la diferencia se detecta.")
+    return text + say("no difference is detected.", "no se detecta diferencia.")
 
 
 def comment(study: Study, found: Tested, say: Language) -> str:
@@ -284,6 +307,8 @@ def comment(study: Study, found: Tested, say: Language) -> str:
         )
     _, low, high = effects.seeds_and_images(final.correct)
     return text + say(
-        f"On new images of this kind, expect {shown_interval(low, high, say)} %.",
-        f"Con imágenes nuevas de este tipo, cabe esperar {shown_interval(low, high, say)} %.",
+        "Over all images of this kind, the accuracy of such a network lies in "
+        f"{shown_interval(low, high, say)} (95 % interval).",
+        "Con todas las imágenes de este tipo, la exactitud de una red así está en "
+        f"{shown_interval(low, high, say)} (intervalo del 95 %).",
     )

@@ -6,8 +6,9 @@ import pandas as pd
 
 from analysis import comparisons, effects, figures
 from analysis.arms import Part, parts
-from analysis.blocks import Block, Plot, Table, Text
+from analysis.blocks import Block, Card, Plot, Table, Text
 from analysis.comparisons import shown_accuracy
+from analysis.final import FINAL
 from analysis.language import Language
 from analysis.searched import shown
 from analysis.trials import Study
@@ -15,8 +16,10 @@ from analysis.trials import Study
 Json = dict[str, object]
 
 
-def sections(study: Study, say: Language) -> list[tuple[str, str, Callable[[], list[Block]]]]:
-    """(key, title, what makes its blocks)."""
+def sections(
+    study: Study, final: Study | None, say: Language
+) -> list[tuple[str, str, Callable[[], list[Block]]]]:
+    """(key, title, what makes its blocks). final: the final study of the same search."""
     found = parts(study)
     races = [part for part in found if part.name == "race"]
     walked = next(part for part in found if part.name == "path")
@@ -28,7 +31,10 @@ def sections(study: Study, say: Language) -> list[tuple[str, str, Callable[[], l
                 "4.1 · From the assignment's network to ours, a choice at a time",
                 "4.1 · De la red de la tarea a la nuestra, una decisión cada vez",
             ),
-            lambda: path(walked, races, differ(walked, left_out), say),
+            lambda: [
+                *elsewhere(left_out, final, say),
+                *path(walked, races, differ(walked, left_out), say),
+            ],
         ),
         (
             "regularization-left-out",
@@ -41,6 +47,25 @@ def sections(study: Study, say: Language) -> list[tuple[str, str, Callable[[], l
     ]
 
 
+def elsewhere(left_out: Part, final: Study | None, say: Language) -> list[Block]:
+    """A warning where the path's end is not what the final study has chosen."""
+    chosen = [p["arms"][FINAL] for p in final.about["parts"] if FINAL in p["arms"]] if final else []
+    end = left_out.values[left_out.reference]
+    if all(end.get(name, value) == value for arm in chosen for name, value in arm.items()):
+        return []
+    return [
+        Card(
+            "PATH",
+            "WARN",
+            say(
+                "the path leads to another network than the final one of this report",
+                "el camino lleva a otra red que la final de este informe",
+            ),
+            say("move its study away and run it anew", "aparte su estudio y ejecútelo de nuevo"),
+        )
+    ]
+
+
 def differ(walked: Part, left_out: Part) -> bool:
     """Whether the path has not come to the final network yet."""
     return walked.values[walked.arms[-1]] != left_out.values[left_out.reference]
@@ -50,21 +75,23 @@ def steps(part: Part) -> pd.DataFrame:
     """A row a step of the path (index: the choice): gain on the step before and on the start.
 
     gain, low, high and total, total_low, total_high: mean and 95 % interval in pairs by seed.
+    n: pairs of the gain.
     """
     table = part.table()
     rows = []
     for before, arm in zip(part.arms, part.arms[1:], strict=False):
-        gain = effects.interval((table[arm] - table[before]).dropna().to_numpy())
+        pairs = (table[arm] - table[before]).dropna().to_numpy()
         total = effects.interval((table[arm] - table[part.arms[0]]).dropna().to_numpy())
         names = ("gain", "low", "high", "total", "total_low", "total_high")
-        rows.append({"choice": arm, **dict(zip(names, (*gain, *total), strict=True))})
+        values = dict(zip(names, (*effects.interval(pairs), *total), strict=True))
+        rows.append({"choice": arm, **values, "n": len(pairs)})
     return pd.DataFrame(rows).set_index("choice") if rows else pd.DataFrame()
 
 
 def path(part: Part, races: list[Part], unfinished_yet: bool, say: Language) -> list[Block]:
     found = steps(part)
     unfinished = comparisons.missing(part, say)
-    if not len(found) or found["gain"].isna().all():
+    if not len(found) or found["low"].isna().all():
         return [*unfinished, Text(say("No step is measured yet.", "Aún no se midió ningún paso."))]
     return [
         *unfinished,
@@ -115,10 +142,25 @@ def path_in_words(part: Part, found: pd.DataFrame, so_far: bool, say: Language) 
     ):
         listed = say.several([f"{n} ({say.points(r['gain'])})" for n, r in rows.iterrows()])
         text += f"{say(english, spanish)}: {listed or say('none', 'ninguno')}. "
-    return text + say(
-        "Intervals are of each step alone, not adjusted for their number.",
-        "Los intervalos son de cada paso por sí solo, sin ajustar por su número.",
+    return text + each_alone(part, say)
+
+
+def each_alone(part: Part, say: Language) -> str:
+    """What the intervals of so many arms are, and are not."""
+    arms, seeds = len(part.arms) - 1, int(part.table().notna().sum().min())
+    text = say(
+        "Each interval stands alone, not adjusted for their number",
+        "Cada intervalo vale por sí solo, sin ajustar por su número",
     )
+    needed = effects.fewest_seeds(arms)
+    if seeds < needed:
+        text += say(
+            f": that any of {arms} differences is detected after Holm's adjustment, as the "
+            f"exercises ask, takes {needed} seeds, and here are {seeds}",
+            f": para que alguna de {arms} diferencias se detecte tras el ajuste de Holm, como piden "
+            f"los ejercicios, hacen falta {needed} semillas, y aquí hay {seeds}",
+        )
+    return text + "."
 
 
 def path_table(part: Part, found: pd.DataFrame, say: Language) -> Table:
@@ -135,7 +177,7 @@ def path_table(part: Part, found: pd.DataFrame, say: Language) -> Table:
             if number == 0
             else changed(part.values[part.arms[number - 1]], part.values[arm], say),
             say("val. accuracy %", "exactitud val. %"): shown_accuracy(mean, low, high, say),
-            "n": int(table[arm].count()),
+            "n": int(found.loc[arm, "n"] if number else table[arm].count()),
         }
         for key, heading in (("gain", ("gain", "ganancia")), ("total", ("in all", "en total"))):
             row[say(*heading)] = ""
@@ -197,18 +239,21 @@ def race_table(races: list[Part], path: list[str], say: Language) -> Table:
             trials.append(part.trials(arm))
     caption = say(
         "The races: after each round, a seed more, the best third goes on. Means are over the "
-        "seeds that a choice was raced on, so they compare within a round only.",
+        "seeds that a choice was raced on, so they compare within a round only. So few seeds put "
+        "the steps in an order; that of close ones is not settled by them.",
         "Las carreras: tras cada ronda, con una semilla más, sigue el mejor tercio. Las medias son "
-        "de las semillas que corrió cada decisión: solo comparan dentro de una ronda.",
+        "de las semillas que corrió cada decisión: solo comparan dentro de una ronda. Tan pocas "
+        "semillas ordenan los pasos, pero no deciden el orden de los parecidos.",
     )
     return Table("path-races", caption, pd.DataFrame(rows), pd.DataFrame(numbers), trials)
 
 
 def leave_one_out(part: Part, say: Language) -> list[Block]:
     unfinished = comparisons.missing(part, say)
-    if not comparisons.begun(part):
-        return unfinished
     compared = effects.compare(part.table(), part.reference)
+    if compared["low"].isna().all():
+        waiting = say("No choice undone is measured yet.", "Aún no se midió ninguna sin decisión.")
+        return [*unfinished, Text(waiting)]
     worse = compared[compared["high"] < 0].sort_values("difference")
     better = compared[compared["low"] > 0]
     listed = say.several([f"{n} ({say.points(r['difference'])})" for n, r in worse.iterrows()])
@@ -229,10 +274,13 @@ def leave_one_out(part: Part, say: Language) -> list[Block]:
             f"El intervalo contiene 0 en {say.several(rest)}: sin ellas, una a una, no se muestra "
             "pérdida. ",
         )
-    text += say(
-        "Intervals are of each choice alone, not adjusted for their number.",
-        "Los intervalos son de cada decisión por sí sola, sin ajustar por su número.",
-    )
+    few = list(compared.index[compared["low"].isna()])
+    if few:
+        text += say(
+            f"Too few finished runs to compare: {say.several(few)}. ",
+            f"Muy pocas pruebas terminadas para comparar: {say.several(few)}. ",
+        )
+    text += each_alone(part, say)
     rows = [
         {
             say("choice undone", "decisión deshecha"): arm,

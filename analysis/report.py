@@ -48,9 +48,15 @@ def sections(studies: list[Study], say: Language, only: str | None = None) -> It
     for study in finals:
         planned += final.sections(study, searches.get(study.about["arguments"]["search"]), say)
     for study in kinds.get("exercises path", []):
-        planned += path.sections(study, say)
+        own = [
+            f
+            for f in finals
+            if f.about["arguments"]["search"] == study.about["arguments"]["search"]
+        ]
+        planned += path.sections(study, next(iter(own), None), say)
     for study in finals:
-        planned += opened.sections(study, searches.get(study.about["arguments"]["search"]), say)
+        earlier = [search for search in searches.values() if led_to(search, study)]
+        planned += opened.sections(study, earlier, say)
     for study in studies:
         title = say(f"Health checks of {study.name}", f"Comprobaciones de {study.name}")
         planned.append((f"checks-{study.name}", title, lambda s=study: checks.cards(s, say)))  # type: ignore[misc]

@@ -42,17 +42,16 @@ class Arm:
     predicted: np.ndarray
     correct: np.ndarray
 
+    def less(self, other: "Arm") -> np.ndarray:
+        """By model and image, 1 where only this arm is right, -1 where only the other is."""
+        return self.correct.astype(float) - other.correct
+
     def of(self, seeds: list[int]) -> "Arm":
         """The models of these seeds alone."""
         at = [self.seeds.index(seed) for seed in seeds]
         trials = [self.trials[place] for place in at]
         arrays = (self.held_out, self.loss, self.predicted, self.correct)
         return Arm(seeds, trials, *(array[at] for array in arrays))
-
-    @property
-    def shift(self) -> np.ndarray:
-        """Test less validation accuracy of each model."""
-        return np.asarray(self.correct.mean(axis=1) - self.held_out)
 
     def shares(self, labels: np.ndarray, classes: int) -> np.ndarray:
         """Of each class's test images, the share taken for each class; mean over models."""
@@ -123,11 +122,11 @@ def scores(found: Tested, say: Language) -> Table:
     made += [_difference(found, one, other, say) for one, other in pairs]
     rows, numbers, trials = zip(*made, strict=True)
     caption = say(
-        "Accuracy on validation images that stopped nothing (interval over seeds, each with images "
+        "Accuracy on validation images that chose no epoch (interval over seeds, each with images "
         "of its own) and on the test images (interval for new seeds and new images); the rows of "
         "two networks are in points, in pairs by seed. The loss has neither smoothing nor "
         "penalties.",
-        "Exactitud con imágenes de validación que no detuvieron nada (intervalo entre semillas, "
+        "Exactitud con imágenes de validación que no eligieron época (intervalo entre semillas, "
         "cada una con las suyas) y con las de test (intervalo para nuevas semillas e imágenes); las "
         "filas de dos redes, en puntos, por parejas de semilla. La pérdida es sin suavizado ni "
         "penalizaciones.",
@@ -180,7 +179,7 @@ def _arm_scores(found: Tested, name: str, say: Language) -> Row:
 def _difference(found: Tested, one: str, other: str, say: Language) -> Row:
     ours, theirs = found.paired(one, other)
     validation = effects.interval(ours.held_out - theirs.held_out)
-    test = effects.interval(ours.correct.mean(axis=1) - theirs.correct.mean(axis=1))
+    test = effects.seeds_and_images(ours.less(theirs))
     shown: dict[str, object] = {
         say("network", "red"): f"{arm_name(one, say)} − {arm_name(other, say)}",
         "n": len(ours.seeds),
@@ -230,9 +229,7 @@ def by_class(found: Tested, say: Language) -> Table:
         own = found.labels == number
         score = effects.seeds_and_images(found.final.correct[:, own])
         other = effects.seeds_and_images(found.baseline.correct[:, own])
-        mean, low, high = effects.interval(
-            ours.correct[:, own].mean(axis=1) - theirs.correct[:, own].mean(axis=1)
-        )
+        mean, low, high = effects.seeds_and_images(ours.less(theirs)[:, own])
         rows.append(
             {
                 say("class", "clase"): name,

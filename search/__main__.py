@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from typer.exceptions import TyperException
 
@@ -36,7 +37,7 @@ from search.options import (
     seconds_of,
 )
 from search.store import Json, Study
-from search.summary import continuing, next_steps, print_summary, summarize
+from search.summary import continuing, next_steps, print_summary, study_record, summarize
 
 if TYPE_CHECKING:
     from search.arguments import Arguments
@@ -267,6 +268,8 @@ def final(
     arguments = arguments_of(searched, top, seeds, epoch_seconds, augment and augment.value)
     with searched.locked(), kept.locked():
         Ledger(kept, searched).check_closed(open_test_again)
+    if not study_record(searched)["finished"]:
+        log.print(f"study {study} is not finished: the final network is the best of what it has")
     carry_out(
         kept,
         arguments,
@@ -310,7 +313,7 @@ def predict(
         return
     table = Table("image", "class", "probability", box=None)
     for row in found:
-        table.add_row(row["image"], row["class"], f"{row['probability']:.2f}")
+        table.add_row(escape(row["image"]), row["class"], f"{row['probability']:.2f}")
     Console(highlight=False, soft_wrap=True).print(table)
 
 

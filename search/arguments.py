@@ -22,9 +22,6 @@ EXERCISES = ("activation", "initializer", "optimizer", "regularization")
 MOST_SEEDS = 100
 """The seeds above are those that something is chosen on."""
 
-PATH_EPOCHS = 10
-"""Of every trial of a path, as in the other exercises."""
-
 Growth = dict[str, Callable[[Any, Any], Any]]
 """By argument, what it becomes when a continued study is given another: more, never less."""
 

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import stats
 
 from search.data import CLASSES, LEVELS, SHAPES, VALIDATION_SHARE
+from search.ledger import OPENED
 from search.oracles import Trial, configuration
 from search.store import Json
 
@@ -22,22 +23,23 @@ final` from the search `{search}`; opens with `keras.models.load_model`, without
 ## Data
 
 {dataset}; SHA-256 of what was read: {hashes}. Of the training images {share:.0%} of each class was
-held out by seed {seed}: one half stopped the training, the other judged it. The test images were opened
+held out by seed {seed}: one half chose the epoch, the other judged it. The test images were opened
 {openings} (`ledger.jsonl`).
 
 ## Configuration
 
 {configuration}
 
-Trained for {epochs} epochs at most; from epoch {watched_from} on stopped after {patience} without a better
-validation accuracy, the best epoch's weights ({best_epoch}) restored. Chosen from {candidates} configurations of the
-search by accuracy on the images that stopped nothing, on seeds of their own.
+Trained for {trained} epochs of {epochs} at most: from epoch {watched_from} on, {patience} without a better
+validation accuracy end the training, and the best one's weights are kept, here those of epoch
+{best_epoch}. Chosen from {candidates} configurations of the search by accuracy on the images that
+chose no epoch, on seeds of their own.
 
 ## Accuracy
 
-| | this file | mean of {seeds} seeds | 95 % interval over seeds |
+| | this file | mean of {seeds} seeds | 95 % interval over seeds, on these images |
 | --- | --- | --- | --- |
-| validation, images that stopped nothing | {held_out:.2%} | {held_out_mean} |
+| validation, images that chose no epoch | {held_out:.2%} | {held_out_mean} |
 | test, {test_images} images | {test:.2%} | {test_mean} |
 
 This file is the first seed's; it was not picked by its accuracy. One test accuracy has a binomial
@@ -55,16 +57,18 @@ LIMITS = {
 }
 
 
-def card(about: Json, trial: Trial, results: Json, arm: str, parameters: int) -> str:
+def card(
+    about: Json, trial: Trial, results: Json, entries: list[Json], arm: str, parameters: int
+) -> str:
     """The text of the card of an arm's first model.
 
-    about: `study.json` of the final study. results: of the opening (`test_set.open_test_set`).
+    about: `study.json` of the final study. results: of the opening (`test_set.look`). entries: of
+    its ledger.
     """
     own = [model for model in results["models"] if model["arm"] == arm]
     first = own[0]
     values = configuration(trial.hyperparameters.values)
     dataset = about["arguments"]["dataset"]
-    openings = "once" if results["opening"] == 1 else f"{results['opening']} times"
     smoothing = values["label_smoothing"]
     return CARD.format(
         file=first["file"],
@@ -79,8 +83,9 @@ def card(about: Json, trial: Trial, results: Json, arm: str, parameters: int) ->
         hashes=", ".join(f"{name} `{digest[:16]}…`" for name, digest in about["data"].items()),
         seed=first["seed"],
         share=VALIDATION_SHARE[dataset],
-        openings=openings,
+        openings=_openings(entries),
         configuration="\n".join(f"- {name}: {_short(value)}" for name, value in values.items()),
+        trained=len(trial.run["epochs"]),
         epochs=about["arguments"]["epochs"],
         patience=about["patience"],
         watched_from=about["watched_from"] + 1,
@@ -96,6 +101,15 @@ def card(about: Json, trial: Trial, results: Json, arm: str, parameters: int) ->
         limits=LIMITS[dataset],
         smoothing=f": label smoothing ({_short(smoothing)}) keeps them low" if smoothing else "",
     )
+
+
+def _openings(entries: list[Json]) -> str:
+    """How often the test images were looked at, here and by other studies in the folder."""
+    times = len({entry["opening"] for entry in entries if entry["what"] == OPENED})
+    looks = [look for entry in entries for look in entry.get("elsewhere", [])]
+    others = dict.fromkeys(f"{look['study']} on {look['time'][:10]}" for look in looks)
+    text = "once" if times == 1 else f"{times} times"
+    return text + (f", and before that by {', '.join(others)}" if others else "")
 
 
 def _short(value: Any) -> str:

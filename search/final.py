@@ -1,9 +1,9 @@
 """The final network: the best of a search, chosen anew on fresh seeds, trained beside the baseline.
 
-Every trial stops early by half of its validation images and is judged by the other half, which
-stopped nothing. The configuration is chosen by that judgement on seeds of their own, and then
-trained on others, so that neither stopping nor choosing flatters the final estimate: on these last
-seeds it is one of a configuration named before.
+Every trial stops early by half of its validation images, or keeps the best epoch's weights by them,
+and is judged by the other half, which chose no epoch. The configuration is chosen by that judgement
+on seeds of their own, and then trained on others, so that choosing flatters the final estimate no
+more than by the images that those seeds' splits have in common.
 """
 
 import math
@@ -27,7 +27,8 @@ from search.store import Json, Study
 from search.summary import study_record
 
 PATIENCE = 10
-"""Epochs without a better val_accuracy, once early stopping looks at it."""
+"""Epochs without a better val_accuracy, once early stopping looks at it. In up to 33 epochs nothing
+stops by it: there, the watched half chooses the epoch alone."""
 
 WATCHED_SHARE = 2 / 3
 """Of the epochs, those before early stopping begins to look. While a cosine learning rate is high,
@@ -184,7 +185,7 @@ class FinalOracle(ListOracle):
 
 
 def held_out_accuracy(run: Json) -> float:
-    """Of the best epoch's weights, on the validation images that stopped nothing."""
+    """Of the best epoch's weights, on the validation images that did not choose it."""
     return float(run["held_out"]["accuracy"])
 
 
@@ -222,7 +223,7 @@ def open_and_describe(
         results = test_set.look(ledger, study, number, models, pool)
         first = trials[FINAL][0]
         parameters = networks.build(first.hyperparameters).count_params()
-        text = card(study_record(study), first, results, FINAL, parameters)
+        text = card(study_record(study), first, results, ledger.entries(), FINAL, parameters)
         (file, *_) = (model.file for model in models if model.arm == FINAL)
         study.write(f"models/{Path(file).stem}.md", text.encode())
         test_set.close(ledger, study, results)

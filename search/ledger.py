@@ -34,6 +34,13 @@ class Ledger:
 
         A crash may leave the ledger one entry ahead of its witness, which is then made up for.
         """
+        found = self.read()
+        if len(found) > self._witnessed()["entries"]:
+            self._witness(self._lines())
+        return found
+
+    def read(self) -> list[Json]:
+        """As `entries`, and writes nothing."""
         lines = self._lines()
         before = ""
         found: list[Json] = []
@@ -46,14 +53,14 @@ class Ledger:
                 raise self._tampered(f"line {number} does not follow from the one before it")
             before = _hash(line)
             found.append(entry)
-        witness = study_record(self.search).get("ledger", {"entries": 0, "head": ""})
+        if not self.search.exists():
+            return found
+        witness = self._witnessed()
         count = witness["entries"]
         if count > len(lines) or count < len(lines) - 1:
             raise self._tampered(f"{len(lines)} entries, where {count} were recorded")
         if count and witness["head"] != _hash(lines[count - 1]):
             raise self._tampered(f"line {count} is not the one recorded")
-        if count < len(lines):
-            self._witness(lines)
         return found
 
     def check_closed(self, reason: str | None) -> None:
@@ -70,22 +77,27 @@ class Ledger:
         """By which other studies in the same folder these test images were looked at, and when.
 
         data: file name to SHA-256. A look there does not close the test set here, but who reads
-        the figures has to know of it. Raises Failure where another ledger cannot be read.
+        the figures has to know of it. Raises Failure where another ledger was lost or changed.
         """
-        found = []
-        for path in sorted(self.study.logs.glob(f"*/{FILE}")):
-            if path == self.path:
-                continue
-            try:
-                entries = [json.loads(line) for line in path.read_text().splitlines()]
-                looks = [e for e in entries if e["what"] == OPENED and e["data"] == data]
-                found += [{"study": path.parent.name, "time": look["time"]} for look in looks]
-            except (OSError, ValueError, TypeError, KeyError) as error:
-                raise Failure(
-                    f"{path} cannot be read: {error!r}. Restore it (from version control, say): it "
-                    "tells who looked at the test set"
-                ) from error
-        return found
+        return [
+            {"study": other.study.name, "time": entry["time"]}
+            for other in self._others()
+            for entry in other.read()
+            if entry["what"] == OPENED and entry["data"] == data
+        ]
+
+    def _others(self) -> list["Ledger"]:
+        """The ledgers of other studies in the folder, and those that a search's record speaks of."""
+        logs = self.study.logs
+        found: dict[str, Ledger] = {}
+        for path in logs.glob(f"*/{FILE}"):
+            final = Study(logs, path.parent.name)
+            found[final.name] = Ledger(final, Study(logs, final.name.removesuffix("-final")))
+        for path in logs.glob("*/study.json"):
+            search = Study(logs, path.parent.name)
+            if "ledger" in study_record(search):
+                found[search.final.name] = Ledger(search.final, search)
+        return [found[name] for name in sorted(found) if name != self.study.name]
 
     def append(self, what: str, **content: object) -> None:
         """Adds an entry. Raises Failure as `entries` does."""
@@ -101,13 +113,20 @@ class Ledger:
         self.study.write(FILE, "".join(line + "\n" for line in lines).encode())
         self._witness(lines)
 
+    def _witnessed(self) -> Json:
+        found: Json = study_record(self.search).get("ledger", {"entries": 0, "head": ""})
+        return found
+
     def _witness(self, lines: list[str]) -> None:
         about = study_record(self.search)
         about["ledger"] = {"entries": len(lines), "head": _hash(lines[-1])}
         self.search.write_json("study.json", about)
 
     def _lines(self) -> list[str]:
-        return self.path.read_text().splitlines() if self.path.exists() else []
+        try:
+            return self.path.read_text().splitlines() if self.path.exists() else []
+        except (OSError, UnicodeDecodeError) as error:
+            raise self._tampered(f"it cannot be read, {error}") from error
 
     def _tampered(self, what: str) -> Failure:
         return Failure(

@@ -11,10 +11,10 @@ from dataclasses import asdict, replace
 
 import keras_tuner as kt
 
-from search.arguments import MOST_SEEDS, PATH_EPOCHS, PathArguments, settled
+from search.arguments import MOST_SEEDS, PathArguments, settled
 from search.baselines import BASELINES, complete
 from search.errors import Misuse
-from search.exercises import Part, mean_scores
+from search.exercises import EPOCHS, Part, mean_scores
 from search.final import BASELINE, FINAL
 from search.oracles import Entry, ListOracle, Trial
 from search.space import OPTIMIZERS, Values, declare
@@ -65,7 +65,7 @@ def race(
     rounds: list[Part] = []
     while len(arms) > 1:
         seeds = RACE_SEEDS[: len(rounds) + 1]
-        rounds.append(Part("path", "race", "", PATH_EPOCHS, seeds, arms, step))
+        rounds.append(Part("path", "race", "", EPOCHS, seeds, arms, step))
         scores = mean_scores(rounds[-1], trials)
         if scores is None:
             return rounds, None
@@ -103,8 +103,8 @@ class PathOracle(ListOracle):
         }
         return [
             *races,
-            Part("path", "path", BASELINE, PATH_EPOCHS, self.seeds, steps),
-            Part("path", "leave-one-out", FINAL, PATH_EPOCHS, self.seeds, left_out),
+            Part("path", "path", BASELINE, EPOCHS, self.seeds, steps),
+            Part("path", "leave-one-out", FINAL, EPOCHS, self.seeds, left_out),
         ]
 
     def _list(self, trials: Sequence[Trial]) -> list[Entry]:
@@ -119,12 +119,13 @@ class PathOracle(ListOracle):
 def arguments_of(search: Study, seeds: int | None) -> PathArguments:
     """The arguments of the path study of a search whose final network has been chosen.
 
-    Raises Misuse where it has not, or where a study is asked to be another.
+    Raises Misuse where it has not, or another since the path was begun, or where a study is asked
+    to be another.
     """
     given: Json = {"seeds": seeds}
+    about = study_record(search.final) if search.final.exists() else {}
+    chosen = [p["arms"][FINAL] for p in about.get("parts", []) if FINAL in p["arms"]]
     if not search.path.exists():
-        about = study_record(search.final) if search.final.exists() else {}
-        chosen = [p["arms"][FINAL] for p in about.get("parts", []) if FINAL in p["arms"]]
         if not chosen:
             raise Misuse(
                 f"no final network of study {search.name} has been chosen: first run "
@@ -137,4 +138,10 @@ def arguments_of(search: Study, seeds: int | None) -> PathArguments:
             "target": chosen[0],
         }
     arguments = settled(search.path, PathArguments, given)
-    return replace(arguments, target=complete(arguments.target))
+    target = complete(arguments.target)
+    if chosen and complete(chosen[0]) != target:
+        raise Misuse(
+            f"study {search.path.name} leads to another network than {search.final.name} has chosen "
+            "since: move its folder away, and the same command begins anew"
+        )
+    return replace(arguments, target=target)

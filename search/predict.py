@@ -60,8 +60,9 @@ def _pixels(path: Path, side: int) -> np.ndarray:
             else:
                 grey = picture.convert("L")
         grey = grey.resize((side, side), Image.Resampling.BILINEAR)
-    except OSError as error:
-        reason = error.strerror or "no picture that can be read"
+    # Pillow says so of broken PNGs, and of pictures too large to be meant.
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        reason = getattr(error, "strerror", None) or "no picture that can be read"
         raise Misuse(f"{path}: {reason}") from error
     return np.asarray(grey, np.float32)
 

@@ -126,7 +126,7 @@ def next_steps(study: Study) -> str:
     names = [study.name]
     if search := study_record(study)["arguments"].get("search"):
         whole = Study(study.logs, search)
-        names = [s.name for s in (whole, whole.final, whole.path) if s.exists()]
+        names = [s.name for s in (whole, whole.final, whole.path) if s.trial_ids()]
     studies = "".join(f" --study {name}" for name in names)
     elsewhere = f" --logs {study.logs}" if study.logs != Path("tuner_logs") else ""
     return (

@@ -1,6 +1,7 @@
 """The one look at the test set: models declared by hash, then all evaluated at once."""
 
 import hashlib
+import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from search.errors import Failure
 from search.ledger import DECLARED, EVALUATED, OPENED, Ledger
 from search.oracles import Trial
 from search.space import DenseNetworks
-from search.store import Json, Study
+from search.store import Json, Study, disk_faults
 from search.training import judged
 
 
@@ -24,7 +25,7 @@ class Declared:
     """A model to be evaluated.
 
     file: its name in the final study's `models/`. sha256: of its content.
-    held_out: its accuracy on the validation images that stopped nothing, known before.
+    held_out: its accuracy on the validation images that chose no epoch, known before.
     """
 
     arm: str
@@ -120,10 +121,9 @@ def declared(
             path = study.directory / "models" / file
             if not path.exists():
                 model = network(study, hypermodel, trial, dataset)
-                path.parent.mkdir(exist_ok=True)
-                partial = path.with_name(f"partial-{file}")
-                model.save(partial)
-                partial.replace(path)
+                with disk_faults(path), tempfile.TemporaryDirectory() as scratch:
+                    model.save(Path(scratch, file))
+                    study.write(f"models/{file}", Path(scratch, file).read_bytes())
             held_out = trial.run["held_out"]["accuracy"]
             models.append(Declared(arm, seed, trial.trial_id, file, sha256(path), held_out))
     return models
@@ -137,7 +137,7 @@ def network(
     Takes (batch, side, side) pixels from 0 to the brightest; of Keras' own layers and loss alone.
     Dense layers of bfloat16 products have their weights in bfloat16, rounded as the products round
     them: half the file, the same predictions to the last bit.
-    Raises Failure where the trial's weights are not on this machine.
+    Raises Failure where the trial's weights are not on this machine, or are torn.
     """
     trained = hypermodel.build(trial.hyperparameters)
     weights = study.trial_directory(trial.trial_id) / WEIGHTS
@@ -149,7 +149,13 @@ def network(
     with warnings.catch_warnings():
         # The optimizer's state is in the file too; it is of no use here, and Keras says so.
         warnings.simplefilter("ignore", UserWarning)
-        trained.load_weights(weights)
+        try:
+            trained.load_weights(weights)
+        except OSError as error:
+            raise Failure(
+                f"{weights} is torn: remove the folder of its trial, and the same command trains it "
+                "again"
+            ) from error
     side = int(np.sqrt(hypermodel.features))
     model = keras.Sequential(
         [

@@ -21,7 +21,9 @@ def search(*arguments, **environment):
     )
 
 
-@pytest.mark.parametrize("command", [[], ["plan"], ["run"], ["status"]])
+@pytest.mark.parametrize(
+    "command", [[], ["plan"], ["run"], ["exercises"], ["final"], ["predict"], ["status"]]
+)
 def test_help_has_examples_and_does_not_wait_for_tensorflow(command):
     shown = search(*command, "--help")
     assert shown.returncode == 0

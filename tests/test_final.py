@@ -31,7 +31,7 @@ def search(*arguments, **environment):
 
 @pytest.fixture(scope="module")
 def logs(tmp_path_factory):
-    """A finished search `s` of the digits, `s-final` with its test set opened, and `s-path`."""
+    """A finished search `s` of the digits, and `s-final` with its test set opened."""
     logs = tmp_path_factory.mktemp("logs")
     fixes = [word for fix in CHEAP for word in ("--fix", fix)]
     steps = [

@@ -8,8 +8,8 @@ import sys
 import keras_tuner as kt
 import pytest
 
-from search.arguments import PATH_EPOCHS
 from search.baselines import BASELINES, complete
+from search.exercises import EPOCHS
 from search.final import FinalOracle
 from search.oracles import COMPLETED, FAILED, ListOracle, Trial
 from search.path import (
@@ -112,7 +112,7 @@ def test_the_path_takes_the_largest_planted_gain_first_and_ends_at_the_target(tm
     # undone; that without l2 is the path's last but one.
     assert set(left_out.arms) == {"final", *GAINS, "batch_norm", "batch_size"}
     assert sum(seed in (1, 2) for seed in seeds) == 2 * (8 + 9 - 1)
-    assert {part.epochs for part in (*races, walked, left_out)} == {PATH_EPOCHS}
+    assert {part.epochs for part in (*races, walked, left_out)} == {EPOCHS}
 
 
 def test_a_change_that_fails_does_not_win(tmp_path):
