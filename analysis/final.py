@@ -68,7 +68,9 @@ def procedure(study: Study, tried: Part, say: Language) -> str:
         f"partir de la época {watched}; {patience} épocas sin una mejor acaban la prueba",
     )
     if watched + patience >= epochs:
-        text += say(f" (too many for {epochs})", f" (demasiadas para {epochs})")
+        text += say(
+            f" (which cannot come about in {epochs})", f" (lo que en {epochs} no puede darse)"
+        )
     return text + say(
         ". The other half, which chose no epoch, judged it. The best on average is the final "
         "network. It and the assignment's were then trained in the same way on seeds that chose "

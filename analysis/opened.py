@@ -150,12 +150,25 @@ def agreement(found: Tested, say: Language) -> str:
         )
     if low <= 0 <= high:
         half = say.number(50 * (high - low))
-        return text + say(
-            f"No difference is detected. Of this many images and seeds one of under {half} points "
+        text += say(
+            f"No difference is detected. With this many images and seeds, one of under {half} points "
             "would not be.",
             f"No se detecta diferencia. Con tantas imágenes y semillas, una de menos de {half} "
             "puntos no se detectaría.",
         )
+        other, other_low, other_high = effects.new_images(
+            found.baseline.held_out, found.baseline.correct
+        )
+        if other_high < 0:
+            text += say(
+                " The assignment's network, which no search chose, has less on the test images: "
+                f"{say.points(other)} points {say.between(other_low, other_high)}. They may be the "
+                "harder ones.",
+                " La red de la tarea, que no eligió ninguna búsqueda, tiene menos con las imágenes "
+                f"de test: {say.points(other)} puntos {say.between(other_low, other_high)}. Puede "
+                "que sean más difíciles.",
+            )
+        return text
     if mean > 0:
         return text + say(
             "The test images are the easier ones; that validation flattered is not shown.",

@@ -114,6 +114,7 @@ def path(part: Part, races: list[Part], unfinished_yet: bool, say: Language) -> 
 
 
 def path_in_words(part: Part, found: pd.DataFrame, so_far: bool, say: Language) -> str:
+    found = found.dropna(subset=["low"])
     last = found.iloc[-1]
     text = say(
         "Of all that still differed, each step changed what gained most in a race on other seeds; "
@@ -252,7 +253,9 @@ def leave_one_out(part: Part, say: Language) -> list[Block]:
     unfinished = comparisons.missing(part, say)
     compared = effects.compare(part.table(), part.reference)
     if compared["low"].isna().all():
-        waiting = say("No choice undone is measured yet.", "Aún no se midió ninguna sin decisión.")
+        waiting = say(
+            "No choice undone is measured yet.", "Aún no se midió ninguna decisión deshecha."
+        )
         return [*unfinished, Text(waiting)]
     worse = compared[compared["high"] < 0].sort_values("difference")
     better = compared[compared["low"] > 0]

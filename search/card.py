@@ -37,13 +37,14 @@ chose no epoch, on seeds of their own.
 
 ## Accuracy
 
-| | this file | mean of {seeds} seeds | 95 % interval over seeds, on these images |
+| | this file | mean of {seeds} seeds | 95 % interval over seeds |
 | --- | --- | --- | --- |
 | validation, images that chose no epoch | {held_out:.2%} | {held_out_mean} |
 | test, {test_images} images | {test:.2%} | {test_mean} |
 
-This file is the first seed's; it was not picked by its accuracy. One test accuracy has a binomial
-standard error of {error:.2f} points.
+This file is the first seed's; it was not picked by its accuracy. The interval of the test accuracy is
+for other seeds on these images; the images themselves give one accuracy a binomial standard error of
+{error:.2f} points.
 
 ## Limits
 

@@ -120,28 +120,48 @@ def test_new_images_by_hand():
     """Two models, four test images: accuracies 0.75 and 0.5, less 0.5 each: mean 0.125.
 
     Standard deviation of the differences 0.17678, squared 0.03125, of the mean 0.015625. Images are
-    right in 1, 0.5, 1 and 0 of the models: variance 0.22917, of the mean 0.057292.
+    right in 1, 0.5, 1 and 0 of the models: variance 0.22917, of the mean 0.057292. Degrees of
+    freedom 0.0729167² / (0.015625² / 1 + 0.0572917² / 3) = 3.9731.
     """
     correct = np.array([[1, 1, 1, 0], [1, 0, 1, 0]], bool)
     mean, low, high = effects.new_images(np.array([0.5, 0.5]), correct)
     assert mean == pytest.approx(0.125)
-    half = 12.7062 * math.sqrt(0.015625 + 0.0572917)
+    half = stats.t.ppf(0.975, 3.9731) * math.sqrt(0.015625 + 0.0572917)
     assert (low, high) == pytest.approx((0.125 - half, 0.125 + half), rel=1e-4)
     assert effects.seeds_and_images(correct)[0] == pytest.approx(0.625)
 
 
-def test_intervals_for_new_images_hold_the_truth():
-    """Planted: images of different difficulty, models of different skill, truth 0 difference."""
+@pytest.mark.parametrize("spread", [0.002, 0.02], ids=["of images", "of seeds"])
+def test_intervals_for_new_images_hold_the_truth_as_often_as_stated(spread):
+    """Planted: a model is right about images up to a difficulty, 0.9 but for its seed's luck.
+
+    spread: standard deviation between seeds, beside one of 0.0134 from 500 images.
+    """
     rng = np.random.default_rng(4)
-    held = []
-    for _ in range(400):
-        difficulty = rng.beta(8, 1, 500)
-        skill = rng.normal(0, 0.005, 6)
-        own = [np.mean(rng.random(300) < np.clip(rng.beta(8, 1, 300) + s, 0, 1)) for s in skill]
-        correct = rng.random((6, 500)) < np.clip(difficulty + skill[:, None], 0, 1)
-        _, low, high = effects.new_images(np.array(own), correct)
-        held.append(low <= 0 <= high)
-    assert 0.92 <= np.mean(held) <= 1
+    held = {"accuracy": [], "validation": [], "difference": []}
+    for _ in range(1500):
+        skill, other = 0.9 + rng.normal(0, spread, (2, 6, 1))
+        images = rng.random(500)
+        own = (rng.random((6, 300)) < skill).mean(axis=1)
+        _, low, high = effects.seeds_and_images(images < skill)
+        held["accuracy"].append(low <= 0.9 <= high)
+        _, low, high = effects.new_images(own, images < skill)
+        held["validation"].append(low <= 0 <= high)
+        # The other arm errs on images of its own besides.
+        wrong = rng.random(500) < 0.05
+        by_image = (images < skill).astype(float) - ((images < other) & ~wrong)
+        _, low, high = effects.seeds_and_images(by_image)
+        held["difference"].append(low <= 0.9 * 0.05 <= high)
+    for share in map(np.mean, held.values()):
+        assert 0.93 <= share <= 0.975
+
+
+def test_one_more_of_a_sample_lies_within_as_often_as_stated():
+    rng = np.random.default_rng(5)
+    samples = rng.normal(0.9, 0.01, (2000, 7))
+    ends = np.array([effects.one_more(sample[:6]) for sample in samples])
+    inside = (ends[:, 0] <= samples[:, 6]) & (samples[:, 6] <= ends[:, 1])
+    assert 0.935 <= inside.mean() <= 0.965
 
 
 def test_mcnemar_by_hand():

@@ -2,16 +2,23 @@
 
 import itertools
 import json
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import keras_tuner as kt
 import pytest
 
+from analysis.blocks import Table
+from analysis.language import Language
+from analysis.path import sections
+from analysis.trials import load
 from search.baselines import BASELINES, complete
+from search.errors import Misuse
 from search.exercises import EPOCHS
 from search.final import FinalOracle
-from search.oracles import COMPLETED, FAILED, ListOracle, Trial
+from search.oracles import COMPLETED, FAILED, ListOracle, Trial, configuration
 from search.path import (
     RACE_SEEDS,
     PathOracle,
@@ -73,7 +80,10 @@ def trained(oracle: ListOracle, score=planted):
         entry = next(e for e in oracle.entries() if e.labelled() == values)
         accuracy = score(entry)
         trial.status = FAILED if accuracy is None else COMPLETED
-        trial.run = {"epochs": [{"val_accuracy": accuracy}], "held_out": {"accuracy": accuracy}}
+        trial.run = {
+            "epochs": [{"epoch": 0, "val_accuracy": accuracy}],
+            "held_out": {"accuracy": accuracy},
+        }
         if accuracy is not None:
             trial.metrics.register("val_accuracy", "max")
             trial.metrics.update("val_accuracy", accuracy)
@@ -113,6 +123,92 @@ def test_the_path_takes_the_largest_planted_gain_first_and_ends_at_the_target(tm
     assert set(left_out.arms) == {"final", *GAINS, "batch_norm", "batch_size"}
     assert sum(seed in (1, 2) for seed in seeds) == 2 * (8 + 9 - 1)
     assert {part.epochs for part in (*races, walked, left_out)} == {EPOCHS}
+
+
+@pytest.fixture
+def walked(tmp_path):
+    """A path study on planted gains, six seeds, its runs spread so that a step's gain is 0.01 points
+    a seed from the next seed's."""
+
+    def score(entry):
+        made = [c for c in GAINS if c not in differing(entry.values, TARGET)]
+        return 0.88 + sum(GAINS[choice] + 0.0001 * (entry.seed - 3.5) for choice in made)
+
+    kept = study(tmp_path, "s-path")
+    oracle = trained(PathOracle(kept, TARGET, (1, 2, 3, 4, 5, 6)), score)
+    arguments = {"dataset": "digits", "search": "s"}
+    about = {"command": "exercises path", "arguments": arguments, **oracle.record()}
+    kept.write_json("study.json", about)
+    return kept
+
+
+def told(kept, final=None, language="en"):
+    """The sentences and cards of each section on a path study, and its tables' numbers by name."""
+    texts, numbers = [], {}
+    for _, _, make in sections(load(kept.directory), final, Language(language)):
+        blocks = make()
+        texts.append(" ".join(getattr(b, "text", getattr(b, "found", "")) for b in blocks))
+        numbers |= {b.name: b.data for b in blocks if isinstance(b, Table)}
+    return texts, numbers
+
+
+def test_the_report_gives_the_planted_gains_back(walked):
+    (path, left_out), numbers = told(walked)
+    found = numbers["path"].dropna().set_index("choice")
+    # Six pairs, 0.01 points apart: standard deviation 0.0187, of the mean 0.00764; times
+    # t(0.975, 5) = 2.5706.
+    half = 2.5706 * 0.0001 * (3.5 / 6) ** 0.5
+    for choice, gain in GAINS.items():
+        assert found.loc[choice, "gain"] == pytest.approx(gain)
+        ends = [gain - half, gain + half]
+        assert list(found.loc[choice, ["low", "high"]]) == pytest.approx(ends, rel=1e-3)
+    assert found["total"].iloc[-1] == pytest.approx(sum(GAINS.values()))
+    assert "(steps: 7): +2.50 points" in path
+    assert "above 0: schedule (+1.00), layers and units (+0.60), activation (+0.40)" in path
+    assert "below 0: l2 (−0.10)" in path
+    assert "takes 9 seeds, and here are 6" in path
+    undone = numbers["leave-one-out"].set_index("arm")["difference"]
+    assert {c: undone[c] for c in GAINS} == pytest.approx({c: -g for c, g in GAINS.items()})
+    assert "(interval below 0): schedule (−1.00), layers and units (−0.60)" in left_out
+    assert "Undoing gains: l2 (+0.10)" in left_out
+    assert "The interval holds 0 for batch_size and batch_norm" in left_out
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_what_is_not_measured_yet_is_not_told_to_be_nothing(walked, language):
+    """Stopped after the path, and then after its first seed: the trials behind are gone."""
+    about = walked.read_json("study.json")
+    (on_path, others) = (about["parts"][-2]["arms"], about["parts"][-1]["arms"])
+    behind = [values for values in others.values() if values not in on_path.values()]
+    for trial, record in walked.read_trials()[0].items():
+        if configuration(record["hyperparameters"]["values"]) in behind:
+            shutil.rmtree(walked.trial_directory(trial))
+    (_, left_out), numbers = told(walked, language=language)
+    few = {"en": "Too few finished runs to compare: ", "es": "Muy pocas pruebas terminadas"}
+    # Undoing the last step is the path's last but one, which is there.
+    assert few[language] in left_out
+    for trial, record in walked.read_trials()[0].items():
+        if record["hyperparameters"]["values"]["tuner/seed"] in (2, 3, 4, 5, 6):
+            shutil.rmtree(walked.trial_directory(trial))
+    (path, left_out), numbers = told(walked, language=language)
+    none = {"en": ("No step is measured yet.", "No choice undone is measured yet.")}
+    none["es"] = ("Aún no se midió ningún paso.", "Aún no se midió ninguna decisión deshecha.")
+    assert none[language][0] in path
+    assert none[language][1] in left_out
+    assert numbers == {}
+
+
+def test_a_path_to_an_earlier_final_network_is_refused_and_told(walked, tmp_path):
+    final = study(tmp_path, "s-final")
+    arms = {"final": TARGET | {"dropout": 0.2}}
+    final.write_json("study.json", {"parts": [{"arms": arms}]})
+    with pytest.raises(Misuse, match="leads to another network than s-final has chosen"):
+        arguments_of(Study(tmp_path, "s"), None)
+    about = load(walked.directory)
+    other = replace(about, about={"parts": [{"arms": arms}]})
+    assert told(walked, other)[0][0].startswith("the path leads to another network")
+    same = replace(about, about={"parts": [{"arms": {"final": TARGET}}]})
+    assert "another network" not in told(walked, same)[0][0]
 
 
 def test_a_change_that_fails_does_not_win(tmp_path):

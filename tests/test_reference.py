@@ -1,0 +1,61 @@
+"""The tracked final network: its files fit together, its sections stand, it scores as recorded."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from analysis.blocks import Card
+from analysis.language import Language
+from analysis.report import sections
+from analysis.trials import load
+from search.data import load_test
+from search.ledger import DECLARED, Ledger
+from search.store import Study
+
+LOGS = Path(__file__).resolve().parent.parent / "tuner_logs"
+SEARCH = Study(LOGS, "fashion-mnist-narrow")
+MODEL = SEARCH.final.directory / "models" / "final-2.keras"
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    """What the ledger's last results say of the tracked model."""
+    results = json.loads((SEARCH.final.directory / "test-2.json").read_text())
+    return next(model for model in results["models"] if model["file"] == MODEL.name)
+
+
+def test_the_model_is_the_one_declared_and_the_card_is_its_own(recorded):
+    declared = [e for e in Ledger(SEARCH.final, SEARCH).read() if e["what"] == DECLARED][-1]
+    sha256 = hashlib.sha256(MODEL.read_bytes()).hexdigest()
+    assert sha256 == recorded["sha256"]
+    assert sha256 in [model["sha256"] for model in declared["models"]]
+    card = MODEL.with_suffix(".md").read_text()
+    assert sha256 in card
+    assert f"{recorded['accuracy']:.2%} |" in card
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.parametrize(
+    "key", ["regularization-final", "regularization-path", "regularization-left-out",
+            "regularization-test"]
+)  # fmt: skip
+def test_every_section_on_it_is_made_from_the_tracked_logs(key, language):
+    names = [SEARCH.name, SEARCH.final.name, SEARCH.path.name]
+    (made,) = sections([load(LOGS / name) for name in names], Language(language), key)
+    cards = [block for block in made.blocks if isinstance(block, Card)]
+    assert made.blocks
+    assert not [card for card in cards if card.status == "FAIL"]
+
+
+@pytest.mark.slow
+def test_the_model_scores_as_recorded_on_the_real_test_images(fashion_dir, recorded):
+    model = keras.models.load_model(MODEL, safe_mode=True)
+    pool = load_test("fashion-mnist", fashion_dir)
+    predicted = model.predict(pool.images.reshape(-1, 28, 28), batch_size=1000, verbose=0)
+    assert predicted.argmax(axis=1).tolist() == recorded["predicted"]
+    assert np.mean(predicted.argmax(axis=1) == pool.labels) == recorded["accuracy"]
+    assert np.mean(predicted.argmax(axis=1) == pool.labels) >= 0.907
