@@ -353,7 +353,13 @@ def test_pictures_are_named(logs, tmp_path):
     found = json.loads(done.stdout)["predictions"]
     assert [int(row["class"]) for row in found] == expected[:5]
     assert all(0.1 < row["probability"] <= 1 for row in found)
-    for wrong in ([tmp_path / "none.keras", files[0]], [files[0], files[0]], [model, __file__]):
+    bracketed = tmp_path / "boot[copy].png"
+    shutil.copy(files[0], bracketed)
+    assert str(bracketed) in search("predict", model, bracketed).stdout
+    torn = tmp_path / "torn.png"
+    torn.write_bytes(files[0].read_bytes()[:60])
+    none = tmp_path / "none.keras"
+    for wrong in ([none, files[0]], [files[0], files[0]], [model, __file__], [model, torn]):
         refused = search("predict", *wrong)
         assert refused.returncode == 2
         assert refused.stderr.count("\n") == 1

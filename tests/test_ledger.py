@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 
 import pytest
 
@@ -72,6 +73,18 @@ def test_looks_of_other_studies_at_the_same_images_are_told(ledger, tmp_path):
     other.path.write_text("{")
     with pytest.raises(Failure, match="t-final"):
         ledger.elsewhere({"images": "abc"})
+    # Removed, it is missed as long as the record of its search speaks of it.
+    other.path.rename(tmp_path / "kept")
+    with pytest.raises(Failure, match=r"t-final.* 0 entries, where 2 were recorded"):
+        ledger.elsewhere({"images": "abc"})
+    shutil.rmtree(tmp_path / "t")
+    assert ledger.elsewhere({"images": "abc"}) == []
+
+
+def test_a_look_is_told_without_the_search_that_led_to_it(ledger, tmp_path):
+    look(pair(tmp_path, "t"), 1)
+    shutil.rmtree(tmp_path / "t")
+    assert [seen["study"] for seen in ledger.elsewhere({"images": "abc"})] == ["t-final"]
 
 
 def test_openings_are_told_to_repeat_each_other_only_where_all_of_them_do(tmp_path):
