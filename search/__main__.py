@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 from typer.exceptions import TyperException
 
 from search.errors import Failure, Misuse
@@ -311,10 +309,8 @@ def predict(
     if as_json:
         print(json.dumps({"predictions": found}, allow_nan=False))
         return
-    table = Table("image", "class", "probability", box=None)
     for row in found:
-        table.add_row(escape(row["image"]), row["class"], f"{row['probability']:.2f}")
-    Console(highlight=False, soft_wrap=True).print(table)
+        print(f"{row['class']:12} {row['probability']:.2f}  {row['image']}")
 
 
 def carry_out(
