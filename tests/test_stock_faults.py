@@ -58,6 +58,7 @@ def work(networks, digits, epochs, initial_epoch=0, **values):
     return Work("s", "0", hp.get_config(), 1, 1, initial_epoch, initial_epoch, epochs, math.inf)
 
 
+@pytest.mark.slow
 def test_promotion_loses_the_optimizers_state_in_stock_and_not_in_ours(networks, digits, tmp_path):
     began_at = []
 
@@ -91,6 +92,7 @@ def test_promotion_goes_on_from_the_last_epoch_not_the_best(networks, digits):
     assert len(last) == len(promoted.loop.state())
 
 
+@pytest.mark.slow
 def test_diverged_trial_completes_in_stock_and_fails_with_its_reason_in_ours(
     networks, digits, tmp_path
 ):
@@ -120,6 +122,7 @@ def _refuse(word):
     raise ValueError(word)
 
 
+@pytest.mark.slow
 def test_stock_keeps_one_value_a_metric_and_ours_every_epoch(networks, digits, tmp_path):
     search = stock_search(networks, digits, tmp_path)
     deepest = max(
