@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import comparisons, effects, figures
-from analysis.arms import Part, parts
+from analysis.arms import Json, Part, parts
 from analysis.blocks import Block, Plot, Table, Text
 from analysis.comparisons import shown_accuracy
 from analysis.language import Language
@@ -49,6 +49,12 @@ def choice(study: Study, search: Study | None, say: Language) -> list[Block]:
     if "augmented" in found:
         blocks += augmented(found["augmented"], say)
     return blocks
+
+
+def chosen_values(study: Study) -> Json:
+    """The values of the final network; none before it is chosen."""
+    found = (p["arms"][FINAL] for p in study.about["parts"] if FINAL in p["arms"])
+    return next(found, {})
 
 
 def procedure(study: Study, tried: Part, say: Language) -> str:

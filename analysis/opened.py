@@ -7,7 +7,7 @@ import numpy as np
 from analysis import effects, figures
 from analysis.blocks import Block, Card, Plot, Text
 from analysis.comparisons import shown_interval
-from analysis.final import FINAL
+from analysis.final import chosen_values
 from analysis.language import Language
 from analysis.ledger import Ledger, read
 from analysis.tested import Arm, Tested, by_class, mcnemar, scores, tested
@@ -128,7 +128,7 @@ def ledger_card(study: Study, say: Language) -> Card:
 def agreement(found: Tested, say: Language) -> str:
     """Whether validation foresaw the test accuracy, and what the baseline says where it did not."""
     final = found.final
-    mean, low, high = effects.new_images(final.held_out, final.correct)
+    mean, low, high = final.gap
     test, test_low, test_high = effects.seeds_and_images(final.correct)
     text = say(
         f"The final network has a test accuracy of {say.percent(test)}, mean of "
@@ -156,9 +156,7 @@ def agreement(found: Tested, say: Language) -> str:
             f"No se detecta diferencia. Con tantas imágenes y semillas, una de menos de {half} "
             "puntos no se detectaría.",
         )
-        other, other_low, other_high = effects.new_images(
-            found.baseline.held_out, found.baseline.correct
-        )
+        other, other_low, other_high = found.baseline.gap
         if other_high < 0:
             text += say(
                 " The assignment's network, which no search chose, has less on the test images: "
@@ -179,8 +177,7 @@ def agreement(found: Tested, say: Language) -> str:
 
 def shortfall(found: Tested, say: Language) -> str:
     """What a test accuracy that is too low comes from, as far as the baseline tells."""
-    baseline = found.baseline
-    other, other_low, other_high = effects.new_images(baseline.held_out, baseline.correct)
+    other, other_low, other_high = found.baseline.gap
     ours, theirs = found.paired()
     more, low, high = effects.new_images(ours.held_out - theirs.held_out, ours.less(theirs))
     text = say(
@@ -218,7 +215,7 @@ def best_of_many(study: Study, earlier: list[Study], final: Arm, say: Language) 
     earlier: the searches before the final network, its own among them.
     """
     about = study.about["arguments"]
-    values = next(p["arms"][FINAL] for p in study.about["parts"] if FINAL in p["arms"])
+    values = chosen_values(study)
     trial = next(n for n, own in about["configurations"].items() if own == values)
     trial = trial.removeprefix("trial ")
     search = next((s for s in earlier if s.name == about["search"]), None)

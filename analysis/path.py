@@ -8,7 +8,7 @@ from analysis import comparisons, effects, figures
 from analysis.arms import Part, parts
 from analysis.blocks import Block, Card, Plot, Table, Text
 from analysis.comparisons import shown_accuracy
-from analysis.final import FINAL
+from analysis.final import chosen_values
 from analysis.language import Language
 from analysis.searched import shown
 from analysis.trials import Study
@@ -49,9 +49,9 @@ def sections(
 
 def elsewhere(left_out: Part, final: Study | None, say: Language) -> list[Block]:
     """A warning where the path's end is not what the final study has chosen."""
-    chosen = [p["arms"][FINAL] for p in final.about["parts"] if FINAL in p["arms"]] if final else []
+    chosen = chosen_values(final) if final else {}
     end = left_out.values[left_out.reference]
-    if all(end.get(name, value) == value for arm in chosen for name, value in arm.items()):
+    if all(end.get(name, value) == value for name, value in chosen.items()):
         return []
     return [
         Card(

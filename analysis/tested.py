@@ -42,6 +42,11 @@ class Arm:
     predicted: np.ndarray
     correct: np.ndarray
 
+    @property
+    def gap(self) -> tuple[float, float, float]:
+        """Test less validation accuracy, with its interval (`effects.new_images`)."""
+        return effects.new_images(self.held_out, self.correct)
+
     def less(self, other: "Arm") -> np.ndarray:
         """By model and image, 1 where only this arm is right, -1 where only the other is."""
         return self.correct.astype(float) - other.correct
@@ -156,7 +161,7 @@ def _arm_scores(found: Tested, name: str, say: Language) -> Row:
     arm = found.arms[name]
     validation = effects.interval(arm.held_out)
     test = effects.seeds_and_images(arm.correct)
-    gap = effects.new_images(arm.held_out, arm.correct)
+    gap = arm.gap
     shown: dict[str, object] = {
         say("network", "red"): arm_name(name, say),
         "n": len(arm.seeds),
