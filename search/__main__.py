@@ -277,6 +277,7 @@ def final(
         checkpoint_every,
         data_dir,
         as_json,
+        open_test_again,
         lambda: {"test": open_and_describe(kept, searched, arguments, data_dir, open_test_again)},
     )
 
@@ -322,11 +323,12 @@ def carry_out(
     checkpoint_every: float,
     data_dir: Path | None,
     as_json: bool,
+    reason: str | None = None,
     at_end: Callable[[], Json] = dict,
 ) -> None:
     """Runs a study and says what came of it.
 
-    at_end: done once the study is finished; returns what the summary then has to say more.
+    reason: why its test set is opened again. at_end: done once the study is finished; returns what the summary then has to say more.
     """
     from search.run import cores, run_study
 
@@ -334,16 +336,16 @@ def carry_out(
         raise Misuse(f"--checkpoint-every {checkpoint_every:g}: must be 0 or more seconds")
     processes = at_least_one(workers) or cores()
     seconds = seconds_of(time_budget)
-    command = continuing(study, arguments.COMMAND, arguments.asked_for(study), data_dir)
+    command = continuing(study, arguments.COMMAND, arguments.asked_for(study), data_dir, reason)
     try:
         summary = run_study(
             study, arguments, processes, scheduler, data_dir, seconds, checkpoint_every, log
         )
+        if summary["finished"]:
+            summary |= at_end()
     except KeyboardInterrupt:
         log.print(f"interrupted; to continue: {command}")
         raise typer.Exit(130) from None
-    if summary["finished"]:
-        summary |= at_end()
     print_summary(summary, as_json)
     if not summary["finished"]:
         log.print(f"time is up; to continue, with more --time-budget: {command}")

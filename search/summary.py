@@ -1,6 +1,7 @@
 """What a study has come to, read from its files alone, also while it runs; and how to go on."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -111,14 +112,20 @@ def print_summary(summary: Json, as_json: bool) -> None:
     Console(highlight=False).print(table)
 
 
-def continuing(study: Study, verb: str, asked_for: str, data_dir: Path | None) -> str:
-    """The command that continues a study. asked_for: what its --study was."""
-    words = [f"python -m search {verb} --study", asked_for]
+def continuing(
+    study: Study, verb: str, asked_for: str, data_dir: Path | None, reason: str | None = None
+) -> str:
+    """The command that continues a study. asked_for: what its --study was. reason: why its test
+    set is opened again.
+    """
+    words = ["--study", asked_for]
     if study.logs != Path("tuner_logs"):
         words += ["--logs", str(study.logs)]
     if data_dir:
         words += ["--data-dir", str(data_dir)]
-    return " ".join(words)
+    if reason:
+        words += ["--open-test-again", reason]
+    return f"python -m search {verb} {shlex.join(words)}"
 
 
 def next_steps(study: Study) -> str:
@@ -127,11 +134,12 @@ def next_steps(study: Study) -> str:
     if search := study_record(study)["arguments"].get("search"):
         whole = Study(study.logs, search)
         names = [s.name for s in (whole, whole.final, whole.path) if s.trial_ids()]
-    studies = "".join(f" --study {name}" for name in names)
-    elsewhere = f" --logs {study.logs}" if study.logs != Path("tuner_logs") else ""
+    words = [word for name in names for word in ("--study", name)]
+    if study.logs != Path("tuner_logs"):
+        words += ["--logs", str(study.logs)]
     return (
-        f"next: tensorboard --logdir {study.directory}\n"
-        f"      python -m analysis report{studies}{elsewhere}"
+        f"next: tensorboard --logdir {shlex.quote(str(study.directory))}\n"
+        f"      python -m analysis report {shlex.join(words)}"
     )
 
 

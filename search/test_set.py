@@ -43,21 +43,22 @@ def declare(
 
     pool: the test images, of which the ledger also says who looked at them before.
 
-    An opening that a crash cut off is taken up again with the models declared then, unless a
+    An opening that was cut off is taken up again with the models declared then, unless another
     reason is given to declare anew. Raises Misuse where the test set was evaluated and no reason
     is given, Failure where a declared file is not there any more.
     """
     ledger.check_closed(reason)
     entries = ledger.entries()
     before = [entry for entry in entries if entry["what"] == DECLARED]
-    if entries and entries[-1]["what"] != EVALUATED and not reason:
+    cut_off = entries and entries[-1]["what"] != EVALUATED
+    if cut_off and reason in (None, before[-1]["reason"]):
         models = [Declared(**model) for model in before[-1]["models"]]
         for model in models:
             path = study.directory / "models" / model.file
             if not path.exists() or sha256(path) != model.sha256:
                 raise Failure(
                     f"{path} is not the file declared in {ledger.path}: put it back, or declare "
-                    "anew by --open-test-again REASON"
+                    "anew by --open-test-again and a reason of its own"
                 )
         return len(before), models
     named = [vars(model) for model in models]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -251,6 +252,26 @@ def test_an_opening_cut_off_is_finished_for_the_declared_models_alone(copy):
     assert (copy / "s-final" / "test-1.json").read_bytes() == results
     whats = [json.loads(line)["what"] for line in ledger.read_text().splitlines()]
     assert whats == ["declared", "opened", "evaluated"]
+
+
+@pytest.mark.slow
+def test_another_opening_interrupted_goes_on_by_the_command_that_is_printed(copy):
+    ledger = copy / "s-final" / "ledger.jsonl"
+    command = [sys.executable, "-m", "search", "final", "--study", "s", "--logs", copy]
+    command += ["--open-test-again", "it's a bug"]
+    final = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while ledger.read_text().count('"opened"') < 2:
+        assert final.poll() is None, final.stderr.read()
+    final.send_signal(signal.SIGINT)
+    _, said = final.communicate()
+    assert final.returncode == 130
+    (line,) = [line for line in said.splitlines() if "to continue: " in line]
+    _, _, printed = line.partition("to continue: python -m ")
+    subprocess.run([sys.executable, "-m", *shlex.split(printed)], check=True)
+    entries = [json.loads(line) for line in ledger.read_text().splitlines()[3:]]
+    assert [entry["what"] for entry in entries] == ["declared", "opened", "opened", "evaluated"]
+    assert {entry["opening"] for entry in entries} == {2}
+    assert entries[0]["reason"] == "it's a bug"
 
 
 @pytest.mark.slow

@@ -7,9 +7,11 @@ import shutil
 import pytest
 
 from analysis.ledger import read as read_ledger
+from search.data import load_test
 from search.errors import Failure, Misuse
 from search.ledger import DECLARED, EVALUATED, OPENED, Ledger
 from search.store import Study
+from search.test_set import Declared, declare, sha256
 
 
 def read(path):
@@ -133,3 +135,22 @@ def test_a_crash_between_ledger_and_witness_is_made_up_for(ledger, tmp_path):
     assert read_ledger(tmp_path / "s-final", tmp_path / "s").wrong == []
     assert len(ledger.entries()) == 4
     assert read(path)["ledger"]["entries"] == 4
+
+
+def test_a_second_opening_cut_off_is_taken_up_for_its_own_reason_alone(ledger):
+    model = ledger.study.directory / "models" / "a.keras"
+    model.parent.mkdir()
+    model.write_bytes(b"some weights")
+    models = [Declared("final", 2, "0007", model.name, sha256(model), 0.9)]
+    pool = load_test("digits")
+
+    def again(reason, declared=models):
+        return declare(ledger, ledger.study, declared, pool, reason)
+
+    assert again("a bug") == (2, models)
+    assert again("a bug", []) == (2, models)
+    assert [e["what"] for e in ledger.entries()[3:]] == [DECLARED]
+    with pytest.raises(Misuse, match="--open-test-again REASON"):
+        again(None)
+    assert again("another bug", []) == (3, [])
+    assert [e["reason"] for e in ledger.entries()[3:]] == ["a bug", "another bug"]

@@ -213,13 +213,14 @@ def test_only_the_checkpoints_that_may_be_needed_are_kept(reference):
 
 
 def test_interrupted_by_ctrl_c_it_says_how_to_continue(tmp_path):
-    process = start(tmp_path, *SMALL)
+    logs = tmp_path / "my logs"
+    process = start(logs, *SMALL)
     while "] trial " not in process.stderr.readline():
         pass
     os.killpg(process.pid, signal.SIGINT)
     _, rest = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert f"to continue: python -m search run --study s --logs {tmp_path}" in rest
+    assert f"to continue: python -m search run --study s --logs '{logs}'" in rest
     assert "Traceback" not in rest
 
 
