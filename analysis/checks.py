@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-import pandas as pd
 
 from analysis import effects
 from analysis.arms import Part, parts
@@ -12,9 +11,6 @@ from analysis.blocks import Block, Card
 from analysis.language import Language
 from analysis.opened import ledger_card
 from analysis.trials import Study
-
-EDGE = 0.05
-"""Share of a range, on its own scale, that counts as being on its bound."""
 
 FAILED_SHARE = 0.1
 CHANCE = 0.1
@@ -117,17 +113,7 @@ def bounds(study: Study, found: list[Part], say: Language) -> Card:
             if means[arms].notna().any() and means[arms].idxmax() in (arms[0], arms[-1]):
                 on_bound.append(str(means[arms].idxmax()))
     if not found and len(study.chains) and study.chains["val_accuracy"].notna().any():
-        best = study.chains.loc[study.chains["val_accuracy"].idxmax()]
-        for name, limit in study.bounds.items():
-            if not isinstance(limit, tuple) or pd.isna(best.get(name)):
-                continue
-            low, high, value = (float(x) for x in (*limit, best[name]))
-            # A lower bound of 0 means off, which is no bound to be widened.
-            if name in study.log_scaled:
-                low, high, value = math.log(low), math.log(high), math.log(value)
-            place = (value - low) / (high - low) if high > low else 0.5
-            if place > 1 - EDGE or (place < EDGE and limit[0] != 0):
-                on_bound.append(f"{name} = {best[name]:.4g}")
+        on_bound += [f"{name} = {value:.4g}" for name, value in effects.on_bounds(study).items()]
     elif not grids:
         return Card("BOUNDS", NONE, say("no range was searched", "no se buscó en ningún rango"))
     if not on_bound:

@@ -27,6 +27,9 @@ POWER = 0.8
 RESAMPLES = 2**14
 """Sign changes of pairs: all of them up to 14 seeds, a sample of them beyond."""
 
+EDGE = 0.05
+"""Share of a range, on its own scale, that counts as being on its bound."""
+
 
 def compare(table: pd.DataFrame, reference: str) -> pd.DataFrame:
     """Every arm less the reference, in pairs by seed; a row an arm, the reference left out.
@@ -247,6 +250,28 @@ def isolation(study: Study, name: str, epochs: int) -> pd.DataFrame:
         trials=("trials", "first"),
     )
     return best.reindex([value for value in order if value in best.index])
+
+
+def on_bounds(study: Study) -> dict[str, float]:
+    """By name, the values of a search's best configuration that lie on the bounds of their range.
+
+    None where no configuration has a val_accuracy.
+    """
+    if not len(study.chains) or study.chains["val_accuracy"].isna().all():
+        return {}
+    best = study.chains.loc[study.chains["val_accuracy"].idxmax()]
+    found = {}
+    for name, limit in study.bounds.items():
+        if not isinstance(limit, tuple) or pd.isna(best.get(name)):
+            continue
+        low, high, value = (float(x) for x in (*limit, best[name]))
+        if name in study.log_scaled:
+            low, high, value = math.log(low), math.log(high), math.log(value)
+        place = (value - low) / (high - low) if high > low else 0.5
+        # A lower bound of 0 means off, which is no bound to be widened.
+        if place > 1 - EDGE or (place < EDGE and limit[0] != 0):
+            found[name] = best[name]
+    return found
 
 
 def selection_bias(scores: np.ndarray, images: int, rng: np.random.Generator) -> float:

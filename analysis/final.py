@@ -57,6 +57,13 @@ def chosen_values(study: Study) -> Json:
     return next(found, {})
 
 
+def chosen_candidate(study: Study) -> str:
+    """The name of the candidate that is the final network, "trial 0123"; none before the choice."""
+    values = chosen_values(study)
+    candidates = study.about["arguments"]["configurations"]
+    return next((name for name, own in candidates.items() if own == values), "")
+
+
 def procedure(study: Study, tried: Part, say: Language) -> str:
     """What was done, from the study's own record."""
     epochs, patience = tried.epochs, study.about["patience"]
@@ -141,7 +148,7 @@ def candidates(tried: Part, search: Study | None, say: Language) -> Table:
 
 def chosen(tried: Part, final: Part, say: Language) -> str:
     """Which candidate was chosen, how clearly, and what all of it is."""
-    arm = next(arm for arm in tried.arms if tried.values[arm] == final.values[FINAL])
+    arm = chosen_candidate(final.study)
     # As in the choice itself: a failed run counts as an accuracy of 0.
     failed = tried.runs[tried.runs["status"] == "FAILED"]
     table = tried.table()

@@ -29,6 +29,11 @@ class Language:
             text = text.lstrip(f"+{MINUS}")
         return text if self.code == "en" else text.replace(".", ",")
 
+    def short(self, value: float) -> str:
+        """A number of any size: whole, or with three significant digits."""
+        text = f"{value:.0f}" if float(value).is_integer() else f"{value:.3g}"
+        return text if self.code == "en" else text.replace(".", ",")
+
     def percent(self, share: float, digits: int = 2) -> str:
         return f"{self.number(100 * share, digits)} %"
 

@@ -7,7 +7,7 @@ import numpy as np
 from analysis import effects, figures
 from analysis.blocks import Block, Card, Plot, Text
 from analysis.comparisons import shown_interval
-from analysis.final import chosen_values
+from analysis.final import chosen_candidate
 from analysis.language import Language
 from analysis.ledger import Ledger, read
 from analysis.tested import Arm, Tested, by_class, mcnemar, scores, tested
@@ -215,9 +215,7 @@ def best_of_many(study: Study, earlier: list[Study], final: Arm, say: Language) 
     earlier: the searches before the final network, its own among them.
     """
     about = study.about["arguments"]
-    values = chosen_values(study)
-    trial = next(n for n, own in about["configurations"].items() if own == values)
-    trial = trial.removeprefix("trial ")
+    trial = chosen_candidate(study).removeprefix("trial ")
     search = next((s for s in earlier if s.name == about["search"]), None)
     if search is None or trial not in search.trials.index or len(final.held_out) < 2:
         return []

@@ -1,5 +1,6 @@
 """Writes a report: one HTML file that works offline, Markdown, and every table and figure."""
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from analysis import checks, controlled, final, opened, path, searched
+from analysis import checks, controlled, final, opened, path, searched, strategy
 from analysis.blocks import Block, Card, Plot, Section, Table, Text
 from analysis.errors import Misuse
 from analysis.figures import rendered
@@ -24,39 +25,7 @@ def sections(studies: list[Study], say: Language, only: str | None = None) -> It
 
     only: the key of those to be made, or what it begins with. One that raises becomes a card that says why.
     """
-    kinds: dict[str, list[Study]] = {}
-    for study in studies:
-        kinds.setdefault(study.kind if study.parts else "run", []).append(study)
-    for kind in ("exercises", "final", "exercises path"):
-        if len(kinds.get(kind, [])) > 1:
-            names = " and ".join(study.name for study in kinds[kind])
-            raise Misuse(
-                f"{names} are by `search {kind}`, of which a report takes one: name the studies "
-                "it shall be of by --study"
-            )
-    experiment = next(iter(kinds.get("exercises", [])), None)
-    planned: list[Planned] = []
-    if experiment:
-        planned += controlled.sections(experiment, say)
-    searches = {study.name: study for study in kinds.get("run", [])}
-    finals = kinds.get("final", [])
-    for study in searches.values():
-        before_final = any(led_to(study, network) for network in finals)
-        for key, title, make in searched.sections(study, experiment, say):
-            numbered = f"4.1 · {title}" if before_final else title
-            planned.append((key, numbered, make))
-    for study in finals:
-        planned += final.sections(study, searches.get(study.about["arguments"]["search"]), say)
-    for study in kinds.get("exercises path", []):
-        own = [
-            f
-            for f in finals
-            if f.about["arguments"]["search"] == study.about["arguments"]["search"]
-        ]
-        planned += path.sections(study, next(iter(own), None), say)
-    for study in finals:
-        earlier = [search for search in searches.values() if led_to(search, study)]
-        planned += opened.sections(study, earlier, say)
+    planned = _planned(studies, say)
     for study in studies:
         title = say(f"Health checks of {study.name}", f"Comprobaciones de {study.name}")
         planned.append((f"checks-{study.name}", title, lambda s=study: checks.cards(s, say)))  # type: ignore[misc]
@@ -65,12 +34,60 @@ def sections(studies: list[Study], say: Language, only: str | None = None) -> It
             yield _made(key, title, make, say)
 
 
+def _planned(studies: list[Study], say: Language) -> list[Planned]:
+    """The sections that tell of the studies, in the order of the exercises."""
+    experiment, network, walked = (
+        _only(studies, kind) for kind in ("exercises", "final", "exercises path")
+    )
+    # One search leads to the next. Nothing tells when a study of stock KerasTuner was begun.
+    searches = sorted((s for s in studies if not s.parts), key=lambda s: begun(s) or math.inf)
+    planned = controlled.sections(experiment, say) if experiment else []
+    earlier = [search for search in searches if network and led_to(search, network)]
+    beside = network if walked and network and searched_by(walked) == searched_by(network) else None
+    if network:
+        planned += strategy.sections(network, earlier, walked if beside else None, say)
+    for search in searches:
+        number = "4.1 · " if search.name in {s.name for s in earlier} else ""
+        told = searched.sections(search, experiment, say)
+        planned += [(key, number + title, make) for key, title, make in told]
+    if network:
+        own = next((s for s in searches if s.name == searched_by(network)), None)
+        planned += final.sections(network, own, say)
+    if walked:
+        planned += path.sections(walked, beside, say)
+    if network:
+        planned += opened.sections(network, earlier, say)
+    return planned
+
+
+def _only(studies: list[Study], kind: str) -> Study | None:
+    """The study of a kind, if any. Raises Misuse where there are several."""
+    found = [study for study in studies if study.parts and study.kind == kind]
+    if len(found) > 1:
+        raise Misuse(
+            f"{' and '.join(study.name for study in found)} are by `search {kind}`, of which a "
+            "report takes one: name the studies it shall be of by --study"
+        )
+    return found[0] if found else None
+
+
+def searched_by(study: Study) -> str:
+    """The search that a final study or a path belongs to."""
+    return str(study.about["arguments"]["search"])
+
+
+def begun(study: Study) -> float | None:
+    """When it was started, in seconds since 1970; none where no record says so."""
+    sessions = study.about.get("sessions", [])
+    return float(sessions[0]["started"]) if sessions else None
+
+
 def led_to(search: Study, final: Study) -> bool:
     """Whether a search was one of those before a final network: of the same data, and earlier."""
-    begun = [study.about.get("sessions", [])[:1] for study in (search, final)]
-    if search.about.get("data") != final.about["data"] or not all(begun):
+    first, second = begun(search), begun(final)
+    if search.about.get("data") != final.about["data"] or first is None or second is None:
         return False
-    return bool(begun[0][0]["started"] < begun[1][0]["started"])
+    return first < second
 
 
 def _made(key: str, title: str, make: Callable[[], list[Block]], say: Language) -> Section:

@@ -140,8 +140,7 @@ def shown(row: pd.Series, names: list[str], say: Language) -> str:
         if pd.isna(value) or value is False:
             continue
         if isinstance(value, float):
-            digits = f"{value:.0f}" if value.is_integer() else f"{value:.3g}"
-            value = digits if say.code == "en" else digits.replace(".", ",")
+            value = say.short(value)
         words.append(name if value is True else f"{name} {value}")
     return ", ".join(words)
 

@@ -345,6 +345,18 @@ def test_the_report_gives_what_the_logs_hold(logs, tmp_path):
             slopes.append(100 * (curve[8] - curve[6]) / 2)
     assert len(slopes) == 2
     assert f"from epoch 7 to 9 by {np.mean(slopes):+.3f}".replace("-", "−") in text
+    stages = pd.read_csv(tables / "strategy.csv")
+    assert stages["study"].tolist() == ["s", "s-final", "s-final", "s-final"]
+    # The search; two candidates, the two arms that are compared, the augmented one.
+    assert stages["configurations"].tolist()[1:] == [2, 2, 1]
+    for study in ("s", "s-final"):
+        runs = [trial["run"] for trial in trials(logs / study).values()]
+        own = stages[stages["study"] == study].sum()
+        assert own["epochs"] == sum(len(run["epochs"]) for run in runs)
+        assert own["core_seconds"] == pytest.approx(sum(run["seconds"] for run in runs))
+    spaces = pd.read_csv(tables / "strategy-spaces.csv").set_index("hyperparameter")
+    assert spaces.loc["layers", "s"] == "(1, 2)"
+    assert spaces.loc["units_1", "final"] == str(arm["units_1"])
     mcnemar = pd.read_csv(tables / "test-mcnemar.csv").set_index("seed")
     assert mcnemar.loc[2, "only_final"] == np.sum(ours[0] & ~theirs[0])
     assert mcnemar.loc[3, "only_assignment"] == np.sum(theirs[1] & ~ours[1])

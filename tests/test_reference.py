@@ -40,7 +40,7 @@ def test_the_model_is_the_one_declared_and_the_card_is_its_own(recorded):
 
 @pytest.mark.parametrize("language", ["en", "es"])
 @pytest.mark.parametrize(
-    "key", ["regularization-final", "regularization-path", "regularization-left-out",
+    "key", ["regularization-strategy", "regularization-final", "regularization-path", "regularization-left-out",
             "regularization-test"]
 )  # fmt: skip
 def test_every_section_on_it_is_made_from_the_tracked_logs(key, language):

@@ -85,6 +85,16 @@ def search(tmp_path):
     return load(tmp_path / "s")
 
 
+@pytest.mark.parametrize(("rate", "on_bound"), [(0.9, True), (0.5, False), (0.0011, True)])
+def test_the_best_rate_is_on_a_bound_within_a_twentieth_of_the_logarithmic_range(
+    tmp_path, rate, on_bound
+):
+    """From 0.001 to 1 there are three decades: 0.15 of one is near, from 0.71 and below 0.0014."""
+    write_trial(tmp_path / "s", "0000", {"activation": "relu", "rate": rate}, [0.9])
+    write_trial(tmp_path / "s", "0001", {"activation": "relu", "rate": 0.03}, [0.8])
+    assert effects.on_bounds(load(tmp_path / "s")) == ({"rate": rate} if on_bound else {})
+
+
 def test_isolation_compares_at_equal_budget(search):
     """At 3 epochs the promoted do not show what they reached later."""
     found = effects.isolation(search, "activation", 3)
