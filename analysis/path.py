@@ -34,6 +34,7 @@ def sections(
             lambda: [
                 *elsewhere(left_out, final, say),
                 *path(walked, races, differ(walked, left_out), say),
+                *other_budget(walked, final, say),
             ],
         ),
         (
@@ -42,7 +43,7 @@ def sections(
                 "4.1 · The final network with one choice undone",
                 "4.1 · La red final con una decisión deshecha",
             ),
-            lambda: leave_one_out(left_out, say),
+            lambda: [*leave_one_out(left_out, say), *other_budget(left_out, final, say)],
         ),
     ]
 
@@ -64,6 +65,20 @@ def elsewhere(left_out: Part, final: Study | None, say: Language) -> list[Block]
             say("move its study away and run it anew", "aparte su estudio y ejecútelo de nuevo"),
         )
     ]
+
+
+def other_budget(part: Part, final: Study | None, say: Language) -> list[Block]:
+    """A caution where the final network was not chosen for as many epochs as these trials have."""
+    epochs = final.about["arguments"]["epochs"] if final else part.epochs
+    if epochs == part.epochs:
+        return []
+    text = say(
+        f"The final network was chosen for {epochs} epochs, and these trials have {part.epochs}: "
+        "what a choice gains in that many is not shown here.",
+        f"La red final se eligió para {epochs} épocas y estas pruebas tienen {part.epochs}: aquí no "
+        "se muestra qué gana una decisión con tantas.",
+    )
+    return [Text(text)]
 
 
 def differ(walked: Part, left_out: Part) -> bool:

@@ -205,10 +205,16 @@ def test_a_path_to_an_earlier_final_network_is_refused_and_told(walked, tmp_path
     with pytest.raises(Misuse, match="leads to another network than s-final has chosen"):
         arguments_of(Study(tmp_path, "s"), None)
     about = load(walked.directory)
-    other = replace(about, about={"parts": [{"arms": arms}]})
+    arguments = {"epochs": 27}
+    other = replace(about, about={"arguments": arguments, "parts": [{"arms": arms}]})
     assert told(walked, other)[0][0].startswith("the path leads to another network")
-    same = replace(about, about={"parts": [{"arms": {"final": TARGET}}]})
+    arms = {"final": TARGET}
+    same = replace(about, about={"arguments": arguments, "parts": [{"arms": arms}]})
     assert "another network" not in told(walked, same)[0][0]
+    for said in told(walked, same)[0]:
+        assert "chosen for 27 epochs, and these trials have 10" in said
+    shorter = replace(same, about=same.about | {"arguments": {"epochs": 10}})
+    assert not any("chosen for" in said for said in told(walked, shorter)[0])
 
 
 def test_a_change_that_fails_does_not_win(tmp_path):
