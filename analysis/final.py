@@ -70,13 +70,17 @@ def procedure(study: Study, tried: Part, say: Language) -> str:
     watched = study.about["watched_from"] + 1
     search, count = study.about["arguments"]["search"], len(tried.arms)
     seeds = tried.runs["seed"].nunique()
+    slowest = study.about["arguments"].get("epoch_seconds")
+    limit = say.short(slowest or 0)
+    fast = say(f" that take up to {limit} s an epoch", f" de hasta {limit} s por época")
     text = say(
-        f"The {count} best configurations of the search {search} were trained again on {seeds} "
-        f"fresh seeds, for {epochs} epochs at most. Half of each run's validation images chose the "
-        f"epoch whose weights it keeps, that of the best accuracy from epoch {watched} on; "
-        f"{patience} epochs without a better one end a run",
-        f"Las {count} mejores configuraciones de la búsqueda {search} se entrenaron de nuevo con "
-        f"{seeds} semillas nuevas, {epochs} épocas como mucho. La mitad de las imágenes de "
+        f"The {count} best configurations of the search {search}{fast if slowest else ''} were "
+        f"trained again on {seeds} fresh seeds, for {epochs} epochs at most. Half of each run's "
+        "validation images chose the epoch whose weights it keeps, that of the best accuracy from "
+        f"epoch {watched} on; {patience} epochs without a better one end a run",
+        f"Las {count} mejores configuraciones de la búsqueda {search}{fast if slowest else ''} se "
+        f"entrenaron de nuevo con {seeds} semillas nuevas, {epochs} épocas como mucho. La mitad de "
+        "las imágenes de "
         "validación de cada prueba eligió la época cuyos pesos conserva, la de mejor exactitud a "
         f"partir de la época {watched}; {patience} épocas sin una mejor acaban la prueba",
     )

@@ -226,12 +226,12 @@ def best_of_many(study: Study, earlier: list[Study], final: Arm, say: Language) 
     low, high = effects.one_more(final.held_out)
     text = say(
         f"Best of many: in the search this configuration scored {say.percent(score)}, its best epoch "
-        f"chosen by the same images as chose from {tried} configurations in {len(alike)} searches. "
+        f"chosen by the same images as chose from {tried} configurations (searches: {len(alike)}). "
         f"That is {say.points(score - estimate)} points from the estimate on fresh seeds. Of single "
         f"runs on fresh seeds 95 % are expected in {shown_interval(low, high, say)}: the score is ",
         f"La mejor de muchas: en la búsqueda esta configuración obtuvo {say.percent(score)}, con su "
         f"mejor época elegida por las mismas imágenes que eligieron entre {tried} configuraciones "
-        f"en {len(alike)} búsquedas. Está a {say.points(score - estimate)} puntos de la estimación "
+        f"(búsquedas: {len(alike)}). Está a {say.points(score - estimate)} puntos de la estimación "
         "con semillas nuevas. De pruebas sueltas con semillas nuevas, cabe esperar el 95 % en "
         f"{shown_interval(low, high, say)}: la puntuación está ",
     )
@@ -315,8 +315,8 @@ def comment(study: Study, found: Tested, say: Language) -> str:
         )
     _, low, high = effects.seeds_and_images(final.correct)
     return text + say(
-        "Over all images of this kind, the accuracy of such a network lies in "
-        f"{shown_interval(low, high, say)} (95 % interval).",
-        "Con todas las imágenes de este tipo, la exactitud de una red así está en "
-        f"{shown_interval(low, high, say)} (intervalo del 95 %).",
+        "Over all images of this kind, networks trained like this are expected to average "
+        f"{shown_interval(low, high, say)} % (95 % interval); a single one varies more.",
+        "Con todas las imágenes de este tipo, de redes entrenadas así cabe esperar una media de "
+        f"{shown_interval(low, high, say)} % (intervalo del 95 %); una sola varía más.",
     )

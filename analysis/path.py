@@ -33,8 +33,8 @@ def sections(
             ),
             lambda: [
                 *elsewhere(left_out, final, say),
-                *path(walked, races, differ(walked, left_out), say),
                 *other_budget(walked, final, say),
+                *path(walked, races, differ(walked, left_out), say),
             ],
         ),
         (
@@ -43,7 +43,7 @@ def sections(
                 "4.1 · The final network with one choice undone",
                 "4.1 · La red final con una decisión deshecha",
             ),
-            lambda: [*leave_one_out(left_out, say), *other_budget(left_out, final, say)],
+            lambda: [*other_budget(left_out, final, say), *leave_one_out(left_out, say)],
         ),
     ]
 
@@ -74,9 +74,9 @@ def other_budget(part: Part, final: Study | None, say: Language) -> list[Block]:
         return []
     text = say(
         f"The final network was chosen for {epochs} epochs, and these trials have {part.epochs}: "
-        "what a choice gains in that many is not shown here.",
+        f"what a choice gains in {epochs} epochs is not shown here.",
         f"La red final se eligió para {epochs} épocas y estas pruebas tienen {part.epochs}: aquí no "
-        "se muestra qué gana una decisión con tantas.",
+        f"se muestra qué gana una decisión en {epochs} épocas.",
     )
     return [Text(text)]
 
@@ -132,10 +132,12 @@ def path_in_words(part: Part, found: pd.DataFrame, so_far: bool, say: Language) 
     found = found.dropna(subset=["low"])
     last = found.iloc[-1]
     text = say(
-        "Of all that still differed, each step changed what gained most in a race on other seeds; "
-        f"every trial has {part.epochs} epochs. ",
-        "De todo lo que aún difería, cada paso cambió lo que más ganó en una carrera con otras "
-        f"semillas; toda prueba tiene {part.epochs} épocas. ",
+        "Of all that still differed, each step changed what did best in a race on other seeds; all "
+        "is changed in the end, so that the last steps may lose. Every trial has "
+        f"{part.epochs} epochs. ",
+        "De todo lo que aún difería, cada paso cambió lo que mejor quedó en una carrera con otras "
+        "semillas; al final se cambia todo, así que los últimos pasos pueden perder. Toda prueba "
+        f"tiene {part.epochs} épocas. ",
     )
     gained = f"{say.points(last['total'])}"
     between = say.between(last["total_low"], last["total_high"])
@@ -172,9 +174,9 @@ def each_alone(part: Part, say: Language) -> str:
     if seeds < needed:
         text += say(
             f": that any of {arms} differences is detected after Holm's adjustment, as the "
-            f"exercises ask, takes {needed} seeds, and here are {seeds}",
+            f"exercises ask, takes {needed} seeds (here: {seeds})",
             f": para que alguna de {arms} diferencias se detecte tras el ajuste de Holm, como piden "
-            f"los ejercicios, hacen falta {needed} semillas, y aquí hay {seeds}",
+            f"los ejercicios, hacen falta {needed} semillas (aquí: {seeds})",
         )
     return text + "."
 
@@ -276,10 +278,12 @@ def leave_one_out(part: Part, say: Language) -> list[Block]:
     better = compared[compared["low"] > 0]
     listed = say.several([f"{n} ({say.points(r['difference'])})" for n, r in worse.iterrows()])
     text = say(
-        "Each choice alone is put back to the space's default. Undoing costs accuracy (interval "
+        "Each choice alone is put back to the space's default, which is not everywhere what the "
+        "assignment's network has: this is not the path backwards. Undoing costs accuracy (interval "
         f"below 0): {listed or 'none'}. ",
-        "Cada decisión por sí sola vuelve a su valor por defecto. Deshacerla cuesta exactitud "
-        f"(intervalo por debajo de 0): {listed or 'ninguna'}. ",
+        "Cada decisión por sí sola vuelve a su valor por defecto en el espacio, que no siempre es el "
+        "de la red de la tarea: no es el camino al revés. Deshacerla cuesta exactitud (intervalo "
+        f"por debajo de 0): {listed or 'ninguna'}. ",
     )
     if len(better):
         listed = say.several([f"{n} ({say.points(r['difference'])})" for n, r in better.iterrows()])

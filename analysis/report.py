@@ -40,7 +40,7 @@ def _planned(studies: list[Study], say: Language) -> list[Planned]:
         _only(studies, kind) for kind in ("exercises", "final", "exercises path")
     )
     # One search leads to the next. Nothing tells when a study of stock KerasTuner was begun.
-    searches = sorted((s for s in studies if not s.parts), key=lambda s: begun(s) or math.inf)
+    searches = sorted((s for s in studies if not s.parts), key=lambda s: s.begun or math.inf)
     planned = controlled.sections(experiment, say) if experiment else []
     earlier = [search for search in searches if network and led_to(search, network)]
     beside = network if walked and network and searched_by(walked) == searched_by(network) else None
@@ -76,18 +76,11 @@ def searched_by(study: Study) -> str:
     return str(study.about["arguments"]["search"])
 
 
-def begun(study: Study) -> float | None:
-    """When it was started, in seconds since 1970; none where no record says so."""
-    sessions = study.about.get("sessions", [])
-    return float(sessions[0]["started"]) if sessions else None
-
-
 def led_to(search: Study, final: Study) -> bool:
     """Whether a search was one of those before a final network: of the same data, and earlier."""
-    first, second = begun(search), begun(final)
-    if search.about.get("data") != final.about["data"] or first is None or second is None:
+    if search.about.get("data") != final.about["data"]:
         return False
-    return first < second
+    return bool(search.begun and final.begun and search.begun < final.begun)
 
 
 def _made(key: str, title: str, make: Callable[[], list[Block]], say: Language) -> Section:

@@ -1,6 +1,7 @@
 """The section that tells how the final network was come by: searches, choice, path, in order."""
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any
 
 import pandas as pd
@@ -10,7 +11,8 @@ from analysis.arms import Part, parts
 from analysis.blocks import Block, Table, Text
 from analysis.final import AUGMENTED, BASELINE, FINAL, chosen_candidate, chosen_values
 from analysis.language import Language
-from analysis.path import steps
+from analysis.opened import ledger
+from analysis.path import differ, steps
 from analysis.trials import Study
 
 
@@ -34,26 +36,45 @@ def sections(
 
 def in_words(final: Study, searches: list[Study], say: Language) -> str:
     own = final.about["arguments"]["search"]
-    text = say(
-        f"The best configurations of the search {own} were trained again on fresh seeds, to choose "
-        "the final network by images that had chosen no epoch. ",
-        f"Las mejores configuraciones de la búsqueda {own} se entrenaron de nuevo con semillas "
-        "nuevas, para elegir la red final con imágenes que no habían elegido ninguna época. ",
-    )
+    text = ""
     if len(searches) > 1:
         bests = [f"{say.percent(s.chains['val_accuracy'].max())} ({s.name})" for s in searches]
-        text += say(
-            f"It is one of {len(searches)} searches, each begun after the one before it; the best "
-            f"val_accuracy in each, in order: {say.several(bests)}. ",
-            f"Es una de {len(searches)} búsquedas, cada una empezada tras la anterior; la mejor "
-            f"val_accuracy de cada una, por orden: {say.several(bests)}. ",
+        text = say(
+            f"Searches before the final network: {len(searches)}. The best val_accuracy in each, in "
+            f"the order they were begun: {say.several(bests)}. What a search calls best is the best "
+            "of many by the images that chose it. ",
+            f"Búsquedas antes de la red final: {len(searches)}. La mejor val_accuracy de cada una, "
+            f"por orden de comienzo: {say.several(bests)}. Lo que una búsqueda llama mejor es la "
+            "mejor de muchas según las imágenes que la eligieron. ",
         )
-    return text + say(
-        "What a search calls best is the best of many by the images that chose it; accuracies from "
-        "there on are means over seeds.",
-        "Lo que una búsqueda llama mejor es la mejor de muchas según las imágenes que la eligieron; "
-        "desde ahí, las exactitudes son medias entre semillas.",
+    text += say(
+        f"The best configurations of {own} were trained again on fresh seeds; the final network was "
+        "chosen among them by the half of each run's validation images that had not chosen its "
+        "epoch. ",
+        f"Las mejores configuraciones de {own} se entrenaron de nuevo con semillas nuevas; la red "
+        "final se eligió entre ellas con la mitad de las imágenes de validación de cada prueba que "
+        "no había elegido su época. ",
     )
+    return text + looks_before(final, searches, say)
+
+
+def looks_before(final: Study, searches: list[Study], say: Language) -> str:
+    """Which searches were begun after another study had looked at the test images."""
+    looks = [look for entry in ledger(final).openings for look in entry.get("elsewhere", [])]
+    times = {look["study"]: datetime.fromisoformat(look["time"]).timestamp() for look in looks}
+    text = ""
+    for study, time in times.items():
+        after = [search.name for search in searches if search.begun and search.begun > time]
+        if after:
+            text += say(
+                f"Begun after {study} had looked at the test images: {say.several(after)}. What to "
+                "search may have been set with that figure known; in the search, validation alone "
+                "chose. ",
+                f"Empezado después de que {study} viera las imágenes de test: {say.several(after)}. "
+                "Qué buscar pudo fijarse conociendo esa cifra; en la búsqueda eligió solo la "
+                "validación. ",
+            )
+    return text
 
 
 STAGES = {
@@ -77,15 +98,21 @@ def stages(final: Study, searches: list[Study], walked: Study | None, say: Langu
             trials = dict.fromkeys(t for part in own for t in part.runs["trial"].dropna())
             different = {repr(values) for part in own for values in part.values.values()}
             label, outcome = say(*STAGES[name]), _outcome(own[-1], final, say)
-            if not all(part.runs["status"].isin(["COMPLETED", "FAILED"]).all() for part in own):
+            ended = all(part.runs["status"].isin(["COMPLETED", "FAILED"]).all() for part in own)
+            if not ended or (name == "path" and differ(own[-1], found[-1])):
                 label += say(" (not finished)", " (sin terminar)")
             rows.append(_row(label, study, trials, len(different), outcome, say))
     shown, numbers, behind = zip(*rows, strict=True)
     caption = say(
-        "The stages, in order. Core hours are those that its trials took, a core each. A trial of "
-        "several stages counts in each.",
-        "Las etapas, por orden. Las horas de núcleo son las de sus pruebas, un núcleo cada una. Una "
-        "prueba de varias etapas cuenta en cada una.",
+        "The stages, in order. Core hours are those that its trials took, a core each; a trial of "
+        "several stages counts in each. Accuracies of a search are its best; of the choice and the "
+        "final networks, means over seeds on images that had not chosen the run's epoch; of the path "
+        "and of choices undone, means on all validation images after the last epoch.",
+        "Las etapas, por orden. Las horas de núcleo son las de sus pruebas, un núcleo cada una; una "
+        "prueba de varias etapas cuenta en cada una. Las exactitudes de una búsqueda son su mejor; "
+        "las de la elección y las redes finales, medias entre semillas con imágenes que no habían "
+        "elegido la época de la prueba; las del camino y las decisiones deshechas, medias con todas "
+        "las de validación tras la última época.",
     )
     return Table(
         "strategy", caption, pd.DataFrame(list(shown)), pd.DataFrame(list(numbers)), list(behind)
@@ -111,17 +138,11 @@ def _row(
 
 
 def _best(search: Study, say: Language) -> str:
-    """A search's best, and which of its values ask for a wider space."""
     if not len(search.chains) or search.chains["val_accuracy"].isna().all():
         return "–"
     best = search.chains.loc[search.chains["val_accuracy"].idxmax()]
-    found = effects.on_bounds(search)
-    listed = say.several([f"{name} {_value(value, say)}" for name, value in found.items()])
     epochs = say(f"{best['epochs']:.0f} epochs", f"{best['epochs']:.0f} épocas")
-    where = say(f"on a bound: {listed}", f"en un límite: {listed}")
-    if not found:
-        where = say("on no bound", "en ningún límite")
-    return f"{say.percent(best['val_accuracy'])}, {epochs}; {where}"
+    return f"{say('best', 'mejor')}: {say.percent(best['val_accuracy'])}, {epochs}"
 
 
 def _outcome(part: Part, final: Study, say: Language) -> str:
@@ -146,20 +167,28 @@ def _outcome(part: Part, final: Study, say: Language) -> str:
 
 def _gained(part: Part, say: Language) -> str:
     found = steps(part)
-    if not len(found):
+    measured = found.dropna(subset=["total_low"]) if len(found) else found
+    if not len(measured):
         return "–"
-    end = found.iloc[-1]
-    between = say.between(end["total_low"], end["total_high"])
-    over = say("points over the assignment's", "puntos sobre la de la tarea")
-    return f"{say.points(end['total'])} {between} {over}"
+    end = measured.iloc[-1]
+    points = f"{say.points(end['total'])} {say.between(end['total_low'], end['total_high'])}"
+    return say(
+        f"{points} points from the assignment's, at {part.epochs} epochs",
+        f"{points} puntos sobre la de la tarea, a {part.epochs} épocas",
+    )
 
 
 def _lost(part: Part, say: Language) -> str:
-    lost = effects.compare(part.table(), part.reference)["difference"].dropna()
-    if lost.empty:
-        return "–"
-    costliest = say("most is lost without", "lo que más se pierde, sin")
-    return f"{costliest} {lost.idxmin()}: {say.points(lost.min())}"
+    compared = effects.compare(part.table(), part.reference)
+    worse = compared[compared["high"] < 0]
+    if worse.empty:
+        return say("no loss is shown", "no se muestra pérdida")
+    worst = worse.loc[worse["difference"].idxmin()]
+    points = f"{say.points(worst['difference'])} {say.between(worst['low'], worst['high'])}"
+    return say(
+        f"largest loss: {worst.name}, {points} points at {part.epochs} epochs",
+        f"mayor pérdida: {worst.name}, {points} puntos a {part.epochs} épocas",
+    )
 
 
 def spaces(final: Study, searches: list[Study], say: Language) -> Table:

@@ -74,6 +74,12 @@ class Study:
         return str(self.about.get("command", "run"))
 
     @property
+    def begun(self) -> float | None:
+        """When it was started, in seconds since 1970; none where no record says so."""
+        sessions = self.about.get("sessions", [])
+        return float(sessions[0]["started"]) if sessions else None
+
+    @property
     def restored(self) -> dict[str, int]:
         """By trial that stopped early, the epoch (from 1) whose weights were restored."""
         return {trial: found["epoch"] + 1 for trial, found in self.held_out.items()}

@@ -58,7 +58,7 @@ def declare(
             if not path.exists() or sha256(path) != model.sha256:
                 raise Failure(
                     f"{path} is not the file declared in {ledger.path}: put it back, or declare "
-                    "anew by --open-test-again and a reason of its own"
+                    "anew by --open-test-again with another reason than the one recorded"
                 )
         return len(before), models
     named = [vars(model) for model in models]

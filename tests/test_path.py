@@ -166,7 +166,7 @@ def test_the_report_gives_the_planted_gains_back(walked):
     assert "(steps: 7): +2.50 points" in path
     assert "above 0: schedule (+1.00), layers and units (+0.60), activation (+0.40)" in path
     assert "below 0: l2 (−0.10)" in path
-    assert "takes 9 seeds, and here are 6" in path
+    assert "takes 9 seeds (here: 6)" in path
     undone = numbers["leave-one-out"].set_index("arm")["difference"]
     assert {c: undone[c] for c in GAINS} == pytest.approx({c: -g for c, g in GAINS.items()})
     assert "(interval below 0): schedule (−1.00), layers and units (−0.60)" in left_out

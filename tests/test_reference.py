@@ -51,6 +51,45 @@ def test_every_section_on_it_is_made_from_the_tracked_logs(key, language):
     assert not [card for card in cards if card.status == "FAIL"]
 
 
+def last_accuracies(arm, seeds):
+    """Of the path's runs of a configuration: val_accuracy after the last epoch, by seed."""
+    labels = {"tuner/epochs": 10, "tuner/initial_epoch": 0}
+    found = {}
+    for trial in SEARCH.path.read_trials()[0].values():
+        values = dict(trial["hyperparameters"]["values"])
+        seed = values.pop("tuner/seed")
+        if values == arm | labels and seed in seeds:
+            found[seed] = trial["run"]["epochs"][-1]["val_accuracy"]
+    return np.array([found[seed] for seed in seeds])
+
+
+def test_the_strategy_says_what_the_path_and_leave_one_out_came_to():
+    about = SEARCH.path.read_json("study.json")
+    assert about["finished"]
+    walked, left_out = about["parts"][-2:]
+    first, *_, last = walked["arms"].values()
+    gains = last_accuracies(last, walked["seeds"]) - last_accuracies(first, walked["seeds"])
+    final = last_accuracies(left_out["arms"]["final"], left_out["seeds"])
+    losses = {
+        arm: (last_accuracies(values, left_out["seeds"]) - final).mean()
+        for arm, values in left_out["arms"].items()
+    }
+    names = [SEARCH.name, "fashion-mnist", "fashion-mnist-refined"]
+    names += [SEARCH.final.name, SEARCH.path.name]
+    studies = [load(LOGS / name) for name in names]
+    (made,) = sections(studies, Language("en"), "regularization-strategy")
+    text, stages, spaces = made.blocks
+    outcome = dict(zip(stages.frame["stage"], stages.frame["what came of it"], strict=True))
+    assert outcome["path: its steps"].startswith(f"{100 * gains.mean():+.2f} [")
+    worst = min(losses, key=losses.get)
+    assert outcome["one choice undone"].startswith(
+        f"largest loss: {worst}, −{-100 * losses[worst]:.2f} ["
+    )
+    later = "fashion-mnist-refined and fashion-mnist-narrow"
+    assert f"Begun after fashion-mnist-final had looked at the test images: {later}." in text.text
+    assert list(spaces.frame)[1:4] == ["fashion-mnist", "fashion-mnist-refined", SEARCH.name]
+
+
 @pytest.mark.slow
 def test_the_model_scores_as_recorded_on_the_real_test_images(fashion_dir, recorded):
     model = keras.models.load_model(MODEL, safe_mode=True)
