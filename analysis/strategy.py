@@ -67,11 +67,11 @@ def looks_before(final: Study, searches: list[Study], say: Language) -> str:
         after = [search.name for search in searches if search.begun and search.begun > time]
         if after:
             text += say(
-                f"Begun after {study} had looked at the test images: {say.several(after)}. What to "
+                f"Searches begun after {study} had looked at the test images: {say.several(after)}. What to "
                 "search may have been set with that figure known; in the search, validation alone "
                 "chose. ",
-                f"Empezado después de que {study} viera las imágenes de test: {say.several(after)}. "
-                "Qué buscar pudo fijarse conociendo esa cifra; en la búsqueda eligió solo la "
+                f"Búsquedas empezadas después de que {study} viera las imágenes de test: "
+                f"{say.several(after)}. Qué buscar pudo fijarse conociendo esa cifra; en la búsqueda eligió solo la "
                 "validación. ",
             )
     return text

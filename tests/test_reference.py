@@ -86,7 +86,7 @@ def test_the_strategy_says_what_the_path_and_leave_one_out_came_to():
         f"largest loss: {worst}, −{-100 * losses[worst]:.2f} ["
     )
     later = "fashion-mnist-refined and fashion-mnist-narrow"
-    assert f"Begun after fashion-mnist-final had looked at the test images: {later}." in text.text
+    assert f"begun after fashion-mnist-final had looked at the test images: {later}." in text.text
     assert list(spaces.frame)[1:4] == ["fashion-mnist", "fashion-mnist-refined", SEARCH.name]
 
 
