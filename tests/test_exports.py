@@ -1,4 +1,4 @@
-"""Ways out of the tracked reference study."""
+"""Ways out of the tracked reference studies."""
 
 from pathlib import Path
 
@@ -31,9 +31,10 @@ def test_tables_come_back_as_they_were(study, tmp_path, kind):
 
 
 @pytest.mark.slow
-def test_optuna_has_every_trial_with_its_curve(study, tmp_path):
+def test_optuna_has_every_trial_with_its_curve(tmp_path):
+    study = load(LOGS / "fashion-mnist")
     (path,) = exports.export(study, "optuna", tmp_path)
-    theirs = optuna.load_study(study_name="exercises", storage=f"sqlite:///{path}")
+    theirs = optuna.load_study(study_name="fashion-mnist", storage=f"sqlite:///{path}")
     assert len(theirs.trials) == len(study.trials)
     states = [trial.state for trial in theirs.trials]
     assert states.count(TrialState.COMPLETE) == (study.trials["status"] == "COMPLETED").sum()
