@@ -61,18 +61,19 @@ def in_words(final: Study, searches: list[Study], say: Language) -> str:
 def looks_before(final: Study, searches: list[Study], say: Language) -> str:
     """Which searches were begun after another study had looked at the test images."""
     looks = [look for entry in ledger(final).openings for look in entry.get("elsewhere", [])]
-    times = {look["study"]: datetime.fromisoformat(look["time"]).timestamp() for look in looks}
+    # Of several looks of a study, the first.
+    times = {look["study"]: datetime.fromisoformat(look["time"]) for look in reversed(looks)}
     text = ""
     for study, time in times.items():
-        after = [search.name for search in searches if search.begun and search.begun > time]
+        after = [s.name for s in searches if s.begun and s.begun > time.timestamp()]
         if after:
             text += say(
-                f"Searches begun after {study} had looked at the test images: {say.several(after)}. What to "
-                "search may have been set with that figure known; in the search, validation alone "
-                "chose. ",
+                f"Searches begun after {study} had looked at the test images: {say.several(after)}. "
+                "What to search may have been set with that figure known; in the search, validation "
+                "alone chose. ",
                 f"Búsquedas empezadas después de que {study} viera las imágenes de test: "
-                f"{say.several(after)}. Qué buscar pudo fijarse conociendo esa cifra; en la búsqueda eligió solo la "
-                "validación. ",
+                f"{say.several(after)}. Qué buscar pudo fijarse conociendo esa cifra; en la búsqueda "
+                "eligió solo la validación. ",
             )
     return text
 
