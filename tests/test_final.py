@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -269,38 +268,6 @@ def test_an_opening_cut_off_is_finished_for_the_declared_models_alone(copy):
     assert (copy / "s-final" / "test-1.json").read_bytes() == results
     whats = [json.loads(line)["what"] for line in ledger.read_text().splitlines()]
     assert whats == ["declared", "opened", "evaluated"]
-
-
-@pytest.mark.slow
-def test_neither_run_nor_exercises_nor_final_training_read_the_test_files(fashion_dir, tmp_path):
-    """With the training files alone all goes well, but for the opening of the test set."""
-    only = tmp_path / "data"
-    only.mkdir()
-    for name in data.TRAIN_FILES:
-        (only / name).symlink_to(Path(fashion_dir).resolve() / name)
-    cheap = ["layers=1", "units_1=32", "batch_size=512", "optimizer=adam", "schedule=constant"]
-    fixes = [word for fix in cheap for word in ("--fix", fix)]
-    where = ["--logs", tmp_path, "--data-dir", only]
-    run = search("run", "--study", "s", "--max-epochs", 2, "--factor", 2, *fixes, *where)
-    assert run.returncode == 0, run.stderr
-    command = [sys.executable, "-m", "search", "exercises", "initializer", *map(str, where)]
-    exercises = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    while "] trial " not in (line := exercises.stderr.readline()):
-        assert line, "exercises ended before a trial did"
-    exercises.send_signal(signal.SIGINT)
-    exercises.communicate()
-    assert exercises.returncode == 130
-    final = search("final", "--study", "s", "--top", 1, "--seeds", 2, *where)
-    assert final.returncode == 1
-    assert f"cannot read {only / data.TEST_FILES[0]}" in final.stderr
-    kept = trials(tmp_path / "s-final").values()
-    assert {trial["status"] for trial in kept} == {"COMPLETED"}
-    assert not (tmp_path / "s-final" / "ledger.jsonl").exists()
-    opened = search("final", "--study", "s", "--logs", tmp_path, "--data-dir", fashion_dir)
-    assert opened.returncode == 0, opened.stderr
-    results = read(tmp_path / "s-final" / "test-1.json")
-    assert len(results["labels"]) == 10_000
-    assert np.bincount(results["labels"]).tolist() == [1000] * 10
 
 
 @pytest.mark.slow
