@@ -124,7 +124,8 @@ def over_seeds(part: Part, language: Language) -> Figure:
     figure, (axis,) = new(8.4, 0.38 * len(part.arms) + 1.1)
     for place, arm in enumerate(part.arms):
         values = table[arm].dropna().to_numpy()
-        mean, low, high = interval(values)
+        # No accuracy is beyond: two seeds may give an interval that is.
+        mean, low, high = np.clip(interval(values), 0, 1)
         if arm not in framed:
             axis.annotate(
                 f"◂ {language.percent(mean)}",
@@ -138,7 +139,7 @@ def over_seeds(part: Part, language: Language) -> Figure:
         axis.scatter(values, place + offsets, s=14, color="#56B4E9", lw=0)
         axis.plot([low, high], [place, place], color="black", lw=1.5)
         axis.plot([mean], [place], "o", color="black", ms=5)
-    axis.set_yticks(range(len(part.arms)), part.arms)
+    axis.set_yticks(range(len(part.arms)), [language.arm(arm) for arm in part.arms])
     axis.set_ylim(len(part.arms) - 0.5, -0.5)
     axis.set_xlabel(
         language(
@@ -311,7 +312,7 @@ def differences(table: pd.DataFrame, language: Language) -> Figure:
     axis.axvline(0, color="black", lw=0.8)
     axis.hlines(place, 100 * table["low"], 100 * table["high"], color=COLOURS[0], lw=1.8)
     axis.plot(100 * table["difference"], place, "o", color=COLOURS[0], ms=5)
-    axis.set_yticks(place, list(table.index))
+    axis.set_yticks(place, [language.arm(arm) for arm in table.index])
     axis.set_ylim(len(table) - 0.5, -0.5)
     axis.set_xlabel(language("points of validation accuracy", "puntos de exactitud de validación"))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: language.number(value, 1)))

@@ -130,6 +130,9 @@ def candidates(tried: Part, search: Study | None, say: Language) -> Table:
         before = search.trials.loc[trial, "score"] if search is not None and known else np.nan
         rows.append(
             {
+                say("in the search", "en la búsqueda"): arm.replace(
+                    "trial", say("trial", "prueba")
+                ),
                 say("configuration", "configuración"): shown(values.loc[arm], varied, say),
                 say("in the search %", "en la búsqueda %"): say.number(100 * before),
                 say("held-out accuracy %", "exactitud apartada %"): shown_accuracy(
@@ -225,11 +228,12 @@ def training(final: Part, say: Language) -> list[Block]:
         Plot(
             "final-curve",
             say(
-                f"The final network, seed {first}: accuracy by epoch. The line marks the epoch whose "
-                f"weights were restored, {best[first]}; training ended after epoch {stops[first]}.",
-                f"La red final, semilla {first}: exactitud por época. La línea marca la época cuyos "
-                f"pesos se restauraron, {best[first]}; el entrenamiento acabó tras la época "
-                f"{stops[first]}.",
+                f"The final network, seed {first}: accuracy by epoch, validation on the half of the "
+                "images that chose the epoch. The line marks the epoch whose weights were restored, "
+                f"{best[first]}; training ended after epoch {stops[first]}.",
+                f"La red final, semilla {first}: exactitud por época, la de validación con la mitad "
+                "de las imágenes que eligió la época. La línea marca la época cuyos pesos se "
+                f"restauraron, {best[first]}; el entrenamiento acabó tras la época {stops[first]}.",
             ),
             lambda: figures.training_curve(curve, int(best[first]), say),
             say("trial ", "prueba ") + str(curve["trial"].iloc[0]),
@@ -266,5 +270,5 @@ def baseline_rise(final: Part, say: Language) -> list[Block]:
             "podría ser menor.",
         )
     else:
-        text += say("it is not shown to rise any more.", "no se muestra que aún suba.")
+        text += say("that it still rose is not shown.", "no se muestra que aún subiera.")
     return [Text(text)]

@@ -8,6 +8,9 @@ Code = Literal["en", "es"]
 
 MINUS = "\N{MINUS SIGN}"
 
+ARMS = {"assignment": "la de la tarea", "layers and units": "capas y unidades"}
+"""In Spanish, the arms of a path that bear no hyperparameter's name."""
+
 
 @dataclass(frozen=True)
 class Language:
@@ -50,6 +53,10 @@ class Language:
         if math.isnan(value):
             return "–"
         return f"< {self.number(0.001, 3)}" if value < 0.001 else self.number(value, 3)
+
+    def arm(self, name: str) -> str:
+        """An arm's name, for people."""
+        return name if self.code == "en" else ARMS.get(name, name)
 
     def several(self, names: list[str]) -> str:
         """A list in words."""

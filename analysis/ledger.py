@@ -68,7 +68,10 @@ def read(final: Path, search: Path) -> Ledger:
             wrong.append(f"ledger.jsonl, line {number}: no entry")
             continue
         if not follows:
-            wrong.append(f"ledger.jsonl, line {number}: does not follow from the one before it")
+            wrong.append(
+                f"ledger.jsonl, line {number}: does not follow from the one before it, or that was "
+                "changed"
+            )
         hashes.append(_sha256(line.encode()))
         entries.append(entry)
     witness = _witness(search)

@@ -62,12 +62,21 @@ def ledger(study: Study) -> Ledger:
 def ledger_card(study: Study, say: Language) -> Card:
     """How often the test set was opened, for what, and whether the record of it is whole."""
     book = ledger(study)
-    if book.wrong:
-        todo = say(
-            "restore the files from version control", "recupere los ficheros del repositorio"
-        )
-        return Card("LEDGER", "FAIL", "; ".join(book.wrong), todo)
     openings = book.openings
+    if book.wrong:
+        reasons = "; ".join(str(e["reason"]) for e in openings if e.get("reason"))
+        told = say(
+            f"; as it stands, it tells of openings: {len(openings)}",
+            f"; tal como está, habla de aperturas: {len(openings)}",
+        )
+        found = "; ".join(book.wrong) + told + (f" ({reasons})" if reasons else "")
+        todo = say(
+            "restore the files from version control or a copy; until then the figures of this "
+            "section are not vouched for",
+            "recupere los ficheros del repositorio o de una copia; hasta entonces nada avala las "
+            "cifras de esta sección",
+        )
+        return Card("LEDGER", "FAIL", found, todo)
     if not openings:
         return Card(
             "LEDGER",

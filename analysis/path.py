@@ -158,7 +158,9 @@ def path_in_words(part: Part, found: pd.DataFrame, so_far: bool, say: Language) 
         (gains, "Steps whose interval is above 0", "Pasos con intervalo por encima de 0"),
         (losses, "Steps whose interval is below 0", "Pasos con intervalo por debajo de 0"),
     ):
-        listed = say.several([f"{n} ({say.points(r['gain'])})" for n, r in rows.iterrows()])
+        listed = say.several(
+            [f"{say.arm(n)} ({say.points(r['gain'])})" for n, r in rows.iterrows()]
+        )
         text += f"{say(english, spanish)}: {listed or say('none', 'ninguno')}. "
     return text + each_alone(part, say)
 
@@ -190,7 +192,7 @@ def path_table(part: Part, found: pd.DataFrame, say: Language) -> Table:
             say("step", "paso"): str(number),
             say("choice", "decisión"): say("the assignment's", "la de la tarea")
             if number == 0
-            else arm,
+            else say.arm(arm),
             say("becomes", "pasa a ser"): ""
             if number == 0
             else changed(part.values[part.arms[number - 1]], part.values[arm], say),
@@ -247,7 +249,7 @@ def race_table(races: list[Part], path: list[str], say: Language) -> Table:
             rows.append(
                 {
                     say("step", "paso"): str(step),
-                    say("choice", "decisión"): arm,
+                    say("choice", "decisión"): say.arm(arm),
                     say("seeds", "semillas"): seeds,
                     say("mean val. accuracy %", "exactitud val. media %"): say.number(100 * mean),
                     say("outcome", "resultado"): outcome,
@@ -276,7 +278,9 @@ def leave_one_out(part: Part, say: Language) -> list[Block]:
         return [*unfinished, Text(waiting)]
     worse = compared[compared["high"] < 0].sort_values("difference")
     better = compared[compared["low"] > 0]
-    listed = say.several([f"{n} ({say.points(r['difference'])})" for n, r in worse.iterrows()])
+    listed = say.several(
+        [f"{say.arm(n)} ({say.points(r['difference'])})" for n, r in worse.iterrows()]
+    )
     text = say(
         "Each choice alone is put back to the space's default, which is not everywhere what the "
         "assignment's network has: this is not the path backwards. Undoing costs accuracy (interval "
@@ -286,9 +290,11 @@ def leave_one_out(part: Part, say: Language) -> list[Block]:
         f"por debajo de 0): {listed or 'ninguna'}. ",
     )
     if len(better):
-        listed = say.several([f"{n} ({say.points(r['difference'])})" for n, r in better.iterrows()])
+        listed = say.several(
+            [f"{say.arm(n)} ({say.points(r['difference'])})" for n, r in better.iterrows()]
+        )
         text += say(f"Undoing gains: {listed}. ", f"Deshacerla gana: {listed}. ")
-    rest = list(compared.index[(compared["low"] <= 0) & (compared["high"] >= 0)])
+    rest = [say.arm(n) for n in compared.index[(compared["low"] <= 0) & (compared["high"] >= 0)]]
     if rest:
         text += say(
             f"The interval holds 0 for {say.several(rest)}: without these, one by one, no loss is "
@@ -296,7 +302,7 @@ def leave_one_out(part: Part, say: Language) -> list[Block]:
             f"El intervalo contiene 0 en {say.several(rest)}: sin ellas, una a una, no se muestra "
             "pérdida. ",
         )
-    few = list(compared.index[compared["low"].isna()])
+    few = [say.arm(n) for n in compared.index[compared["low"].isna()]]
     if few:
         text += say(
             f"Too few finished runs to compare: {say.several(few)}. ",
@@ -305,7 +311,7 @@ def leave_one_out(part: Part, say: Language) -> list[Block]:
     text += each_alone(part, say)
     rows = [
         {
-            say("choice undone", "decisión deshecha"): arm,
+            say("choice undone", "decisión deshecha"): say.arm(arm),
             say("becomes", "pasa a ser"): changed(
                 part.values[part.reference], part.values[arm], say
             ),

@@ -105,11 +105,11 @@ def stages(final: Study, searches: list[Study], walked: Study | None, say: Langu
             rows.append(_row(label, study, trials, len(different), outcome, say))
     shown, numbers, behind = zip(*rows, strict=True)
     caption = say(
-        "The stages, in order. Core hours are those that its trials took, a core each; a trial of "
+        "The stages, in order. Core minutes are those that its trials took, a core each; a trial of "
         "several stages counts in each. Accuracies of a search are its best; of the choice and the "
         "final networks, means over seeds on images that had not chosen the run's epoch; of the path "
         "and of choices undone, means on all validation images after the last epoch.",
-        "Las etapas, por orden. Las horas de núcleo son las de sus pruebas, un núcleo cada una; una "
+        "Las etapas, por orden. Los minutos de núcleo son los de sus pruebas, un núcleo cada una; una "
         "prueba de varias etapas cuenta en cada una. Las exactitudes de una búsqueda son su mejor; "
         "las de la elección y las redes finales, medias entre semillas con imágenes que no habían "
         "elegido la época de la prueba; las del camino y las decisiones deshechas, medias con todas "
@@ -131,7 +131,7 @@ def _row(
         say("stage", "etapa"): label,
         say("configurations", "configuraciones"): str(configurations),
         say("epochs", "épocas"): str(epochs),
-        say("core hours", "horas de núcleo"): say.number(seconds / 3600, 1),
+        say("core minutes", "minutos de núcleo"): say.number(seconds / 60, 0),
         say("what came of it", "qué resultó"): told,
     }
     counts = {"configurations": configurations, "epochs": epochs, "core_seconds": seconds}
@@ -187,8 +187,8 @@ def _lost(part: Part, say: Language) -> str:
     worst = worse.loc[worse["difference"].idxmin()]
     points = f"{say.points(worst['difference'])} {say.between(worst['low'], worst['high'])}"
     return say(
-        f"largest loss: {worst.name}, {points} points at {part.epochs} epochs",
-        f"mayor pérdida: {worst.name}, {points} puntos a {part.epochs} épocas",
+        f"largest loss: {say.arm(worst.name)}, {points} points at {part.epochs} epochs",
+        f"mayor pérdida: {say.arm(worst.name)}, {points} puntos a {part.epochs} épocas",
     )
 
 

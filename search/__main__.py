@@ -176,7 +176,8 @@ def exercises(
     equal. More exercises and more seeds can be added to a study later.
 
     `path` goes from the assignment's final network to the one that `search final` chose for STUDY,
-    one choice at a time, and undoes each of its choices; its trials are kept in LOGS/STUDY-path.
+    one choice at a time, and undoes each of its choices; its trials are kept in LOGS/STUDY-path. How
+    many they are is known once its races are decided: the total that is shown grows until then.
 
     \b
     Examples:

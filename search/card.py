@@ -12,8 +12,8 @@ from search.store import Json
 
 CARD = """# {file}
 
-A dense network that names the class of a {side} × {side} grey image. Trained by `python -m search
-final` from the search `{search}`; opens with `keras.models.load_model`, without this project's code.
+A dense network that names the class of a grey image of {side} × {side} pixels. Trained by `python -m
+search final` from the search `{search}`; opens with `keras.models.load_model`, without this project's code.
 
 - **takes** (batch, {side}, {side}) pixels from 0 (ground) to {levels} (object), as in {dataset}
 - **returns** (batch, {classes}) probabilities of: {names}
@@ -30,10 +30,10 @@ held out by seed {seed}: one half chose the epoch, the other judged it. The test
 
 {configuration}
 
-Trained for {trained} epochs of {epochs} at most: from epoch {watched_from} on, {patience} without a better
-validation accuracy end the training, and the best one's weights are kept, here those of epoch
-{best_epoch}. Chosen from {candidates} configurations of the search by accuracy on the images that
-chose no epoch, on seeds of their own.
+Trained for {trained} epochs of {epochs} at most. Of the epochs from {watched_from} on, the weights of the
+one with the best validation accuracy are kept, here those of epoch {best_epoch}; {stopping}.
+Chosen from {candidates} configurations of the search by accuracy on the images that chose no epoch,
+on seeds of their own.
 
 ## Accuracy
 
@@ -88,7 +88,7 @@ def card(
         configuration="\n".join(f"- {name}: {_short(value)}" for name, value in values.items()),
         trained=len(trial.run["epochs"]),
         epochs=about["arguments"]["epochs"],
-        patience=about["patience"],
+        stopping=_stopping(about),
         watched_from=about["watched_from"] + 1,
         best_epoch=trial.run["held_out"]["epoch"] + 1,
         candidates=len(about["arguments"]["configurations"]),
@@ -102,6 +102,14 @@ def card(
         limits=LIMITS[dataset],
         smoothing=f": label smoothing ({_short(smoothing)}) keeps them low" if smoothing else "",
     )
+
+
+def _stopping(about: Json) -> str:
+    """What early stopping may have done, as far as there are epochs for it."""
+    text = f"{about['patience']} without a better one end the training"
+    if about["watched_from"] + 1 + about["patience"] >= about["arguments"]["epochs"]:
+        text += f", which cannot come about in {about['arguments']['epochs']}"
+    return text
 
 
 def _openings(entries: list[Json]) -> str:

@@ -50,7 +50,9 @@ class Ledger:
             except ValueError:
                 raise self._tampered(f"line {number} is no JSON") from None
             if not isinstance(entry, dict) or entry.get("previous") != before:
-                raise self._tampered(f"line {number} does not follow from the one before it")
+                raise self._tampered(
+                    f"line {number} does not follow from the one before it, or that was changed"
+                )
             before = _hash(line)
             found.append(entry)
         if not self.search.exists():
@@ -130,8 +132,8 @@ class Ledger:
 
     def _tampered(self, what: str) -> Failure:
         return Failure(
-            f"{self.path} was changed by other hands: {what}. Restore it (from version control, "
-            "say): the test set stays closed until then"
+            f"{self.path} was changed by other hands: {what}. Restore it (from version control or "
+            "a copy): the test set stays closed until then"
         )
 
 
