@@ -130,9 +130,7 @@ def candidates(tried: Part, search: Study | None, say: Language) -> Table:
         before = search.trials.loc[trial, "score"] if search is not None and known else np.nan
         rows.append(
             {
-                say("in the search", "en la búsqueda"): arm.replace(
-                    "trial", say("trial", "prueba")
-                ),
+                say("candidate", "candidata"): say.arm(arm),
                 say("configuration", "configuración"): shown(values.loc[arm], varied, say),
                 say("in the search %", "en la búsqueda %"): say.number(100 * before),
                 say("held-out accuracy %", "exactitud apartada %"): shown_accuracy(
@@ -162,7 +160,7 @@ def chosen(tried: Part, final: Part, say: Language) -> str:
     for run in failed.itertuples():
         table.loc[run.seed, run.arm] = 0.0
     others = [other for other in tried.arms if other != arm]
-    text = say(f"Chosen: {arm}. ", f"Elegida: {arm}. ").replace("trial", say("trial", "prueba"))
+    text = say(f"Chosen: {say.arm(arm)}. ", f"Elegida: {say.arm(arm)}. ")
     if others and table[arm].count() >= 2:
         second = table[others].mean().idxmax()
         mean, low, high = effects.interval((table[arm] - table[second]).dropna().to_numpy())

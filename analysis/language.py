@@ -9,7 +9,7 @@ Code = Literal["en", "es"]
 MINUS = "\N{MINUS SIGN}"
 
 ARMS = {"assignment": "la de la tarea", "layers and units": "capas y unidades"}
-"""In Spanish, the arms of a path that bear no hyperparameter's name."""
+"""In Spanish, the arms that bear no hyperparameter's name."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Language:
 
     def arm(self, name: str) -> str:
         """An arm's name, for people."""
-        return name if self.code == "en" else ARMS.get(name, name)
+        return name if self.code == "en" else ARMS.get(name, name.replace("trial ", "prueba "))
 
     def several(self, names: list[str]) -> str:
         """A list in words."""

@@ -157,7 +157,7 @@ def _outcome(part: Part, final: Study, say: Language) -> str:
     means = part.table().mean().dropna()
     chosen = chosen_candidate(final)
     arms = {
-        chosen: chosen.replace("trial", say("trial", "prueba")),
+        chosen: say.arm(chosen),
         FINAL: say("ours", "la nuestra"),
         BASELINE: say("the assignment's", "la de la tarea"),
         AUGMENTED: say("ours", "la nuestra"),
