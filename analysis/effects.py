@@ -255,10 +255,8 @@ def isolation(study: Study, name: str, epochs: int) -> pd.DataFrame:
 def on_bounds(study: Study) -> dict[str, float]:
     """By name, the values of a search's best configuration that lie on the bounds of their range.
 
-    None where no configuration has a val_accuracy.
+    Of a search in which some configuration has a val_accuracy.
     """
-    if not len(study.chains) or study.chains["val_accuracy"].isna().all():
-        return {}
     best = study.chains.loc[study.chains["val_accuracy"].idxmax()]
     found = {}
     for name, limit in study.bounds.items():

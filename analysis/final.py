@@ -71,14 +71,16 @@ def procedure(study: Study, tried: Part, say: Language) -> str:
     search, count = study.about["arguments"]["search"], len(tried.arms)
     seeds = tried.runs["seed"].nunique()
     slowest = study.about["arguments"].get("epoch_seconds")
-    limit = say.short(slowest or 0)
-    fast = say(f" that take up to {limit} s an epoch", f" de hasta {limit} s por época")
+    fast = ""
+    if slowest:
+        limit = say.short(slowest)
+        fast = say(f" that take up to {limit} s an epoch", f" de hasta {limit} s por época")
     text = say(
-        f"The {count} best configurations of the search {search}{fast if slowest else ''} were "
+        f"The {count} best configurations of the search {search}{fast} were "
         f"trained again on {seeds} fresh seeds, for {epochs} epochs at most. Half of each run's "
         "validation images chose the epoch whose weights it keeps, that of the best accuracy from "
         f"epoch {watched} on; {patience} epochs without a better one end a run",
-        f"Las {count} mejores configuraciones de la búsqueda {search}{fast if slowest else ''} se "
+        f"Las {count} mejores configuraciones de la búsqueda {search}{fast} se "
         f"entrenaron de nuevo con {seeds} semillas nuevas, {epochs} épocas como mucho. La mitad de "
         "las imágenes de "
         "validación de cada prueba eligió la época cuyos pesos conserva, la de mejor exactitud a "

@@ -158,11 +158,13 @@ def path_in_words(part: Part, found: pd.DataFrame, so_far: bool, say: Language) 
         (gains, "Steps whose interval is above 0", "Pasos con intervalo por encima de 0"),
         (losses, "Steps whose interval is below 0", "Pasos con intervalo por debajo de 0"),
     ):
-        listed = say.several(
-            [f"{say.arm(n)} ({say.points(r['gain'])})" for n, r in rows.iterrows()]
-        )
-        text += f"{say(english, spanish)}: {listed or say('none', 'ninguno')}. "
+        text += f"{say(english, spanish)}: {by_arm(rows['gain'], say) or say('none', 'ninguno')}. "
     return text + each_alone(part, say)
+
+
+def by_arm(points: pd.Series, say: Language) -> str:
+    """Arms in words, each with its points. points: by arm, as shares."""
+    return say.several([f"{say.arm(arm)} ({say.points(own)})" for arm, own in points.items()])
 
 
 def each_alone(part: Part, say: Language) -> str:
@@ -278,9 +280,7 @@ def leave_one_out(part: Part, say: Language) -> list[Block]:
         return [*unfinished, Text(waiting)]
     worse = compared[compared["high"] < 0].sort_values("difference")
     better = compared[compared["low"] > 0]
-    listed = say.several(
-        [f"{say.arm(n)} ({say.points(r['difference'])})" for n, r in worse.iterrows()]
-    )
+    listed = by_arm(worse["difference"], say)
     text = say(
         "Each choice alone is put back to the space's default, which is not everywhere what the "
         "assignment's network has: this is not the path backwards. Undoing costs accuracy (interval "
@@ -290,9 +290,7 @@ def leave_one_out(part: Part, say: Language) -> list[Block]:
         f"por debajo de 0): {listed or 'ninguna'}. ",
     )
     if len(better):
-        listed = say.several(
-            [f"{say.arm(n)} ({say.points(r['difference'])})" for n, r in better.iterrows()]
-        )
+        listed = by_arm(better["difference"], say)
         text += say(f"Undoing gains: {listed}. ", f"Deshacerla gana: {listed}. ")
     rest = [say.arm(n) for n in compared.index[(compared["low"] <= 0) & (compared["high"] >= 0)]]
     if rest:

@@ -46,8 +46,9 @@ def _planned(studies: list[Study], say: Language) -> list[Planned]:
     beside = network if walked and network and searched_by(walked) == searched_by(network) else None
     if network:
         planned += strategy.sections(network, earlier, walked if beside else None, say)
+    before_final = {search.name for search in earlier}
     for search in searches:
-        number = "4.1 · " if search.name in {s.name for s in earlier} else ""
+        number = "4.1 · " if search.name in before_final else ""
         told = searched.sections(search, experiment, say)
         planned += [(key, number + title, make) for key, title, make in told]
     if network:

@@ -329,7 +329,8 @@ def carry_out(
 ) -> None:
     """Runs a study and says what came of it.
 
-    reason: why its test set is opened again. at_end: done once the study is finished; returns what the summary then has to say more.
+    reason: why its test set is opened again. at_end: done once the study is finished; returns what
+    the summary then has to say more.
     """
     from search.run import cores, run_study
 
