@@ -10,11 +10,11 @@ import typer
 from rich.console import Console
 from typer.exceptions import TyperException
 
-from analysis.errors import Failure, Misuse
+from search.records.errors import Failure, Misuse
 
 if TYPE_CHECKING:
-    from analysis.language import Language
-    from analysis.trials import Study
+    from analysis.evidence.trials import Study
+    from analysis.words.language import Language
 
 app = typer.Typer(
     help="What tuner logs show: reports, tables and ways out. TensorFlow is not needed.",
@@ -86,7 +86,7 @@ def report(
       python -m analysis report --study exercises --study fashion-mnist --lang es --out informe
       python -m analysis report --study theirs --logs ~/kt --events ~/board
     """
-    from analysis.report import write
+    from analysis.report.files import write
 
     paths = write(loaded(study, logs, events), language(lang), out)
     log.print(f"{len(paths)} files in {out}/")
@@ -113,7 +113,7 @@ def tables(
     import pandas as pd
     from rich.table import Table
 
-    from analysis.report import printable
+    from analysis.report.files import printable
 
     wanted = exercise.name if exercise else None
     out = Console(highlight=False, markup=False)
@@ -203,7 +203,7 @@ def simulate(
 
 def loaded(names: list[str] | None, logs: Path, events: Path | None) -> "list[Study]":
     """The studies by name, all of `logs` where none is named; what they lack said on stderr."""
-    from analysis.trials import load
+    from analysis.evidence.trials import load
 
     if events is not None and not events.is_dir():
         raise Misuse(f"--events {events}: there is no such folder")
@@ -219,7 +219,7 @@ def loaded(names: list[str] | None, logs: Path, events: Path | None) -> "list[St
 
 
 def language(code: LanguageCode) -> "Language":
-    from analysis.language import Language
+    from analysis.words.language import Language
 
     return Language(code.value)
 

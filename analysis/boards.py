@@ -7,9 +7,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from analysis.arms import parts
-from analysis.errors import Failure, Misuse
-from analysis.trials import Study
+from analysis.evidence.arms import parts
+from analysis.evidence.trials import Study
+from search.records.errors import Failure, Misuse
 
 
 def names(study: Study, exercise: str | None) -> dict[str, str]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.errors import Misuse
-from analysis.trials import Study
+from analysis.evidence.trials import Study
+from search.records.errors import Misuse
 
 
 def export(study: Study, kind: str, directory: Path) -> list[Path]:
@@ -48,7 +48,7 @@ def _optuna(study: Study, path: Path) -> Path:
     from optuna.distributions import BaseDistribution
     from optuna.trial import TrialState, create_trial
 
-    from analysis.importance import distribution, plain
+    from analysis.evidence.importance import distribution, plain
 
     if path.exists():
         raise Misuse(f"{path} is there already: remove it, or give another --out")

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.effects import compare
-from analysis.importance import as_optuna, shares
-from analysis.trials import Study
+from analysis.evidence.importance import as_optuna, shares
+from analysis.evidence.paired import compare
+from analysis.evidence.trials import Study
 
 ARMS = 8
 EFFECT = 0.004

@@ -38,8 +38,8 @@ LISTS = {"assignment": (0, 7), "drawn": (7, 21)}
 
 def configurations(name: str) -> list[dict[str, Any]]:
     """A list by name, the same on both sides."""
-    from search import baselines, narrowing
-    from search.hyperband import HyperbandOracle
+    from search.networks import baselines, narrowing
+    from search.studies.hyperband import HyperbandOracle
 
     space = narrowing.narrowed(FIXES)
     first, _ = baselines.within(space)
@@ -52,7 +52,9 @@ def stock(name: str, directory: Path) -> list[float]:
     import keras
     import keras_tuner as kt
 
-    from search import data, narrowing, space
+    from search.data.load import load_pool
+    from search.networks import narrowing
+    from search.networks.dense import DenseNetworks
 
     class FixedList(kt.Oracle):
         def populate_space(self, trial_id: str) -> dict[str, Any]:
@@ -62,14 +64,14 @@ def stock(name: str, directory: Path) -> list[float]:
             return {"status": "RUNNING", "values": dict(chosen[begun])}
 
     chosen = configurations(name)
-    images = data.load("fashion-mnist").split(SEED)
+    images = load_pool("fashion-mnist").split(SEED)
     x_train, x_validation = (
         x.astype("float32") / images.levels for x in (images.x_train, images.x_validation)
     )
     oracle = FixedList(
         kt.Objective("val_accuracy", "max"), hyperparameters=narrowing.narrowed(FIXES)
     )
-    hypermodel = space.DenseNetworks(784, 10, len(x_train), EPOCHS)
+    hypermodel = DenseNetworks(784, 10, len(x_train), EPOCHS)
     tuner = kt.Tuner(oracle, hypermodel, directory=str(directory), project_name="stock")
     tuner.search(
         x_train,
@@ -88,26 +90,27 @@ def ours(name: str, directory: Path) -> list[float]:
 
     from rich.console import Console
 
-    from search import data
+    from search.data.load import load_pool
     from search.quiet import import_quietly
-    from search.run import cores
-    from search.store import Study
-    from search.workers import cluster, fork_server
+    from search.records.datasets import SHAPES
+    from search.records.folder import Study
+    from search.running.cluster import cluster, fork_server
+    from search.running.run import cores
 
     fork_server()
-    pool = data.load("fashion-mnist")
+    pool = load_pool("fashion-mnist")
     study = Study(directory, "ours")
     with study.locked(), concurrent.futures.ThreadPoolExecutor(1) as importer:
-        importer.submit(import_quietly, "search.tuner")
+        importer.submit(import_quietly, "search.running.tuner")
         with cluster(cores(), None) as client:
-            from search import narrowing, space
-            from search.oracles import Entry, ListOracle, configuration
-            from search.progress import Display
-            from search.tuner import StudyTuner
+            from search.cli.progress import Display
+            from search.networks import narrowing
+            from search.networks.dense import DenseNetworks
+            from search.records.trial import configuration
+            from search.running.tuner import StudyTuner
+            from search.studies.oracles import Entry, ListOracle
 
-            hypermodel = space.DenseNetworks(
-                784, 10, data.SHAPES["fashion-mnist"].train_size, EPOCHS
-            )
+            hypermodel = DenseNetworks(784, 10, SHAPES["fashion-mnist"].train_size, EPOCHS)
             chosen = configurations(name)
             entries = [Entry(values, EPOCHS, SEED) for values in chosen]
             oracle = ListOracle(study, narrowing.narrowed(FIXES), lambda trials: entries)

@@ -16,11 +16,11 @@ from collections.abc import Callable
 import keras_tuner as kt
 import tensorflow as tf
 
-from search import data
-from search.baselines import BASELINES, complete
-from search.space import DenseNetworks
-from search.training import EpochLoop
-from search.workers import one_thread
+from search.data.load import load_pool
+from search.networks.baselines import BASELINES, complete
+from search.networks.dense import DenseNetworks
+from search.running.worker import one_thread
+from search.training.loop import EpochLoop
 
 EPOCHS = 9
 BATCH = 64
@@ -61,7 +61,7 @@ def main() -> None:
     """Prints a table for the README."""
     one_thread()
     tf.random.set_seed(1)
-    images = data.load("fashion-mnist").split(1)
+    images = load_pool("fashion-mnist").split(1)
     size = len(images.x_train)
     hypermodel = DenseNetworks(784, 10, size, 1)
     changes = [{"batch_size": BATCH}, BASELINES["4 final"]]

@@ -16,7 +16,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 from tensorboard.util.tensor_util import make_tensor_proto
 
-from analysis.trials import load
+from analysis.evidence.trials import load
 
 SOURCE = Path("tuner_logs/exercises")
 TRIALS = 1000

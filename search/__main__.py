@@ -11,8 +11,7 @@ import typer
 from rich.console import Console
 from typer.exceptions import TyperException
 
-from search.errors import Failure, Misuse
-from search.options import (
+from search.cli.options import (
     EPOCHS,
     FACTOR,
     ITERATIONS,
@@ -34,11 +33,12 @@ from search.options import (
     at_least_one,
     seconds_of,
 )
-from search.store import Json, Study
-from search.summary import continuing, next_steps, print_summary, study_record, summarize
+from search.cli.summary import continuing, next_steps, print_summary, summarize
+from search.records.errors import Failure, Misuse
+from search.records.folder import Json, Study, study_record
 
 if TYPE_CHECKING:
-    from search.arguments import Arguments
+    from search.records.arguments import Arguments
 
 app = typer.Typer(
     help="Hyperparameter studies of dense networks: Hyperband and controlled comparisons.",
@@ -75,10 +75,10 @@ def plan(
       python -m search plan --max-epochs 81 --iterations 2 --workers 8
       python -m search plan --dataset digits --max-epochs 9 --json
     """
-    from search.arguments import HyperbandArguments
-    from search.plan import plan as planned_study
-    from search.plan import show_plan
-    from search.run import cores
+    from search.cli.plan import plan as planned_study
+    from search.cli.plan import show_plan
+    from search.records.arguments import HyperbandArguments
+    from search.running.run import cores
 
     arguments = HyperbandArguments(
         dataset.value, max_epochs, min_epochs, factor, iterations, seed, tuple(fix or ())
@@ -131,7 +131,7 @@ def run(
       python -m search run --study relu --fix activation=relu --fix layers=2:4
       python -m search run --study long --max-epochs 81 --time-budget 2h
     """
-    from search.arguments import HyperbandArguments, settled
+    from search.records.arguments import HyperbandArguments, settled
 
     kept = Study(logs, study)
     arguments = settled(
@@ -186,7 +186,7 @@ def exercises(
       python -m search exercises all --dataset digits --study small --seeds 3
       python -m search exercises path --study first
     """
-    from search.arguments import EXERCISES, Arguments, ExerciseArguments, settled
+    from search.records.arguments import EXERCISES, Arguments, ExerciseArguments, settled
 
     kept = Study(logs, study)
     if Exercise.path in (which or ()):
@@ -194,8 +194,8 @@ def exercises(
             raise Misuse("path goes alone, on the data of its study: exercises path --study NAME")
         from search.quiet import import_quietly
 
-        import_quietly("search.path")
-        from search.path import arguments_of
+        import_quietly("search.studies.ablation")
+        from search.studies.ablation import arguments_of
 
         arguments: Arguments = arguments_of(kept, seeds)
         kept = kept.path
@@ -256,11 +256,12 @@ def final(
       python -m search final --study first
       python -m search final --study long --top 6 --seeds 10 --augment flip_shift
     """
-    from search.ledger import Ledger
+    from search.opening.ledger import Ledger
     from search.quiet import import_quietly
 
-    import_quietly("search.final")
-    from search.final import arguments_of, open_and_describe
+    import_quietly("search.opening.opening")
+    from search.opening.opening import open_and_describe
+    from search.studies.final import arguments_of
 
     searched = Study(logs, study)
     kept = searched.final
@@ -301,8 +302,8 @@ def predict(
     """
     from search.quiet import import_quietly
 
-    import_quietly("search.predict")
-    from search.predict import predictions
+    import_quietly("search.opening.predict")
+    from search.opening.predict import predictions
 
     found = predictions(model, images)
     for row in found:
@@ -332,7 +333,7 @@ def carry_out(
     reason: why its test set is opened again. at_end: done once the study is finished; returns what
     the summary then has to say more.
     """
-    from search.run import cores, run_study
+    from search.running.run import cores, run_study
 
     if checkpoint_every < 0:
         raise Misuse(f"--checkpoint-every {checkpoint_every:g}: must be 0 or more seconds")

@@ -8,9 +8,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 @pytest.fixture(scope="session")
 def digits():
-    from search import data
+    from search.data.load import load_pool
 
-    return data.load("digits").split(1)
+    return load_pool("digits").split(1)
 
 
 @pytest.fixture(scope="session")
@@ -27,8 +27,8 @@ def make_hp():
     """KerasTuner hyperparameters: the space's defaults with changes."""
     import keras_tuner as kt
 
-    from search.baselines import complete
-    from search.space import declare
+    from search.networks.baselines import complete
+    from search.networks.space import declare
 
     def make(**changes):
         hp = kt.HyperParameters()

@@ -1,0 +1,132 @@
+"""Which hyperparameters mattered in a search: fANOVA by Optuna, with bootstrap intervals."""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import optuna
+import pandas as pd
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.importance import FanovaImportanceEvaluator
+from optuna.trial import FrozenTrial, create_trial
+
+from analysis.evidence.observed import at_budget, budgets
+from analysis.evidence.trials import Study
+
+TREES = 32
+
+
+DEPTH = 16
+
+
+REPEATS = 100
+"""Bootstrap samples of the configurations."""
+
+
+FEWEST = 20
+"""Configurations below which no importance is given."""
+
+
+SETTINGS = f"fANOVA (Optuna {optuna.__version__}), {TREES} trees of depth {DEPTH}"
+
+
+@dataclass(frozen=True)
+class Importance:
+    """Shares of the variance of val_accuracy at a budget, of hyperparameters that all have.
+
+    table: a row a hyperparameter, largest first: importance, low, high (95 %, by bootstrap over
+    configurations). n: configurations, unselected ones only. epochs: the budget.
+    """
+
+    table: pd.DataFrame
+    n: int
+    epochs: int
+    chains: list[str]
+
+
+def importance(study: Study) -> Importance | None:
+    """At the longest budget that enough configurations reached without a promotion."""
+    for epochs in reversed(budgets(study)):
+        found = at_budget(study, epochs)
+        found = found[found["unselected"]]
+        if len(found) >= FEWEST:
+            return at(study, found, epochs)
+    return None
+
+
+def at(study: Study, found: pd.DataFrame, epochs: int) -> Importance | None:
+    """Of these configurations, as `effects.at_budget` gives them."""
+    names = [
+        name
+        for name in study.hyperparameters
+        if found[name].notna().all() and found[name].nunique() > 1
+    ]
+    if not names:
+        return None
+    trials = as_optuna(study, found, names)
+    whole = shares(trials, names, seed=0)
+    rng = np.random.default_rng(0)
+    samples = []
+    for repeat in range(REPEATS):
+        drawn = [trials[n] for n in rng.integers(0, len(trials), len(trials))]
+        samples.append(shares(drawn, names, seed=repeat + 1))
+    spread = pd.DataFrame(samples)
+    table = pd.DataFrame(
+        {"importance": whole, "low": spread.quantile(0.025), "high": spread.quantile(0.975)}
+    )
+    table = table.sort_values("importance", ascending=False, kind="stable")
+    return Importance(table, len(found), epochs, list(found.index))
+
+
+def as_optuna(study: Study, found: pd.DataFrame, names: list[str]) -> list[FrozenTrial]:
+    """Configurations, as `effects.at_budget` gives them, as Optuna's trials."""
+    distributions = {name: distribution(study, name) for name in names}
+    return [
+        create_trial(
+            params={name: plain(row[name], distributions[name]) for name in names},
+            distributions=distributions,
+            value=row["val_accuracy"],
+        )
+        for _, row in found.iterrows()
+    ]
+
+
+def shares(trials: list[FrozenTrial], names: list[str], seed: int) -> pd.Series:
+    """FANOVA's importances (Hutter et al. 2014, ICML) of one sample of configurations."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        memory = optuna.create_study(direction="maximize")
+        memory.add_trials(trials)
+        evaluator = FanovaImportanceEvaluator(n_trees=TREES, max_depth=DEPTH, seed=seed)
+        result = evaluator.evaluate(memory, params=names)
+    return pd.Series({name: result.get(name, 0.0) for name in names})
+
+
+def distribution(study: Study, name: str) -> BaseDistribution:
+    """Optuna's distribution of a hyperparameter of the space."""
+    bounds = study.bounds[name]
+    if isinstance(bounds, list):
+        return CategoricalDistribution([plain(value) for value in bounds])
+    low, high = bounds
+    values = study.trials[name].dropna()
+    low, high = min(low, values.min()), max(high, values.max())
+    if isinstance(bounds[0], int):
+        return IntDistribution(int(low), int(high), log=name in study.log_scaled)
+    return FloatDistribution(float(low), float(high), log=name in study.log_scaled)
+
+
+def plain(value: object, kind: BaseDistribution | None = None) -> bool | int | float | str | None:
+    """A value as Python's own type, whatever pandas made of it."""
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(kind, IntDistribution):
+        return int(value)  # type: ignore[call-overload]
+    if isinstance(kind, CategoricalDistribution) and value not in kind.choices:
+        raise ValueError(f"{value!r} is none of {kind.choices}")
+    return value  # type: ignore[return-value]

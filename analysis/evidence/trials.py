@@ -1,0 +1,378 @@
+"""A KerasTuner project directory as tidy frames, whoever wrote it and however it ended.
+
+What is missing is said in `notes` and left blank, never guessed.
+"""
+
+import json
+import math
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import pandas as pd
+
+from analysis.evidence import events
+from search.records.errors import Misuse
+
+CURVES = {
+    ("train", "epoch_loss"): "loss",
+    ("train", "epoch_accuracy"): "accuracy",
+    ("validation", "epoch_loss"): "val_loss",
+    ("validation", "epoch_accuracy"): "val_accuracy",
+    ("train", "epoch_learning_rate"): "learning_rate",
+}
+"""Keras' TensorBoard callback: folder and tag, and the name of the same in a Keras history."""
+
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study's logs.
+
+    trials: a row a trial (index `trial`): status, score (its best val_accuracy, whatever it was
+        searched by), best_epoch, initial_epoch, epochs, bracket, rung, parent, chain, seed,
+        started, ended, seconds, message, then a column a hyperparameter, blank where it is
+        inactive. Epochs are absolute, the first being 1.
+    curves: a row a trial, execution and epoch (from 1, absolute): loss, accuracy, val_loss,
+        val_accuracy, learning_rate, seconds, and diagnostics as `quantity/layer`.
+    at_start: a row a trial: diagnostics before the first epoch, where they were recorded.
+    values: by trial, the values in its file, KerasTuner's `tuner/…` and inactive ones included.
+    hyperparameters: names, in the space's order.
+    bounds: hyperparameter to its values, or to (low, high).
+    about: `study.json`, empty where another program wrote the study.
+    notes: what is missing or was torn, a line each.
+    held_out: by trial, of those that stopped early and were judged by other images than stopped
+        them: epoch restored (from 0), accuracy, loss, and by image labels and predicted classes.
+    """
+
+    name: str
+    directory: Path
+    trials: pd.DataFrame
+    curves: pd.DataFrame
+    at_start: pd.DataFrame
+    values: dict[str, Json]
+    hyperparameters: list[str]
+    bounds: dict[str, list[Any] | tuple[float, float]]
+    log_scaled: set[str]
+    about: Json
+    notes: list[str] = field(default_factory=list)
+    held_out: dict[str, Json] = field(default_factory=dict)
+
+    @property
+    def parts(self) -> list[Json]:
+        """The parts of a study of arms and seeds, none in a search."""
+        parts: list[Json] = self.about.get("parts", [])
+        return parts
+
+    @property
+    def kind(self) -> str:
+        """`exercises`, `exercises path` or `final`; any other study is a search."""
+        return str(self.about.get("command", "run"))
+
+    @property
+    def begun(self) -> float | None:
+        """When it was started, in seconds since 1970; none where no record says so."""
+        sessions = self.about.get("sessions", [])
+        return float(sessions[0]["started"]) if sessions else None
+
+    @property
+    def restored(self) -> dict[str, int]:
+        """By trial that stopped early, the epoch (from 1) whose weights were restored."""
+        return {trial: found["epoch"] + 1 for trial, found in self.held_out.items()}
+
+    @cached_property
+    def chains(self) -> pd.DataFrame:
+        """A row a configuration, all its rungs together (index `chain`, its first trial).
+
+        trials: its trials in order. epochs: trained in all. unselected: epochs of its first rung,
+        to which it came by a random draw and not by a promotion. val_accuracy, best_epoch: the
+        best of any rung. status: FAILED where any rung failed, else COMPLETED, else RUNNING.
+        """
+        rows = []
+        ordered = self.trials.sort_values(["initial_epoch", "epochs"], kind="stable")
+        for chain, members in ordered.groupby("chain", sort=True):
+            best = members["score"].idxmax() if members["score"].notna().any() else None
+            statuses = set(members["status"])
+            status = next((s for s in ("FAILED", "COMPLETED") if s in statuses), "RUNNING")
+            rows.append(
+                {
+                    "chain": chain,
+                    "trials": list(members.index),
+                    "status": status,
+                    "bracket": members["bracket"].iloc[0],
+                    "rungs": len(members),
+                    "epochs": members.loc[members["status"] == "COMPLETED", "epochs"].max(),
+                    "unselected": members["epochs"].iloc[0],
+                    "val_accuracy": members["score"].max(),
+                    "best_epoch": members.loc[best, "best_epoch"] if best else None,
+                    **members.iloc[0][self.hyperparameters],
+                }
+            )
+        return pd.DataFrame(rows).set_index("chain") if rows else pd.DataFrame()
+
+    @cached_property
+    def chain_curves(self) -> pd.DataFrame:
+        """The curves of the first execution with their chain instead of their trial."""
+        first = self.curves[self.curves["execution"] == 0]
+        named = first.assign(chain=first["trial"].map(self.trials["chain"]))
+        return named.sort_values(["chain", "epoch"]).drop_duplicates(
+            ["chain", "epoch"], keep="last"
+        )
+
+    @property
+    def executions(self) -> pd.DataFrame:
+        """A row a trial and execution: epochs logged, best and last val_accuracy."""
+        if self.curves.empty:
+            return pd.DataFrame(columns=["trial", "execution", "epochs", "best", "last"])
+        grouped = self.curves.groupby(["trial", "execution"])
+        return grouped.agg(
+            epochs=("epoch", "size"), best=("val_accuracy", "max"), last=("val_accuracy", "last")
+        ).reset_index()
+
+
+def load(directory: Path, event_files: Path | None = None) -> Study:
+    """Reads a study.
+
+    event_files: folder of the TensorBoard event files, where they are not under `directory`.
+    Raises Misuse where there is no study.
+    """
+    if not directory.is_dir():
+        raise Misuse(f"there is no folder {directory}: --logs names the folder, --study the study")
+    found = (re.fullmatch(r"trial_(.+)", p.name) for p in directory.iterdir() if p.is_dir())
+    ids = sorted(match[1] for match in found if match)
+    if not ids:
+        raise Misuse(f"{directory} holds no trial_* folder: it is no KerasTuner project")
+    notes: list[str] = []
+    about = _read(directory / "study.json", notes, needed=False) or {}
+    oracle = _read(directory / "oracle.json", notes, needed=False) or {}
+    records = {i: _read(directory / f"trial_{i}" / "trial.json", notes) for i in ids}
+    whole = {i: record for i, record in records.items() if record}
+    if not whole:
+        raise Misuse(f"{directory}: no trial.json is whole; {'; '.join(notes)}")
+    space = _space(whole, oracle)
+    rows = [_row(i, record, space, oracle) for i, record in whole.items()]
+    trials = pd.DataFrame(rows).set_index("trial")
+    trials["chain"] = [_root(i, trials["parent"].to_dict()) for i in trials.index]
+    curves, at_start = _curves(whole, event_files or directory, notes)
+    if trials["epochs"].isna().any() and len(curves):
+        # A tuner other than Hyperband labels no budget: it is what was trained.
+        trials["epochs"] = trials["epochs"].fillna(curves.groupby("trial")["epoch"].max())
+    names = list(dict.fromkeys(hp["config"]["name"] for hp in space))
+    other = [
+        i for i in trials.index[trials["status"] == "COMPLETED"] if pd.isna(trials["score"][i])
+    ]
+    if other:
+        notes.append(f"no val_accuracy recorded, searched by something else: {', '.join(other)}")
+    planned = about.get("planned", {}).get("trials", 0)
+    if planned > len(trials):
+        notes.append(f"not begun: {planned - len(trials)} of {planned} planned trials")
+    unfinished = trials.index[~trials["status"].isin(["COMPLETED", "FAILED", "INVALID"])]
+    if len(unfinished):
+        notes.append(f"not finished: {', '.join(unfinished)}")
+    bounds, log_scaled = _bounds(space)
+    values = {i: record["hyperparameters"].get("values", {}) for i, record in whole.items()}
+    runs = {i: record.get("run", {}) for i, record in whole.items()}
+    return Study(
+        directory.resolve().name,
+        directory,
+        trials,
+        curves,
+        at_start,
+        values,
+        names,
+        bounds,
+        log_scaled,
+        about,
+        notes,
+        {i: run["held_out"] for i, run in runs.items() if "held_out" in run},
+    )
+
+
+def _read(path: Path, notes: list[str], needed: bool = True) -> Json | None:
+    try:
+        # A study written by KerasTuner may hold a bare NaN, which is not JSON.
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if needed:
+            notes.append(f"{path.parent.name}: no {path.name}")
+        return None
+    except ValueError:
+        notes.append(f"{path.parent.name}/{path.name} is torn: left out")
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _space(records: dict[str, Json], oracle: Json) -> list[Json]:
+    """Every hyperparameter declared, with its conditions; one name may be declared twice."""
+    declared: dict[str, Json] = {}
+    sources = [oracle.get("hyperparameters", {}), *(r["hyperparameters"] for r in records.values())]
+    for source in sources:
+        for hp in source.get("space", []):
+            declared.setdefault(json.dumps(hp, sort_keys=True), hp)
+    return list(declared.values())
+
+
+def _active(name: str, values: Json, space: list[Json]) -> bool:
+    """Whether a hyperparameter has an effect, by its conditions, as in KerasTuner."""
+    return any(
+        all(
+            condition["config"]["name"] in values
+            and values[condition["config"]["name"]] in condition["config"]["values"]
+            and _active(condition["config"]["name"], values, space)
+            for condition in hp["config"].get("conditions") or []
+        )
+        for hp in space
+        if hp["config"]["name"] == name
+    )
+
+
+def _row(trial: str, record: Json, space: list[Json], oracle: Json) -> Json:
+    values = record["hyperparameters"].get("values", {})
+    run = record.get("run", {})
+    initial = values.get("tuner/initial_epoch", 0)
+    epochs = values.get("tuner/epochs")
+    score, best = _accuracy(record)
+    # KerasTuner counts steps from the start of the rung; `run` marks our own absolute ones.
+    best = None if best is None else best + 1 + (0 if run else initial)
+    names = dict.fromkeys(hp["config"]["name"] for hp in space)
+    return {
+        "trial": trial,
+        "status": record.get("status"),
+        "score": score,
+        "best_epoch": best,
+        "initial_epoch": initial,
+        "epochs": epochs,
+        "bracket": _bracket(values, oracle),
+        "rung": values.get("tuner/round"),
+        "parent": values.get("tuner/trial_id"),
+        "seed": values.get("tuner/seed", run.get("seed")),
+        "started": run.get("started"),
+        "ended": run.get("ended"),
+        "seconds": run.get("seconds"),
+        "message": next(iter((record.get("message") or "").strip().splitlines()[-1:]), None),
+        **{n: values.get(n) if _active(n, values, space) else None for n in names},
+    }
+
+
+def _accuracy(record: Json) -> tuple[float | None, int | None]:
+    """The best val_accuracy that KerasTuner recorded, and its step: not the score, which is of
+    whatever objective the search had.
+    """
+    metrics = record.get("metrics", {}).get("metrics", {})
+    observations = metrics.get("val_accuracy", {}).get("observations", [])
+    pairs = [(fmean(seen["value"]), seen["step"]) for seen in observations]
+    pairs = [(value, step) for value, step in pairs if math.isfinite(value)]
+    if record.get("status") != "COMPLETED" or not pairs:
+        return None, None
+    best = max(value for value, _ in pairs)
+    return best, next(step for value, step in pairs if value == best)
+
+
+def _bracket(values: Json, oracle: Json) -> int | None:
+    """Follows from the epochs and the round: stock KerasTuner labels trials with a wrong one."""
+    rung, epochs = values.get("tuner/round"), values.get("tuner/epochs")
+    if rung is None or "max_epochs" not in oracle:
+        return values.get("tuner/bracket")
+    longest, factor = oracle["max_epochs"], oracle["factor"]
+    for bracket in range(rung, 64):
+        planned = math.ceil(longest / factor ** (bracket - rung))
+        if planned == epochs:
+            return bracket
+        if planned < epochs:
+            break
+    return values.get("tuner/bracket")
+
+
+def _root(trial: str, parents: dict[str, Any]) -> str:
+    seen = {trial}
+    while isinstance(parent := parents.get(trial), str) and parent in parents:
+        if parent in seen:
+            break
+        seen.add(parent)
+        trial = parent
+    return trial
+
+
+def _curves(
+    records: dict[str, Json], directory: Path, notes: list[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    rows: list[Json] = []
+    starts: list[Json] = []
+    without = []
+    folders = None
+    for trial, record in records.items():
+        run = record.get("run")
+        if run:
+            rows += [
+                {"trial": trial, "execution": 0, **row, "epoch": row["epoch"] + 1}
+                for row in run.get("epochs", [])
+            ]
+            starts.append({"trial": trial, **run.get("at_start", {})})
+            continue
+        if folders is None:
+            folders = _event_folders(directory)
+        logged = _logged(trial, folders.get(trial, {}), notes)
+        rows += logged
+        if not logged:
+            without.append(trial)
+    if without:
+        notes.append(f"no curves (no event files): {', '.join(without)}")
+    columns = ["trial", "execution", "epoch", "loss", "accuracy", "val_loss", "val_accuracy"]
+    curves = pd.DataFrame(rows)
+    for column in [*columns, "learning_rate", "seconds"]:
+        if column not in curves:
+            curves[column] = pd.Series(dtype=object if column == "trial" else float)
+    curves = curves.sort_values(["trial", "execution", "epoch"]).reset_index(drop=True)
+    at_start = pd.DataFrame(starts, columns=None if starts else ["trial"]).set_index("trial")
+    return curves, at_start
+
+
+def _event_folders(directory: Path) -> dict[str, dict[int, dict[str, Path]]]:
+    """By trial, execution and run ("train" or "validation"), the folder of its event files."""
+    found: dict[str, dict[int, dict[str, Path]]] = {}
+    for folder in sorted({path.parent for path in directory.rglob(events.PATTERN)}):
+        run, execution, trial = folder.name, folder.parent.name, folder.parent.parent.name
+        match = re.fullmatch(r"execution(\d+)", execution)
+        if match and run in ("train", "validation"):
+            found.setdefault(trial, {}).setdefault(int(match[1]), {})[run] = folder
+    return found
+
+
+def _logged(trial: str, folders: dict[int, dict[str, Path]], notes: list[str]) -> list[Json]:
+    rows: list[Json] = []
+    for execution, runs in sorted(folders.items()):
+        epochs: dict[int, Json] = {}
+        for run, folder in runs.items():
+            scalars, wrong = events.scalars(folder)
+            notes += [f"trial {trial}: {line}" for line in wrong]
+            for tag, steps in scalars.items():
+                if (run, tag) in CURVES:
+                    for step, number in steps.items():
+                        epochs.setdefault(step, {})[CURVES[run, tag]] = number
+        for step, row in sorted(epochs.items()):
+            rows.append({"trial": trial, "execution": execution, "epoch": step + 1, **row})
+    return rows
+
+
+def _bounds(space: list[Json]) -> tuple[dict[str, list[Any] | tuple[float, float]], set[str]]:
+    bounds: dict[str, list[Any] | tuple[float, float]] = {}
+    log_scaled = set()
+    for hp in space:
+        config = hp["config"]
+        name = config["name"]
+        if hp["class_name"] == "Boolean":
+            bounds[name] = [False, True]
+        elif "values" in config:
+            bounds[name] = list(config["values"])
+        elif "min_value" in config:
+            bounds[name] = (config["min_value"], config["max_value"])
+            if config.get("sampling") in ("log", "reverse_log"):
+                log_scaled.add(name)
+        else:
+            bounds[name] = [config.get("value")]
+    return bounds, log_scaled

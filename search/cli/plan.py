@@ -1,0 +1,140 @@
+"""What a study would take here: Hyperband's schedule, and times from a few seconds of measuring."""
+
+import itertools
+import math
+import time
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from search.cli.summary import duration
+from search.data.pool import Data
+from search.quiet import import_quietly
+from search.records.arguments import HyperbandArguments
+from search.records.datasets import SHAPES, DatasetName
+from search.records.folder import Json
+
+IMAGES = 4096
+"""Random images that each measured network trains on; a second pass of them is timed."""
+
+
+PROBES = (
+    {"layers": 1, "units_1": 64, "batch_size": 32},
+    {"layers": 5, **{f"units_{i}": 64 for i in range(1, 6)}, "batch_size": 32},
+    {"layers": 3, "units_1": 512, "units_2": 512, "units_3": 512, "batch_size": 32},
+    {"layers": 3, "units_1": 512, "units_2": 512, "units_3": 512, "batch_size": 256},
+    {"layers": 2, "units_1": 1024, "units_2": 1024, "batch_size": 128, "optimizer": "nadam"},
+)
+"""Networks that differ in what time goes to: steps, layers, arithmetic, weights updated."""
+
+
+DRAWS = 300
+"""Configurations over which the time of an epoch is averaged."""
+
+
+STARTUP_SECONDS = 5.0
+"""Of processes and imports, once a study."""
+
+
+def plan(arguments: HyperbandArguments, workers: int) -> Json:
+    """Brackets, trials, epochs and the seconds they would take with this many workers."""
+    arguments.check()
+    import_quietly("search.networks.space")
+    from keras_tuner.engine.hyperparameters import Fixed
+
+    from search.networks.space import UNSEARCHED
+
+    nothing_is_written: Any = None
+    oracle = arguments.oracle(nothing_is_written, says=lambda line: None)
+    trials, epochs = oracle.planned()
+    fixed = {hp.name: hp.value for hp in oracle.hyperparameters.space if isinstance(hp, Fixed)}
+    unsearched = {name: fixed[name] for name in UNSEARCHED if name in fixed}
+    build, coefficients = measure(arguments.dataset, unsearched)
+    draws = [values for n in range(DRAWS) if (values := oracle.draw(n))]
+    train_size = SHAPES[arguments.dataset].train_size
+    features = SHAPES[arguments.dataset].features
+    epoch = float(np.mean([costs(values, features, train_size) @ coefficients for values in draws]))
+    brackets: list[dict[str, Any]] = []
+    for bracket, rung, size, each in oracle.sizes():
+        if rung == 0:
+            brackets.append({"bracket": bracket.number, "rungs": []})
+        brackets[-1]["rungs"].append({"rung": rung, "trials": size, "epochs_each": each})
+    seconds = STARTUP_SECONDS + (trials * build + epochs * epoch) / workers
+    return {
+        "trials": trials,
+        "epochs": epochs,
+        "brackets": brackets,
+        "seconds": round(seconds),
+        "seconds_per_epoch": round(epoch, 3),
+        "workers": workers,
+    }
+
+
+def measure(dataset: DatasetName, fixed: Json) -> tuple[float, np.ndarray]:
+    """Seconds to build and trace a network, and seconds for each of its `costs`, never negative.
+
+    fixed: precision and augmentation, as the study has them.
+    """
+    import keras
+    import keras_tuner as kt
+    from scipy.optimize import nnls
+
+    from search.networks.baselines import complete
+    from search.networks.dense import DenseNetworks
+    from search.running.worker import one_thread
+    from search.training.loop import EpochLoop
+
+    one_thread()
+    shape = SHAPES[dataset]
+    images = _noise(dataset)
+    builds, rows, seconds = [], [], []
+    for changes in PROBES:
+        started = time.perf_counter()
+        hp = kt.HyperParameters()
+        hp.values = values = complete({**changes, **fixed})
+        model = DenseNetworks(shape.features, shape.classes, IMAGES, 1).build(hp)
+        loop = EpochLoop(model, images, values["batch_size"], 0)
+        loop.train(0)
+        first = time.perf_counter() - started
+        started = time.perf_counter()
+        loop.train(1)
+        seconds.append(time.perf_counter() - started)
+        builds.append(first - seconds[-1])
+        rows.append(costs(values, shape.features, IMAGES))
+        keras.backend.clear_session()
+    scale = np.max(rows, axis=0)
+    fitted, _ = nnls(np.array(rows) / scale, np.array(seconds))
+    return float(np.mean(builds)), fitted / scale
+
+
+def costs(values: dict[str, Any], features: int, images: int) -> np.ndarray:
+    """What an epoch consists of: steps, layer steps, multiplications, weight updates. Shape (4,)."""
+    widths = [features, *(values[f"units_{i}"] for i in range(1, values["layers"] + 1)), 10]
+    weights = sum(a * b for a, b in itertools.pairwise(widths))
+    steps = math.ceil(images / values["batch_size"])
+    return np.array([steps, steps * (len(widths) - 1), images * weights, steps * weights], float)
+
+
+def _noise(dataset: DatasetName) -> Data:
+    generator = np.random.default_rng(0)
+    shape = SHAPES[dataset]
+    x = generator.integers(0, 256, (IMAGES, shape.features), np.uint8)
+    y = generator.integers(0, shape.classes, IMAGES).astype(np.uint8)
+    return Data(x, y, x[:1], y[:1], 255)
+
+
+def show_plan(planned: Json) -> None:
+    table = Table("bracket", "rung", "trials", "epochs each", box=None)
+    for bracket in planned["brackets"]:
+        for rung in bracket["rungs"]:
+            cells = (bracket["bracket"], rung["rung"], rung["trials"], rung["epochs_each"])
+            table.add_row(*map(str, cells))
+    out = Console(highlight=False, soft_wrap=True)
+    out.print(table)
+    out.print(
+        f"{planned['trials']} trials, {planned['epochs']} epochs, about "
+        f"{duration(planned['seconds'])} here with {planned['workers']} workers "
+        f"({planned['seconds_per_epoch']:.2g} s an epoch on average)"
+    )

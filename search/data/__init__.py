@@ -1,0 +1,1 @@
+"""The images of each data set: found, checked and split."""

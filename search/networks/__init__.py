@@ -1,0 +1,1 @@
+"""The built-in search space and the networks it describes."""

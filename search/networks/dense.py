@@ -1,0 +1,133 @@
+"""The dense networks of the search space, built and compiled."""
+
+from typing import Any
+
+import keras
+import keras_tuner as kt
+
+from search.networks.augmentation import Augmentation
+from search.networks.space import Values, declare
+
+WARMUP_SHARE = 0.1
+"""Of all steps, those over which the rate rises from zero before its cosine falls."""
+
+
+@keras.saving.register_keras_serializable("search")
+class SmoothedCrossentropy(keras.losses.Loss):
+    """Keras' categorical cross-entropy with smoothed labels, for labels given as integers."""
+
+    def __init__(self, smoothing: float, name: str = "smoothed_crossentropy", **kwargs: Any):
+        super().__init__(name=name, **kwargs)
+        self.smoothing = smoothing
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """y_true: (batch,) or (batch, 1) integers. y_pred: (batch, classes) probabilities."""
+        labels = keras.ops.one_hot(keras.ops.reshape(y_true, (-1,)), y_pred.shape[-1])
+        return keras.losses.categorical_crossentropy(labels, y_pred, label_smoothing=self.smoothing)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "smoothing": self.smoothing}
+
+
+class DenseNetworks(kt.HyperModel):
+    """Dense networks over a data set, compiled as the values say.
+
+    max_epochs: over which a cosine schedule falls to zero: a search's longest budget, so that a
+    configuration has the same schedule on every rung. None: each trial's own budget.
+
+    Batch normalisation stands behind the activation, as the assignment has it, or, `norm_first`,
+    before it, as Ioffe and Szegedy (2015) have it. With bfloat16 the hidden layers' products and
+    activations are of 16 bits; weights, normalisation and the output layer stay float32.
+    """
+
+    def __init__(self, features: int, classes: int, train_size: int, max_epochs: int | None):
+        super().__init__(name="dense")
+        self.features = features
+        self.classes = classes
+        self.train_size = train_size
+        self.max_epochs = max_epochs
+
+    def declare_hyperparameters(self, hp: kt.HyperParameters) -> None:
+        declare(hp)
+
+    def build(self, hp: kt.HyperParameters) -> keras.Model:
+        """A compiled model; takes (batch, features) scaled to [0, 1], gives probabilities."""
+        v = declare(hp)
+        regularizer = None
+        if v["use_l1"] or v["use_l2"]:
+            regularizer = keras.regularizers.L1L2(l1=v["l1"] or 0.0, l2=v["l2"] or 0.0)
+        model = keras.Sequential([keras.Input((self.features,))])
+        if v["augmentation"] != "none":
+            model.add(Augmentation(v["augmentation"], name="augmentation"))
+        if v["input_dropout"]:
+            model.add(keras.layers.Dropout(v["input_dropout"], name="dropout_0"))
+        for i in range(1, v["layers"] + 1):
+            for layer in self._hidden(v, i, regularizer):
+                model.add(layer)
+        model.add(
+            keras.layers.Dense(
+                self.classes,
+                activation="softmax",
+                kernel_initializer=v["initializer"],
+                kernel_regularizer=regularizer,
+                name="output",
+            )
+        )
+        epochs = self.max_epochs or hp.values["tuner/epochs"]
+        model.compile(self._optimizer(v, epochs), self._loss(v), metrics=["accuracy"])
+        return model
+
+    def fit(self, hp: kt.HyperParameters, model: keras.Model, *args: Any, **kwargs: Any) -> Any:
+        """Plain `model.fit` with the configuration's batch size, as stock KerasTuner calls it."""
+        return model.fit(*args, batch_size=hp.values["batch_size"], **kwargs)
+
+    @staticmethod
+    def _hidden(v: Values, i: int, regularizer: Any) -> list[keras.layers.Layer]:
+        """The i-th hidden layer with its normalisation and dropout."""
+        dtype = "mixed_bfloat16" if v["precision"] == "bfloat16" else "float32"
+        norm_first = bool(v["norm_first"])
+        dense = keras.layers.Dense(
+            v[f"units_{i}"],
+            activation=None if norm_first else v["activation"],
+            use_bias=not norm_first,  # the normalisation would take it away again
+            kernel_initializer=v["initializer"],
+            kernel_regularizer=regularizer,
+            dtype=dtype,
+            name=f"hidden_{i}",
+        )
+        layers: list[keras.layers.Layer] = [dense]
+        if v["batch_norm"]:
+            layers.append(keras.layers.BatchNormalization(dtype=dtype, name=f"batch_norm_{i}"))
+        if norm_first:
+            name = f"activation_{i}"
+            layers.append(keras.layers.Activation(v["activation"], dtype=dtype, name=name))
+        if v["dropout"]:
+            layers.append(keras.layers.Dropout(v["dropout"], dtype=dtype, name=f"dropout_{i}"))
+        return layers
+
+    def _loss(self, v: Values) -> keras.losses.Loss:
+        if not v["label_smoothing"]:
+            return keras.losses.SparseCategoricalCrossentropy()
+        return SmoothedCrossentropy(v["label_smoothing"])
+
+    def _optimizer(self, v: Values, epochs: int) -> keras.optimizers.Optimizer:
+        name = v["optimizer"]
+        rate = v[f"{name}_lr"]
+        steps = -(-self.train_size // v["batch_size"]) * epochs
+        if v["schedule"] == "cosine":
+            rate = keras.optimizers.schedules.CosineDecay(rate, steps)
+        elif v["schedule"] == "warmup":
+            rising = int(WARMUP_SHARE * steps)
+            rate = keras.optimizers.schedules.CosineDecay(
+                0.0, steps - rising, warmup_target=rate, warmup_steps=rising
+            )
+        if name == "sgd":
+            return keras.optimizers.SGD(rate)
+        if name == "momentum":
+            return keras.optimizers.SGD(rate, momentum=v["momentum"], nesterov=v["nesterov"])
+        if name == "rmsprop":
+            return keras.optimizers.RMSprop(rate, rho=v["rmsprop_rho"])
+        betas = {"beta_1": v[f"{name}_beta_1"], "beta_2": v[f"{name}_beta_2"]}
+        if name == "adamw":
+            return keras.optimizers.AdamW(rate, weight_decay=v["adamw_decay"], **betas)
+        return {"adam": keras.optimizers.Adam, "nadam": keras.optimizers.Nadam}[name](rate, **betas)

@@ -1,0 +1,124 @@
+"""`--fix`: the search space with hyperparameters fixed or narrowed."""
+
+import difflib
+from collections.abc import Sequence
+from typing import Any
+
+import keras_tuner as kt
+from keras_tuner.engine import hyperparameters as kinds
+
+from search.networks.space import UNSEARCHED, Values, declare
+from search.records.errors import Misuse
+
+
+def narrowed(fixes: Sequence[str]) -> kt.HyperParameters:
+    """The space under `NAME=VALUE`, `NAME=VALUE,VALUE` or, for numbers, `NAME=LOW:HIGH`.
+
+    What is not searched by itself (`space.UNSEARCHED`) is fixed where no fix names it.
+    Raises Misuse for an unknown name, a value outside the space, a name fixed twice, and a name
+    that another fix leaves without effect.
+    """
+    whole = kt.HyperParameters()
+    declare(whole)
+    known = {hp.name: hp for hp in whole.space}
+    replaced: dict[str, Any] = {}
+    for fix in fixes:
+        name, equals, text = fix.partition("=")
+        if not equals or not text:
+            raise Misuse(f"--fix {fix}: write NAME=VALUE, NAME=VALUE,VALUE or NAME=LOW:HIGH")
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 3, 0.4) or sorted(known)
+            raise Misuse(f"--fix {fix}: no hyperparameter {name}; there is {', '.join(near)}")
+        if name in replaced:
+            raise Misuse(f"--fix {fix}: {name} is fixed twice")
+        replaced[name] = _replacement(known[name], text, fix)
+    for name, value in UNSEARCHED.items():
+        replaced.setdefault(name, kinds.Fixed(name, value))
+    narrow = kt.HyperParameters()
+    for hp in whole.space:
+        narrow.merge([replaced.get(hp.name, hp)])
+    for name, hp in replaced.items():
+        _check_reachable(name, hp, narrow)
+    return narrow
+
+
+def admits(space: kt.HyperParameters, values: Values) -> bool:
+    """Whether a whole configuration lies in a narrowed space."""
+    return all(_holds(hp, values[hp.name]) for hp in space.space if values.get(hp.name) is not None)
+
+
+def _holds(hp: Any, value: Any) -> bool:
+    if isinstance(hp, kinds.Fixed):
+        return bool(value == hp.value)
+    if isinstance(hp, kinds.Choice):
+        return value in hp.values
+    if isinstance(hp, kinds.Boolean):
+        return isinstance(value, bool)
+    if not hp.min_value <= value <= hp.max_value:
+        return False
+    on_grid = isinstance(hp, kinds.Float) or hp.step is None or hp.sampling != "log"
+    return on_grid or value in log_steps(hp)
+
+
+def log_steps(hp: Any) -> list[int]:
+    """The values of an Int that is sampled in steps of a factor."""
+    values = [hp.min_value]
+    while values[-1] * (hp.step or 1) <= hp.max_value and hp.step:
+        values.append(values[-1] * hp.step)
+    return values
+
+
+def _replacement(hp: Any, text: str, fix: str) -> Any:
+    if ":" in text and isinstance(hp, kinds.Int | kinds.Float):
+        low, _, high = text.partition(":")
+        ends = [_value(hp, end, fix) for end in (low, high)]
+        if ends[0] >= ends[1]:
+            raise Misuse(f"--fix {fix}: {low} is not below {high}")
+        config = hp.get_config() | {"min_value": ends[0], "max_value": ends[1]}
+        config["default"] = min(max(hp.default, ends[0]), ends[1])
+        return type(hp)(**config | {"conditions": hp.conditions})
+    values = [_value(hp, word, fix) for word in text.split(",")]
+    if len(values) == 1:
+        return kinds.Fixed(hp.name, values[0], conditions=hp.conditions)
+    default = hp.default if hp.default in values else values[0]
+    return kinds.Choice(hp.name, values, default=default, conditions=hp.conditions)
+
+
+def _value(hp: Any, word: str, fix: str) -> Any:
+    """One value of a hyperparameter, as its type. Raises Misuse where it is outside the space."""
+    try:
+        value = _read(hp, word)
+    except ValueError:
+        value = None
+    if value is None or not _holds(hp, value):
+        raise Misuse(f"--fix {fix}: {word or 'nothing'} is not in {hp.name}'s space: {_space(hp)}")
+    return value
+
+
+def _read(hp: Any, word: str) -> Any:
+    if isinstance(hp, kinds.Boolean):
+        return {"true": True, "false": False}.get(word.lower())
+    if isinstance(hp, kinds.Choice):
+        return next((value for value in hp.values if str(value) == word), None)
+    return int(word) if isinstance(hp, kinds.Int) else float(word)
+
+
+def _space(hp: Any) -> str:
+    if isinstance(hp, kinds.Boolean):
+        return "true, false"
+    if isinstance(hp, kinds.Choice):
+        return ", ".join(map(str, hp.values))
+    if isinstance(hp, kinds.Int) and hp.step and hp.sampling == "log":
+        return ", ".join(map(str, log_steps(hp)))
+    return f"{hp.min_value:g} to {hp.max_value:g}"
+
+
+def _check_reachable(name: str, hp: Any, space: kt.HyperParameters) -> None:
+    for condition in hp.conditions:
+        parent = next(p for p in space.space if p.name == condition.name)
+        if not any(_holds(parent, value) for value in condition.values):
+            allowed = ", ".join(map(str, condition.values))
+            raise Misuse(
+                f"--fix {name} contradicts --fix {parent.name}: {name} is only used where "
+                f"{parent.name} is {allowed}"
+            )

@@ -1,0 +1,122 @@
+"""The model files that are declared before the test set is opened."""
+
+import hashlib
+import tempfile
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from search.networks.augmentation import Augmentation
+from search.networks.dense import DenseNetworks
+from search.records.datasets import LEVELS, DatasetName
+from search.records.errors import Failure
+from search.records.folder import Study, disk_faults
+from search.records.trial import WEIGHTS
+from search.studies.oracles import Trial
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A model to be evaluated.
+
+    file: its name in the final study's `models/`. sha256: of its content.
+    held_out: its accuracy on the validation images that chose no epoch, known before.
+    """
+
+    arm: str
+    seed: int
+    trial: str
+    file: str
+    sha256: str
+    held_out: float
+
+
+def declared(
+    study: Study,
+    hypermodel: DenseNetworks,
+    trials: dict[str, list[Trial]],
+    dataset: DatasetName,
+) -> list[Declared]:
+    """Writes the model file of every trial, where there is none yet.
+
+    trials: by arm, in the order of seeds.
+    """
+    models = []
+    for arm, own in trials.items():
+        for trial in own:
+            seed = trial.hyperparameters.values["tuner/seed"]
+            file = f"{arm}-{seed}.keras"
+            path = study.directory / "models" / file
+            if not path.exists():
+                model = network(study, hypermodel, trial, dataset)
+                with disk_faults(path), tempfile.TemporaryDirectory() as scratch:
+                    model.save(Path(scratch, file))
+                    study.write(f"models/{file}", Path(scratch, file).read_bytes())
+            held_out = trial.run["held_out"]["accuracy"]
+            models.append(Declared(arm, seed, trial.trial_id, file, sha256(path), held_out))
+    return models
+
+
+def network(
+    study: Study, hypermodel: DenseNetworks, trial: Trial, dataset: DatasetName
+) -> keras.Sequential:
+    """A trial's best network as others use it: whole images in, class probabilities out.
+
+    Takes (batch, side, side) pixels from 0 to the brightest; of Keras' own layers and loss alone.
+    Dense layers of bfloat16 products have their weights in bfloat16, rounded as the products round
+    them: half the file, the same predictions to the last bit.
+    Raises Failure where the trial's weights are not on this machine, or are torn.
+    """
+    trained = hypermodel.build(trial.hyperparameters)
+    weights = study.trial_directory(trial.trial_id) / WEIGHTS
+    if not weights.exists():
+        raise Failure(
+            f"{weights} is not here: weights stay on the machine that trained them, which alone can "
+            "write the model files"
+        )
+    with warnings.catch_warnings():
+        # The optimizer's state is in the file too; it is of no use here, and Keras says so.
+        warnings.simplefilter("ignore", UserWarning)
+        try:
+            trained.load_weights(weights)
+        except OSError as error:
+            raise Failure(
+                f"{weights} is torn: remove the folder of its trial, and the same command trains it "
+                "again"
+            ) from error
+    side = int(np.sqrt(hypermodel.features))
+    model = keras.Sequential(
+        [
+            keras.Input((side, side)),
+            keras.layers.Reshape((hypermodel.features,)),
+            keras.layers.Rescaling(1 / LEVELS[dataset]),
+            *(stored(layer) for layer in trained.layers if not isinstance(layer, Augmentation)),
+        ],
+        name=dataset.replace("-", "_"),
+    )
+    # Plain SGD has no state that would have to be in the file, or be missed when it is loaded.
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def stored(layer: keras.layers.Layer) -> keras.layers.Layer:
+    """The layer itself; a dense one with weights in the type of its products, and no penalty.
+
+    Penalties would be added to the loss that `evaluate` gives, and Keras cannot add those of
+    bfloat16 weights.
+    """
+    if not isinstance(layer, keras.layers.Dense):
+        return layer
+    changes = {"dtype": layer.compute_dtype, "kernel_regularizer": None}
+    bare = keras.layers.Dense.from_config(layer.get_config() | changes)
+    bare.build((None, layer.kernel.shape[0]))
+    for variable, value in zip(bare.variables, layer.variables, strict=True):
+        variable.assign(value)
+    return bare
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

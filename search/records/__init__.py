@@ -1,0 +1,1 @@
+"""What the files of a study hold. Nothing here imports TensorFlow or another room."""

@@ -1,0 +1,1 @@
+"""Runs a study: workers train, and the driver alone writes its files."""

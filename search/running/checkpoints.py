@@ -1,0 +1,112 @@
+"""Which weights of a study are on disk: those a promotion or a best model may yet need."""
+
+import zipfile
+from collections.abc import Callable
+
+from search.records.folder import Study
+from search.records.trial import COMPLETED, RUNNING, WEIGHTS
+from search.running.work import Report
+from search.studies.oracles import RecordedOracle, Trial
+from search.training.loop import unpack
+
+KEPT = 10
+"""Of the best trials, the weights are kept; `get_best_models` loads them."""
+
+
+def state_file(epoch: int) -> str:
+    """Name of the weights and optimizer state after so many epochs."""
+    return f"state-{epoch:05d}.npz"
+
+
+class Checkpoints:
+    """The checkpoint files of a study's trials.
+
+    says: told, in a line, of a checkpoint that is missing or cannot be read.
+    """
+
+    def __init__(self, study: Study, oracle: RecordedOracle, says: Callable[[str], None]):
+        self.study = study
+        self.oracle = oracle
+        self.says = says
+        self._pruned: set[str] = set()
+
+    def resume_point(self, trial: Trial) -> tuple[int, bytes | None]:
+        """The epoch a trial goes on from, and the state to go on with.
+
+        Its own checkpoint; else its parent's last; else, where both are lost, the beginning of
+        the whole chain, whose epochs give the same weights again.
+        """
+        values = trial.hyperparameters.values
+        initial = values["tuner/initial_epoch"]
+        reached = initial + len(trial.run["epochs"])
+        if reached > initial:
+            state = self._read_state(trial.trial_id, reached)
+            if state:
+                return reached, state
+        if not initial:
+            return 0, None
+        state = self._read_state(values["tuner/trial_id"], initial)
+        if state:
+            return initial, state
+        self.says(
+            f"trial {trial.trial_id}: no checkpoint of trial {values['tuner/trial_id']}; "
+            f"training its {initial} epochs again"
+        )
+        return 0, None
+
+    def _read_state(self, trial_id: str, epoch: int) -> bytes | None:
+        path = self.study.trial_directory(trial_id) / state_file(epoch)
+        try:
+            content = path.read_bytes()
+            unpack(content)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
+            self.says(f"{path.name} of trial {trial_id} cannot be read: {error}")
+            return None
+        return content
+
+    def write_state(self, trial: Trial, epoch: int, state: bytes) -> None:
+        self.study.write(f"trial_{trial.trial_id}/{state_file(epoch)}", state)
+
+    def keep(self, trial: Trial, report: Report) -> None:
+        """Writes what a promotion or `get_best_models` may want of a trial."""
+        own = f"trial_{trial.trial_id}"
+        self.oracle.score_trial(trial)
+        may_be_promoted = self.oracle.can_be_promoted(trial.trial_id)
+        if may_be_promoted:
+            self.write_state(trial, trial.hyperparameters.values["tuner/epochs"], report.state)
+        # A promoted trial may come to be among the best: KerasTuner then loads its parent too.
+        among_best = trial in self.oracle.get_best_trials(KEPT)
+        if may_be_promoted or among_best or self.oracle.wants_weights(trial):
+            self.study.write_json(f"{own}/build_config.json", report.build_config)
+            self.study.write(f"{own}/{WEIGHTS}", report.weights_file)
+
+    def drop_states(self, trial: Trial, keep: int) -> None:
+        """Removes a trial's checkpoints but that of one epoch."""
+        for path in self.study.trial_directory(trial.trial_id).glob("state-*.npz"):
+            if path.name != state_file(keep):
+                self.study.remove(f"trial_{trial.trial_id}/{path.name}")
+
+    def prune(self) -> None:
+        """Drops the checkpoints that no promotion can need and all but the best weights."""
+        resuming = {
+            t.hyperparameters.values.get("tuner/trial_id")
+            for t in self.oracle.trials.values()
+            if t.status == RUNNING
+        }
+        best = self.oracle.get_best_trials(KEPT)
+        kept = {t.trial_id for t in best}
+        # Stock KerasTuner loads a promoted model's parent first (hyperband.py).
+        kept |= {t.hyperparameters.values.get("tuner/trial_id") for t in best}
+        for trial_id, trial in self.oracle.trials.items():
+            if trial.status != COMPLETED or trial_id in self._pruned:
+                continue
+            own = f"trial_{trial_id}"
+            needed = trial_id in resuming or self.oracle.can_be_promoted(trial_id)
+            if not needed:
+                epoch = trial.hyperparameters.values["tuner/epochs"]
+                self.study.remove(f"{own}/{state_file(epoch)}")
+            if trial_id not in kept and not needed and not self.oracle.wants_weights(trial):
+                self.study.remove(f"{own}/{WEIGHTS}")
+                self._pruned.add(trial_id)

@@ -1,0 +1,82 @@
+"""The dask cluster that trains: local processes, or a scheduler's workers."""
+
+import contextlib
+import logging
+import multiprocessing
+import multiprocessing.forkserver
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import dask
+from distributed import Client, LocalCluster
+
+from search.records.errors import Failure
+
+if TYPE_CHECKING:
+    pass
+
+FORKS = sys.platform == "linux"
+"""Whether workers are forks of a process that has imported TensorFlow, and started nothing yet."""
+
+
+# Dask has malloc hand freed memory back at once, and either threshold, once set, ends malloc's own
+# adjusting of the other: a step's buffers would be mapped and faulted in anew each time.
+ENVIRONMENT = {
+    "MALLOC_TRIM_THRESHOLD_": str(2**32),
+    "MALLOC_MMAP_THRESHOLD_": str(2**30),
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
+}
+
+
+@contextlib.contextmanager
+def cluster(workers: int, scheduler: str | None) -> Iterator[Client]:
+    """A client of the cluster at `scheduler`, or of new processes with one thread each."""
+    # A checkpoint travels with its task: dask then does the work again wherever a worker dies.
+    dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"})
+    if scheduler:
+        try:
+            client = Client(scheduler, timeout="20s")
+        except (OSError, ValueError) as error:
+            raise Failure(f"no dask scheduler answers at {scheduler}: {error}") from error
+        with client:
+            if not client.scheduler_info(n_workers=-1)["workers"]:
+                raise Failure(f"the cluster at {scheduler} has no workers: start some first")
+            yield client
+        return
+    fork_server()
+    method = {"distributed.worker.multiprocessing-method": "forkserver"} if FORKS else {}
+    with (
+        tempfile.TemporaryDirectory(prefix="search-") as scratch,
+        dask.config.set({"distributed.nanny.pre-spawn-environ": ENVIRONMENT, **method}),
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            dashboard_address=None,
+            memory_limit=0,
+            local_directory=scratch,
+            silence_logs=logging.CRITICAL,
+        ) as local,
+        Client(local) as client,
+    ):
+        yield client
+
+
+def fork_server() -> None:
+    """Starts, where the system can, the process that workers are forked from.
+
+    It imports TensorFlow once for all workers and all that replace them, while the caller goes on.
+    """
+    if not FORKS:
+        return
+    # Its malloc reads them as it starts; dask leaves them in this process' environment anyway.
+    os.environ.update(ENVIRONMENT)
+    multiprocessing.get_context("forkserver").set_forkserver_preload(["search.running.forked"])
+    multiprocessing.forkserver.ensure_running()
+
+
+def addresses(client: Client) -> Sequence[str]:
+    return list(client.scheduler_info(n_workers=-1)["workers"])

@@ -1,0 +1,156 @@
+"""TensorBoard's event files of a study: one folder a trial, scalars by absolute epoch, HParams.
+
+Written with TensorBoard's own records and protos, without TensorFlow. A trial's files hold what
+its trial file says and no clock but the trial's, so writing them again gives the same bytes.
+"""
+
+import io
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import keras_tuner as kt
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2, summary_v2
+from tensorboard.summary.writer.record_writer import RecordWriter
+
+from search.records.folder import Study, disk_faults
+from search.records.trial import COMPLETED
+from search.studies.oracles import Trial
+
+FILE = "events.out.tfevents.search"
+"""No host or process in the name: the logs of a study are the same wherever it ran."""
+
+
+RUNS = ("", "train/", "validation/")
+
+
+LABELS = {
+    "tuner/bracket": "bracket",
+    "tuner/round": "rung",
+    "tuner/epochs": "epochs",
+    "tuner/seed": "seed",
+}
+"""KerasTuner's names and what the HParams tab calls them."""
+
+
+def write_experiment(
+    study: Study, space: kt.HyperParameters, labels: Iterable[str], started: float
+) -> None:
+    """Declares the study's hyperparameters, their domains and its metrics to the HParams tab.
+
+    labels: which of `LABELS` its trials have.
+    """
+    declared = [summary_v2.HParam(hp.name, _domain(hp)) for hp in space.space]
+    shown = [summary_v2.HParam(name, display_name=LABELS[name]) for name in labels]
+    metrics = [
+        summary_v2.Metric("epoch_accuracy", group="validation", display_name="val_accuracy"),
+        summary_v2.Metric("epoch_loss", group="validation", display_name="val_loss"),
+        summary_v2.Metric("epoch_accuracy", group="train", display_name="accuracy"),
+        summary_v2.Metric("epoch_loss", group="train", display_name="loss"),
+    ]
+    summary = summary_v2.hparams_config_pb(shown + declared, metrics, started)
+    study.write(FILE, _records([_version(started), _event(summary, started)]))
+
+
+def begin(study: Study, trial: Trial) -> None:
+    """Writes a trial's event files anew, with the epochs its record holds."""
+    started = trial.run["started"]
+    values = {k: v for k, v in trial.hyperparameters.values.items() if k != "tuner/trial_id"}
+    start = summary_v2.hparams_pb(values, trial.trial_id, started)
+    heads = {"": [_event(start, started)], "train/": [], "validation/": []}
+    first = trial.run.get("at_start", {})
+    if first:
+        heads[""].append(_event(_scalars({f"at_start/{k}": v for k, v in first.items()}), started))
+    for run in RUNS:
+        rows = [event for row in trial.run["epochs"] for event in _row_events(row)[run]]
+        content = _records([_version(started), *heads[run], *rows])
+        study.write(f"trial_{trial.trial_id}/{run}{FILE}", content)
+
+
+def append(study: Study, trial_id: str, rows: Iterable[dict[str, Any]]) -> None:
+    """Adds epochs to a trial's event files."""
+    for run in RUNS:
+        _append(study, trial_id, run, [event for row in rows for event in _row_events(row)[run]])
+
+
+def end(study: Study, trial: Trial) -> None:
+    """Marks a trial as a success or, where it failed, as a failure."""
+    good = trial.status == COMPLETED
+    status = api_pb2.STATUS_SUCCESS if good else api_pb2.STATUS_FAILURE
+    info = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=trial.run["ended"])
+    data = plugin_data_pb2.HParamsPluginData(session_end_info=info)
+    value = Summary.Value(
+        tag=metadata.SESSION_END_INFO_TAG,
+        metadata=metadata.create_summary_metadata(data),
+        tensor=metadata.NULL_TENSOR,
+    )
+    _append(study, trial.trial_id, "", [_event(Summary(value=[value]), trial.run["ended"])])
+
+
+def write_pictures(study: Study, trial: Trial, run: str, pictures: dict[str, bytes]) -> None:
+    """Writes PNG files by tag into a run of the trial's own."""
+    ended = trial.run["ended"]
+    values = [
+        Summary.Value(tag=tag, image=Summary.Image(encoded_image_string=png))
+        for tag, png in pictures.items()
+    ]
+    content = _records([_version(ended), _event(Summary(value=values), ended)])
+    study.write(f"trial_{trial.trial_id}/{run}/{FILE}", content)
+
+
+def _append(study: Study, trial_id: str, run: str, events: list[Event]) -> None:
+    path = study.trial_directory(trial_id) / f"{run}{FILE}"
+    with disk_faults(path), path.open("ab") as file:
+        file.write(_records(events))
+
+
+def _row_events(row: dict[str, Any]) -> dict[str, list[Event]]:
+    """By run, the events of one epoch."""
+    train = {"epoch_accuracy": row["accuracy"], "epoch_loss": row["loss"]}
+    validation = {"epoch_accuracy": row["val_accuracy"], "epoch_loss": row["val_loss"]}
+    other = {"epoch_learning_rate": row["learning_rate"], "epoch_seconds": row["seconds"]}
+    other |= {name: value for name, value in row.items() if "/" in name}
+    return {
+        run: [_event(_scalars(values), row["time"], row["epoch"])]
+        for run, values in (("", other), ("train/", train), ("validation/", validation))
+    }
+
+
+def _scalars(values: dict[str, float | None]) -> Summary:
+    return Summary(
+        value=[
+            Summary.Value(tag=tag, simple_value=value)
+            for tag, value in values.items()
+            if value is not None and math.isfinite(value)
+        ]
+    )
+
+
+def _event(summary: Any, time: float, step: int = 0) -> Event:
+    return Event(wall_time=time, step=step, summary=summary)
+
+
+def _version(time: float) -> Event:
+    return Event(wall_time=time, file_version="brain.Event:2")
+
+
+def _records(events: Iterable[Event]) -> bytes:
+    buffer = io.BytesIO()
+    writer = RecordWriter(buffer)
+    for event in events:
+        writer.write(event.SerializeToString())
+    return buffer.getvalue()
+
+
+def _domain(hp: Any) -> summary_v2.Domain:
+    if isinstance(hp, kt.engine.hyperparameters.Choice):
+        return summary_v2.Discrete(hp.values)
+    if isinstance(hp, kt.engine.hyperparameters.Boolean):
+        return summary_v2.Discrete([False, True])
+    if isinstance(hp, kt.engine.hyperparameters.Fixed):
+        return summary_v2.Discrete([hp.value])
+    if isinstance(hp, kt.engine.hyperparameters.Int):
+        return summary_v2.IntInterval(hp.min_value, hp.max_value)
+    return summary_v2.RealInterval(hp.min_value, hp.max_value)

@@ -1,0 +1,69 @@
+"""Pictures of what a model gets wrong, as PNG files for TensorBoard."""
+
+import io
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from search.records.datasets import CLASSES, DatasetName
+
+SHOWN = 30
+"""Images misclassified that are shown, the first in the order of the images."""
+
+
+COLUMNS = 6
+
+
+def drawn(images: np.ndarray, scores: dict[str, Any], dataset: DatasetName) -> dict[str, bytes]:
+    """By name, PNG files: the confusion matrix and images misclassified.
+
+    images: uint8, shape (images, features), those that `scores` (`training.scored`) speaks of.
+    """
+    names = CLASSES[dataset]
+    labels, predicted = np.array(scores["labels"]), np.array(scores["predicted"])
+    return {
+        "confusion": confusion(labels, predicted, names),
+        "misclassified": misclassified(images, labels, predicted, names),
+    }
+
+
+def confusion(labels: np.ndarray, predicted: np.ndarray, names: tuple[str, ...]) -> bytes:
+    """How many images of each class, a row each, were taken for which, a column each."""
+    counts = np.zeros((len(names), len(names)), int)
+    np.add.at(counts, (labels, predicted), 1)
+    figure = Figure((7, 6.4), layout="constrained")
+    axis = figure.subplots()
+    shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for row, column in np.argwhere(counts):
+        colour = "white" if shares[row, column] > 0.5 else "black"
+        axis.text(column, row, counts[row, column], ha="center", va="center", color=colour)
+    axis.set_xticks(range(len(names)), names, rotation=40, ha="right")
+    axis.set_yticks(range(len(names)), names)
+    axis.set_xlabel("taken for")
+    axis.set_ylabel("is")
+    return _png(figure)
+
+
+def misclassified(
+    images: np.ndarray, labels: np.ndarray, predicted: np.ndarray, names: tuple[str, ...]
+) -> bytes:
+    """The first images that were taken for another class, as 'is → taken for'."""
+    wrong = np.flatnonzero(labels != predicted)[:SHOWN]
+    rows = max(1, -(-len(wrong) // COLUMNS))
+    figure = Figure((1.5 * COLUMNS, 1.65 * rows), layout="constrained")
+    axes = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
+    side = int(images.shape[1] ** 0.5)
+    for axis in axes:
+        axis.axis("off")
+    for axis, image in zip(axes, wrong, strict=False):
+        axis.imshow(images[image].reshape(side, side), cmap="gray")
+        axis.set_title(f"{names[labels[image]]}\n→ {names[predicted[image]]}", fontsize=8)
+    return _png(figure)
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
+    return buffer.getvalue()

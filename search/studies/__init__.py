@@ -1,0 +1,1 @@
+"""What is trained next: Hyperband, and lists of arms and seeds."""

@@ -1,0 +1,145 @@
+"""The assignment's exercises as controlled studies: arms × seeds, one factor varied in each.
+
+Every arm of a part has the same seeds, and a seed fixes the split, the initial weights of layers of
+the same shape, and the order of the images: differences between arms are differences in pairs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import keras_tuner as kt
+
+from search.networks.baselines import BASELINES, complete
+from search.networks.space import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, Values, declare
+from search.records.folder import Study
+from search.records.seeds import TUNING_SEEDS
+from search.studies.arms import Part, mean_scores
+from search.studies.oracles import Entry, ListOracle, Trial
+
+EPOCHS = 10
+"""Of exercises 1 to 3, as the assignment has it, and of a path."""
+
+
+FINAL_EPOCHS = 40
+"""Of exercise 4: past where the unregularised network begins to overfit, early stopping or not."""
+
+
+DEPTHS = range(1, 7)
+
+
+RATES = {
+    "sgd": (0.003, 0.01, 0.03, 0.1, 0.3, 1.0),
+    "momentum": (0.001, 0.003, 0.01, 0.03, 0.1, 0.3),
+    "rmsprop": (3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
+    "adam": (3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
+    "adamw": (3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
+    "nadam": (3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
+}
+"""Learning rates tried, half a decade apart, around Keras' default for each."""
+
+
+L1, L2 = 1e-5, 1e-4
+"""Strengths of exercise 4; the penalty is strength × Σ|w| or Σw² over every kernel."""
+
+
+def activation(seeds: tuple[int, ...]) -> list[Part]:
+    """Exercise 1: the unit, in the assignment's network and by depth."""
+    arms = {name: complete({"activation": name}) for name in ACTIVATIONS}
+    parts = [Part("activation", "activation", "relu", EPOCHS, seeds, arms)]
+    for depth in DEPTHS:
+        units = {f"units_{i}": 128 for i in range(1, depth + 1)}
+        arms = {
+            name: complete({"layers": depth, **units, "activation": name})
+            for name in ("sigmoid", "tanh", "relu")
+        }
+        parts.append(Part("activation", "depth", "relu", EPOCHS, seeds, arms, depth))
+    return parts
+
+
+def initializer(seeds: tuple[int, ...]) -> list[Part]:
+    """Exercise 2: where training starts, output layer included, under ReLU and under sigmoid."""
+    arms = {name: complete({"initializer": name}) for name in INITIALIZERS}
+    sigmoid = {
+        name: complete({"initializer": name, "activation": "sigmoid"})
+        for name in ("zeros", "random_normal", "glorot_uniform")
+    }
+    return [
+        Part("initializer", "initializer", "glorot_uniform", EPOCHS, seeds, arms),
+        Part("initializer", "initializer under sigmoid", "glorot_uniform", EPOCHS, seeds, sigmoid),
+    ]
+
+
+def optimizer(seeds: tuple[int, ...], trials: Sequence[Trial]) -> list[Part]:
+    """Exercise 3: at Keras' defaults, then each at the learning rate that its trials favour.
+
+    The last part is there once all of the grid has been trained.
+    """
+    defaults = {name: complete({"optimizer": name}) for name in OPTIMIZERS}
+    grid = {
+        f"{name} {rate:g}": complete({"optimizer": name, f"{name}_lr": rate})
+        for name, rates in RATES.items()
+        for rate in rates
+    }
+    tried = Part("optimizer", "learning rates", "", EPOCHS, TUNING_SEEDS, grid)
+    parts = [Part("optimizer", "defaults", "sgd", EPOCHS, seeds, defaults), tried]
+    scores = mean_scores(tried, trials)
+    if scores is not None:
+        tuned = {
+            name: grid[max((f"{name} {rate:g}" for rate in RATES[name]), key=scores.__getitem__)]
+            for name in OPTIMIZERS
+        }
+        parts.append(Part("optimizer", "tuned", "sgd", EPOCHS, seeds, tuned))
+    return parts
+
+
+def regularization(seeds: tuple[int, ...]) -> list[Part]:
+    """Exercise 4: dropout, batch normalisation and L2 crossed, and L1, on the assignment's network.
+
+    Without early stopping, whose effect is read off the same curves.
+    """
+    bare = {**BASELINES["4 final"], "batch_norm": False, "dropout": 0.0}
+    choices: dict[str, Values] = {
+        "dropout": {"dropout": BASELINES["4 final"]["dropout"]},
+        "batch norm": {"batch_norm": True},
+        "L2": {"use_l2": True, "l2": L2},
+    }
+    arms = {"none": complete(bare)}
+    for chosen in range(1, 2 ** len(choices)):
+        names = [name for bit, name in enumerate(choices) if chosen >> bit & 1]
+        changes = {key: value for name in names for key, value in choices[name].items()}
+        arms[" + ".join(names)] = complete({**bare, **changes})
+    arms["L1"] = complete({**bare, "use_l1": True, "l1": L1})
+    return [Part("regularization", "regularization", "none", FINAL_EPOCHS, seeds, arms)]
+
+
+def parts_of(exercise: str, seeds: tuple[int, ...], trials: Sequence[Trial]) -> list[Part]:
+    if exercise == "activation":
+        return activation(seeds)
+    if exercise == "initializer":
+        return initializer(seeds)
+    if exercise == "optimizer":
+        return optimizer(seeds, trials)
+    return regularization(seeds)
+
+
+class ExercisesOracle(ListOracle):
+    """The trials of some exercises. A trial that several parts ask for is trained once."""
+
+    def __init__(self, study: Study, exercises: Sequence[str], seeds: tuple[int, ...]):
+        self.exercises = exercises
+        self.seeds = seeds
+        space = kt.HyperParameters()
+        space.values = {"layers": max(DEPTHS)}
+        declare(space)
+        super().__init__(study, space, self._list)
+
+    def parts(self, trials: Sequence[Trial]) -> list[Part]:
+        return [p for name in self.exercises for p in parts_of(name, self.seeds, trials)]
+
+    def _list(self, trials: Sequence[Trial]) -> list[Entry]:
+        return [entry for part in self.parts(trials) for entry in part.entries()]
+
+    def record(self) -> dict[str, Any]:
+        """`parts`: each with its arms' values, by which trials are recognised."""
+        return {"parts": [asdict(part) for part in self.parts(list(self.trials.values()))]}

@@ -1,0 +1,262 @@
+"""KerasTuner's Hyperband with its faults corrected: draws, brackets and promotions.
+
+They follow from the seed and the trials, so no crash between two files can make them disagree.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras_tuner as kt
+
+from search.records.errors import Failure
+from search.records.folder import Study
+from search.records.trial import COMPLETED, FAILED, RUNNING, Values, configuration
+from search.studies.oracles import IDLE, STOPPED, RecordedOracle, Trial
+
+
+@dataclass
+class Bracket:
+    """One bracket of one iteration: for each round, the trials that entered it, in order."""
+
+    number: int
+    rounds: list[list[str]]
+    parents: dict[str, str | None] = field(default_factory=dict)
+
+    def state(self) -> dict[str, Any]:
+        """As KerasTuner keeps it (hyperband.py)."""
+        return {
+            "bracket_num": self.number,
+            "rounds": [
+                [{"past_id": self.parents[name], "id": name} for name in entrants]
+                for entrants in self.rounds
+            ],
+        }
+
+
+class HyperbandOracle(RecordedOracle, kt.oracles.HyperbandOracle):
+    """Hyperband (Li et al. 2018, JMLR 18-185) on KerasTuner's schedule, corrected.
+
+    Differs from `keras_tuner/src/tuners/hyperband.py` in that a failed trial counts as a loser, so
+    its bracket goes on; a space with too few configurations still promotes; `tuner/bracket` is the
+    trial's own; seed 0 is a seed; the promoted set depends on the scores alone, ties going to the
+    configuration drawn first; and the n-th draw depends on the seed and n alone.
+
+    first: configurations that come before any random one.
+    min_epochs: brackets whose first round is shorter, before it is rounded up, are left out, as Li
+    et al.'s r has it. KerasTuner's oracle has the number, and no way to set it.
+    """
+
+    labels = ("tuner/bracket", "tuner/round", "tuner/epochs")
+
+    def __init__(
+        self,
+        study: Study,
+        space: kt.HyperParameters,
+        max_epochs: int,
+        factor: int = 3,
+        iterations: int = 1,
+        seed: int = 0,
+        first: Sequence[Values] = (),
+        objective: kt.Objective | None = None,
+        min_epochs: int = 1,
+    ):
+        self.study = study
+        self.first = list(first)
+        self._draws: list[Values] = []
+        self._draw_of: dict[str, int] = {}
+        super().__init__(
+            objective=objective or kt.Objective("val_accuracy", "max"),
+            max_epochs=max_epochs,
+            factor=factor,
+            hyperband_iterations=iterations,
+            seed=seed,
+            hyperparameters=space,
+            tune_new_entries=False,
+        )
+        self.min_epochs = min_epochs
+        self.seed = self._seed_state = seed
+        self._max_collisions = 1000
+        self._exhausted = False
+        self.brackets = [
+            Bracket(number, [[] for _ in range(number + 1)])
+            for _ in range(iterations)
+            for number in reversed(range(self._get_num_brackets()))
+        ]
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """As KerasTuner's: earlier brackets first, in each the first round before promotions."""
+        for bracket in self.brackets:
+            values = self._draw_for(bracket, trial_id) or self._promote_in(bracket, trial_id)
+            if values:
+                return {"status": RUNNING, "values": values}
+        return {"status": IDLE if self.ongoing_trials else STOPPED}
+
+    def planned(self) -> tuple[int, int]:
+        sizes = [(trials, trials * epochs) for _, _, trials, epochs in self.sizes()]
+        return sum(trials for trials, _ in sizes), sum(epochs for _, epochs in sizes)
+
+    def sizes(self) -> Iterator[tuple[Bracket, int, int, int]]:
+        """(bracket, round, trials planned, epochs each is trained in that round)."""
+        for bracket in self.brackets:
+            for rung in range(bracket.number + 1):
+                before = self._get_epochs(bracket.number, rung - 1) if rung else 0
+                epochs = self._get_epochs(bracket.number, rung) - before
+                yield bracket, rung, self.entrants(bracket, rung), epochs
+
+    def entrants(self, bracket: Bracket, rung: int) -> int:
+        """How many trials can enter a round: as planned, less where too few are left."""
+        planned = self._get_size(bracket.number, rung)
+        if rung == 0:
+            return min(planned, len(bracket.rounds[0])) if self._exhausted else planned
+        failed = sum(self.trials[t].status == FAILED for t in bracket.rounds[rung - 1])
+        return min(planned, self.entrants(bracket, rung - 1) - failed)
+
+    def _draw_for(self, bracket: Bracket, trial_id: str) -> Values | None:
+        if self._exhausted or len(bracket.rounds[0]) >= self._get_size(bracket.number, 0):
+            return None
+        taken = set(self._draw_of.values())
+        n = next(n for n in itertools.count() if n not in taken)
+        values = self.draw(n)
+        if values is None:
+            self._exhausted = True
+            return None
+        self._draw_of[trial_id] = n
+        self._enter(bracket, 0, trial_id, None)
+        return {**values, **self._labels(bracket, 0)}
+
+    def _promote_in(self, bracket: Bracket, trial_id: str) -> Values | None:
+        for rung in range(1, len(bracket.rounds)):
+            winner = self._winner(bracket, rung)
+            if winner:
+                self._enter(bracket, rung, trial_id, winner)
+                return {
+                    **configuration(self.trials[winner].hyperparameters.values),
+                    **self._labels(bracket, rung),
+                    "tuner/trial_id": winner,
+                }
+        return None
+
+    def _winner(self, bracket: Bracket, rung: int) -> str | None:
+        """The next trial to be promoted into a round, where it is already sure to be."""
+        before = bracket.rounds[rung - 1]
+        promoted = {bracket.parents[name] for name in bracket.rounds[rung]}
+        waiting = [t for t in before if self.trials[t].status == COMPLETED and t not in promoted]
+        failed = sum(self.trials[t].status == FAILED for t in before)
+        losers = self.entrants(bracket, rung - 1) - self._get_size(bracket.number, rung)
+        if not waiting or len(bracket.rounds[rung]) >= self._get_size(bracket.number, rung):
+            return None
+        if len(waiting) + failed <= losers:
+            return None
+        return min(waiting, key=lambda name: self._rank(bracket, name))
+
+    def _rank(self, bracket: Bracket, name: str) -> tuple[float, int]:
+        sign = -1 if self.objective.direction == "max" else 1
+        root = name
+        while parent := bracket.parents[root]:
+            root = parent
+        return sign * self.trials[name].score, self._draw_of[root]
+
+    def can_be_promoted(self, trial_id: str) -> bool:
+        for bracket in self.brackets:
+            for rung, entrants in enumerate(bracket.rounds[:-1]):
+                if trial_id in entrants:
+                    ahead = [
+                        t
+                        for t in entrants
+                        if self.trials[t].status == COMPLETED
+                        and self._rank(bracket, t) < self._rank(bracket, trial_id)
+                    ]
+                    promoted = {bracket.parents[t] for t in bracket.rounds[rung + 1]}
+                    size = self._get_size(bracket.number, rung + 1)
+                    return trial_id not in promoted and len(ahead) < size
+        return False
+
+    def _enter(self, bracket: Bracket, rung: int, trial_id: str, parent: str | None) -> None:
+        bracket.rounds[rung].append(trial_id)
+        bracket.parents[trial_id] = parent
+
+    def _labels(self, bracket: Bracket, rung: int) -> Values:
+        return {
+            "tuner/epochs": self._get_epochs(bracket.number, rung),
+            "tuner/initial_epoch": self._get_epochs(bracket.number, rung - 1) if rung else 0,
+            "tuner/bracket": bracket.number,
+            "tuner/round": rung,
+        }
+
+    def draw(self, n: int) -> Values | None:
+        """The n-th configuration of the study's sequence, all of them different."""
+        while len(self._draws) <= n:
+            values = self._different(len(self._draws))
+            if values is None:
+                return None
+            self._draws.append(values)
+        return self._draws[n]
+
+    def _different(self, n: int) -> Values | None:
+        if n < len(self.first):
+            return self.first[n]
+        for attempt in range(self._max_collisions):
+            sample = kt.HyperParameters()
+            for hp in self.hyperparameters.space:
+                sample.merge([hp])
+                if sample.is_active(hp):
+                    sample.values[hp.name] = hp.random_sample(
+                        f"{self.seed} {n} {attempt} {hp.name}"
+                    )
+            if sample.values not in self._draws:
+                return sample.values
+        return None
+
+    def _compute_values_hash(self, values: Values) -> str:
+        return super()._compute_values_hash(configuration(values))
+
+    def restore(self, trials: Sequence[Trial]) -> None:
+        """Rebuilds the brackets too. Raises Failure where the trials are not of this study."""
+        super().restore(trials)
+        own = {hp.name: hp.get_config() for hp in self.hyperparameters.space}
+        for trial in self.trials.values():
+            theirs = {hp.name: hp.get_config() for hp in trial.hyperparameters.space}
+            if theirs != own:
+                changed = sorted(n for n in {*own, *theirs} if own.get(n) != theirs.get(n))
+                raise Failure(
+                    f"study {self.study.name} is not of this search space ({changed[0]} differs, of "
+                    f"{len(changed)}), but of an earlier version's, say: it can be reported, and not "
+                    "be continued; give another --study"
+                )
+        roots = {
+            self._compute_values_hash(t.hyperparameters.values): t.trial_id
+            for t in self.trials.values()
+            if not t.hyperparameters.values.get("tuner/trial_id")
+        }
+        places = (b for b in self.brackets for _ in range(self._get_size(b.number, 0)))
+        for n, bracket in enumerate(places):
+            values = self.draw(n) if roots else None
+            if values is None:
+                break
+            root = roots.pop(self._compute_values_hash(values), None)
+            if root:
+                self._draw_of[root] = n
+                self._enter(bracket, 0, root, None)
+        if roots:
+            raise Failure(
+                f"{len(roots)} trials, trial {min(roots.values())} the first, are not of this study's "
+                "seed: start a study of another name"
+            )
+        for trial in sorted(
+            self.trials.values(), key=lambda t: t.hyperparameters.values["tuner/round"]
+        ):
+            parent = trial.hyperparameters.values.get("tuner/trial_id")
+            if parent:
+                bracket = next(b for b in self.brackets if parent in b.parents)
+                rung = trial.hyperparameters.values["tuner/round"]
+                self._enter(bracket, rung, trial.trial_id, parent)
+
+    def get_state(self) -> dict[str, Any]:
+        begun = [b for b in self.brackets if b.rounds[0]] or self.brackets[:1]
+        self._brackets = [b.state() for b in begun]
+        self._current_bracket = begun[-1].number
+        self._current_iteration = (len(begun) - 1) // self._get_num_brackets()
+        self._seed_state = self.seed + len(self._draws)
+        return super().get_state()

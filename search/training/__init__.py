@@ -1,0 +1,1 @@
+"""Trains one compiled model for some epochs, fast."""

@@ -1,0 +1,158 @@
+"""The ledger of the test set: a chain, witnessed, and what tampering and crashes do to it."""
+
+import hashlib
+import json
+import shutil
+
+import pytest
+
+from analysis.evidence.ledger import read as read_ledger
+from search.data.load import load_test_pool
+from search.opening.ledger import Ledger
+from search.opening.models import Declared, sha256
+from search.opening.opening import declare
+from search.records.errors import Failure, Misuse
+from search.records.folder import Study
+from search.records.ledger import DECLARED, EVALUATED, OPENED
+
+
+def read(path):
+    return json.loads(path.read_text())
+
+
+def pair(logs, name):
+    """The ledger of a search's final study, both newly made."""
+    final, searched = Study(logs, f"{name}-final"), Study(logs, name)
+    for study in (final, searched):
+        study.directory.mkdir()
+    searched.write_json("study.json", {"command": "run"})
+    return Ledger(final, searched)
+
+
+def look(ledger, number, predicted=None):
+    """Opens the test set and, where its one model says something, evaluates it."""
+    ledger.append(DECLARED, opening=number, models=[], reason=None)
+    ledger.append(OPENED, opening=number, data={"images": "abc"})
+    if predicted is not None:
+        path = ledger.path.with_name(f"test-{number}.json")
+        path.write_text(json.dumps({"models": [{"file": "a.keras", "predicted": predicted}]}))
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        ledger.append(EVALUATED, opening=number, file=path.name, sha256=sha256)
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    """Of an opening, which gave `test-1.json`."""
+    ledger = pair(tmp_path, "s")
+    (tmp_path / "s-final" / "test-1.json").write_text("{}")
+    assert ledger.entries() == []
+    ledger.check_closed(None)
+    look(ledger, 1)
+    ledger.append(EVALUATED, opening=1, file="test-1.json", sha256=EMPTY)
+    return ledger
+
+
+EMPTY = hashlib.sha256(b"{}").hexdigest()
+
+
+def test_a_ledger_is_a_chain_witnessed_by_its_search(ledger, tmp_path):
+    assert [entry["what"] for entry in ledger.entries()] == [DECLARED, OPENED, EVALUATED]
+    about = read(tmp_path / "s" / "study.json")
+    assert (about["ledger"]["entries"], about["command"]) == (3, "run")
+    lines = ledger.path.read_bytes().splitlines()
+    assert about["ledger"]["head"] == hashlib.sha256(lines[-1]).hexdigest()
+    with pytest.raises(Misuse, match="--open-test-again REASON"):
+        ledger.check_closed(None)
+    ledger.check_closed("a bug")
+    seen = read_ledger(tmp_path / "s-final", tmp_path / "s")
+    assert (seen.wrong, seen.witnessed, len(seen.openings)) == ([], True, 1)
+
+
+def test_looks_of_other_studies_at_the_same_images_are_told(ledger, tmp_path):
+    other = pair(tmp_path, "t")
+    look(other, 1)
+    (seen,) = ledger.elsewhere({"images": "abc"})
+    assert (seen["study"], seen["time"]) == ("t-final", other.entries()[1]["time"])
+    assert ledger.elsewhere({"images": "abd"}) == []
+    other.path.write_text("{")
+    with pytest.raises(Failure, match="t-final"):
+        ledger.elsewhere({"images": "abc"})
+    # Removed, it is missed as long as the record of its search speaks of it.
+    other.path.rename(tmp_path / "kept")
+    with pytest.raises(Failure, match=r"t-final.* 0 entries, where 2 were recorded"):
+        ledger.elsewhere({"images": "abc"})
+    shutil.rmtree(tmp_path / "t")
+    assert ledger.elsewhere({"images": "abc"}) == []
+
+
+def test_a_look_is_told_without_the_search_that_led_to_it(ledger, tmp_path):
+    look(pair(tmp_path, "t"), 1)
+    shutil.rmtree(tmp_path / "t")
+    assert [seen["study"] for seen in ledger.elsewhere({"images": "abc"})] == ["t-final"]
+
+
+def test_openings_are_told_to_repeat_each_other_only_where_all_of_them_do(tmp_path):
+    ledger = pair(tmp_path, "s")
+
+    def repeated(number, predicted):
+        look(ledger, number, predicted)
+        return read_ledger(tmp_path / "s-final", tmp_path / "s").repeated
+
+    found = [repeated(1, [3, 7]), repeated(2, [3, 7]), repeated(3, None), repeated(4, [3, 7])]
+    assert found == [False, True, False, False]
+
+
+def test_a_second_opening_that_says_something_else_is_no_repetition(ledger, tmp_path):
+    look(ledger, 2, [3])
+    seen = read_ledger(tmp_path / "s-final", tmp_path / "s")
+    assert (seen.wrong, len(seen.openings), seen.repeated) == ([], 2, False)
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    [
+        lambda lines: [lines[0].replace("null", '"none"'), *lines[1:]],
+        lambda lines: [*lines[:-1], lines[-1].replace("test-1", "test-9")],
+        lambda lines: [lines[0], lines[2]],
+        lambda lines: lines[:-1],
+        lambda lines: [*lines, lines[-1]],
+        lambda lines: [*lines[:-1], "no JSON"],
+        lambda lines: [],
+    ],
+    ids=["edited", "last edited", "removed", "cut", "added", "torn", "emptied"],
+)
+def test_tampering_is_noticed(ledger, tmp_path, tamper):
+    lines = ledger.path.read_text().splitlines()
+    ledger.path.write_text("".join(line + "\n" for line in tamper(lines)))
+    with pytest.raises(Failure, match="was changed by other hands"):
+        ledger.entries()
+    assert read_ledger(tmp_path / "s-final", tmp_path / "s").wrong
+
+
+def test_a_crash_between_ledger_and_witness_is_made_up_for(ledger, tmp_path):
+    path = tmp_path / "s" / "study.json"
+    before = read(path)
+    ledger.append(DECLARED, opening=2, models=[], reason="a bug")
+    path.write_text(json.dumps(before))
+    assert read_ledger(tmp_path / "s-final", tmp_path / "s").wrong == []
+    assert len(ledger.entries()) == 4
+    assert read(path)["ledger"]["entries"] == 4
+
+
+def test_a_second_opening_cut_off_is_taken_up_for_its_own_reason_alone(ledger):
+    model = ledger.study.directory / "models" / "a.keras"
+    model.parent.mkdir()
+    model.write_bytes(b"some weights")
+    models = [Declared("final", 2, "0007", model.name, sha256(model), 0.9)]
+    pool = load_test_pool("digits")
+
+    def again(reason, declared=models):
+        return declare(ledger, ledger.study, declared, pool, reason)
+
+    assert again("a bug") == (2, models)
+    assert again("a bug", []) == (2, models)
+    assert [e["what"] for e in ledger.entries()[3:]] == [DECLARED]
+    with pytest.raises(Misuse, match="--open-test-again REASON"):
+        again(None)
+    assert again("another bug", []) == (3, [])
+    assert [e["reason"] for e in ledger.entries()[3:]] == ["a bug", "another bug"]

@@ -1,0 +1,90 @@
+"""Early stopping by half of the validation images, judged by the other half."""
+
+from copy import deepcopy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from search.data.load import load_pool
+from search.networks.dense import DenseNetworks
+from search.records.datasets import SHAPES
+from search.running.tuner import best_of
+from search.running.work import Work
+from search.running.worker import Session
+from search.training.loop import judged
+
+PATIENCE = 3
+WATCHED = 4
+"""The epoch, from 0, at which stopping begins to look."""
+
+
+@pytest.fixture(scope="module")
+def halved():
+    return load_pool("digits").split(1).halved()
+
+
+@pytest.fixture
+def work(make_hp):
+    # A rate that overshoots: the best epoch comes early and is not the last.
+    hp = make_hp(optimizer="adam", adam_lr=0.01, units_1=64, units_2=64, units_3=64)
+    config = hp.get_config()
+    return Work("s", "0000", config, 3, 1, 0, WATCHED, 60, seconds=1e9, patience=PATIENCE)
+
+
+def trained(work, halved, state=None):
+    shape = SHAPES["digits"]
+    hypermodel = DenseNetworks(shape.features, shape.classes, shape.train_size, 60)
+    # KerasTuner takes a config apart as it reads it; a worker gets a copy of its own.
+    session = Session(deepcopy(work), halved, hypermodel, state)
+    return session, session.train(work, lambda row: None)
+
+
+def test_halves_are_of_the_validation_images_and_share_the_classes():
+    pool = load_pool("digits")
+    whole, halved = pool.split(1), pool.split(1).halved()
+    both = np.concatenate([halved.x_validation, halved.x_held_out])
+    assert sorted(map(bytes, both)) == sorted(map(bytes, whole.x_validation))
+    assert np.array_equal(halved.x_train, whole.x_train)
+    counts = [np.bincount(y) for y in (halved.y_validation, halved.y_held_out)]
+    assert np.abs(counts[0] - counts[1]).max() <= 1
+
+
+def test_a_trial_ends_when_patience_does_and_is_judged_with_its_best_weights(work, halved):
+    session, report = trained(work, halved)
+    scores = [row["val_accuracy"] for row in report.rows]
+    best = WATCHED + int(np.argmax(scores[WATCHED:]))
+    assert report.held_out["epoch"] == best
+    assert report.finished
+    assert len(scores) == best + PATIENCE + 1 < work.epochs
+    # The weights are the best epoch's: they score as it did, on the images that stop.
+    assert session.loop.evaluate()["accuracy"] == pytest.approx(scores[best])
+    probabilities = session.loop.model.predict(halved.x_held_out / 16, verbose=0)
+    labels = halved.y_held_out
+    assert report.held_out["predicted"] == probabilities.argmax(axis=1).tolist()
+    assert report.held_out["accuracy"] == np.mean(probabilities.argmax(axis=1) == labels)
+    expected = -np.mean(np.log(probabilities[np.arange(len(labels)), labels]))
+    assert report.held_out["loss"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_trial_in_stretches_stops_where_the_whole_one_does(work, halved):
+    _, whole = trained(work, halved)
+    rows, state, best = [], None, None
+    report = None
+    while report is None or not report.finished:
+        stretch = replace(work, initial_epoch=len(rows), seconds=0, best=best)
+        _, report = trained(stretch, halved, state)
+        rows += report.rows
+        state = report.state
+        best = best_of(rows, WATCHED)
+    assert [r["val_loss"] for r in rows] == [r["val_loss"] for r in whole.rows]
+    assert report.held_out == whole.held_out
+
+
+def test_judged_by_hand():
+    """Right twice of three; −ln of 0.5, 0.8 and 0.1."""
+    probabilities = np.array([[0.5, 0.3, 0.2], [0.1, 0.8, 0.1], [0.6, 0.3, 0.1]])
+    found = judged(probabilities, np.array([0, 1, 2]))
+    assert found["accuracy"] == pytest.approx(2 / 3)
+    assert found["loss"] == pytest.approx((0.693147 + 0.223144 + 2.302585) / 3, rel=1e-5)
+    assert found["predicted"] == [0, 1, 0]

@@ -1,0 +1,252 @@
+"""The compiled loop trains what model.fit trains."""
+
+import random
+from types import MethodType
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import search.training.loop as training
+from search.networks import space
+from search.networks.dense import DenseNetworks
+from search.training import kernels
+
+EPOCHS = 2
+
+CONFIGURATIONS = {
+    **{name: {"optimizer": name} for name in space.OPTIMIZERS},
+    "nesterov": {"optimizer": "momentum", "nesterov": True},
+    "cosine": {"optimizer": "adamw", "schedule": "cosine"},
+    "penalties": {"use_l1": True, "use_l2": True, "l1": 1e-4, "l2": 1e-3},
+    "batch norm": {"batch_norm": True, "optimizer": "sgd"},
+    "batch norm first": {"batch_norm": True, "norm_first": True, "optimizer": "sgd"},
+    "warmup": {"schedule": "warmup"},
+    "augmentation": {"augmentation": "flip_shift", "dropout": 0.3},
+    "bfloat16": {"precision": "bfloat16", "batch_norm": True, "optimizer": "sgd"},
+    "label smoothing": {"label_smoothing": 0.1},
+    "dropout": {"dropout": 0.3, "input_dropout": 0.1},
+    # Adam would magnify the rounding of biases that batch norm leaves without gradient.
+    "all": {
+        "dropout": 0.3,
+        "batch_norm": True,
+        "use_l2": True,
+        "batch_size": 64,
+        "optimizer": "momentum",
+    },
+}
+
+
+@pytest.fixture
+def build(digits, make_hp):
+    def make(**changes):
+        keras.backend.clear_session()
+        keras.utils.set_random_seed(3)
+        networks = DenseNetworks(64, 10, len(digits.x_train), max_epochs=4)
+        # Narrow layers: rounding has less to grow on before it is compared.
+        changes = {"units_1": 32, "units_2": 32, "units_3": 32, "batch_size": 128} | changes
+        return networks.build(make_hp(**changes)), changes["batch_size"]
+
+    return make
+
+
+def fit_by_keras(model, digits, batch_size, seed, epochs, stretch):
+    """model.fit on the batches, and with the dropout masks, that the loop is to use."""
+    history = {}
+    images = len(digits.x_train)
+    masked = [layer for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
+    for layer in masked:
+        layer.mask_of_epoch = tf.Variable(tf.zeros((images, layer.input.shape[1])))
+        layer.call = MethodType(_dropout_by_mask, layer)
+        layer.first_image = lambda: (
+            tf.cast(model.optimizer.iterations.value, tf.int32)
+            % -(-images // batch_size)
+            * batch_size
+        )
+    for epoch in range(epochs):
+        generator = np.random.default_rng([seed, epoch])
+        for layer in (layer for layer in model.layers if hasattr(layer, "seed_generator")):
+            layer.seed_generator.state.assign(generator.integers(0, 2**31, 2))
+        order = generator.permutation(images)
+        stretches = [
+            kernels.masks(masked, min(stretch, images - start), generator)
+            for start in range(0, images, stretch)
+        ]
+        for layer, kept in zip(masked, zip(*stretches, strict=True), strict=True):
+            layer.mask_of_epoch.assign(np.concatenate(kept))
+        logs = model.fit(
+            digits.x_train[order].astype("float32") / 16,
+            digits.y_train[order].astype("int32"),
+            batch_size=batch_size,
+            shuffle=False,
+            verbose=0,
+            validation_data=(
+                digits.x_validation.astype("float32") / 16,
+                digits.y_validation.astype("int32"),
+            ),
+        ).history
+        for name, values in logs.items():
+            history.setdefault(name, []).extend(values)
+    return history
+
+
+def _dropout_by_mask(layer, inputs, training=False):
+    if not training:
+        return inputs
+    start = layer.first_image()
+    kept = layer.mask_of_epoch[start : start + tf.shape(inputs)[0]]
+    return inputs * kept / (1 - layer.rate)
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_same_history_and_weights_as_model_fit(build, digits, monkeypatch, name):
+    # An epoch's masks are drawn in several goes, as they are of large data.
+    monkeypatch.setattr(training, "MASKED_VALUES", 60_000)
+    model, batch_size = build(**CONFIGURATIONS[name])
+    twin, _ = build(**CONFIGURATIONS[name])
+    loop = training.EpochLoop(model, digits, batch_size, seed=5)
+    history = training.fit(loop, EPOCHS).history
+    expected = fit_by_keras(twin, digits, batch_size, 5, EPOCHS, loop.stretch)
+    for metric in ("loss", "accuracy", "val_loss", "val_accuracy"):
+        assert history[metric] == pytest.approx(expected[metric], abs=2e-5), metric
+    for ours, keras_own in zip(model.get_weights(), twin.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, keras_own, atol=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "kernel"),
+    [
+        (keras.optimizers.SGD(0.1), "ResourceApplyGradientDescent"),
+        (keras.optimizers.SGD(0.1, momentum=0.9), "ResourceApplyKerasMomentum"),
+        (keras.optimizers.RMSprop(), "ResourceApplyRMSProp"),
+        (keras.optimizers.Adam(), "ResourceApplyAdam"),
+        (keras.optimizers.AdamW(), "ResourceApplyAdam"),
+        (keras.optimizers.Adam(amsgrad=True), None),
+        (keras.optimizers.RMSprop(centered=True), None),
+        (keras.optimizers.Nadam(), None),
+    ],
+)
+def test_fused_kernel_is_used_where_there_is_one(digits, optimizer, kernel):
+    model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(10, activation="softmax")])
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    loop = training.EpochLoop(model, digits, 64, seed=1)
+    graph = loop._train.get_concrete_function().graph.as_graph_def()
+    kinds = {node.op for function in graph.library.function for node in function.node_def}
+    assert {k for k in kinds if k.startswith("ResourceApply")} == ({kernel} if kernel else set())
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.3, 0.55])
+def test_dropout_has_keras_distribution(rate):
+    """Each value is dropped with the rate, independently of its neighbours, and the rest scaled."""
+    ones = np.ones((400, 501), "float32")
+    inputs = keras.Input((501,))
+    model = keras.Sequential([inputs, keras.layers.Dropout(rate), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    keras_own = keras.layers.Dropout(rate, seed=1)
+    (ours,) = kernels.cheapen(model)
+    generator = np.random.default_rng(1)
+    for layer in (keras_own, ours):
+        draws = []
+        for _ in range(2):
+            if layer is ours:
+                (ours.kept,) = kernels.masks([ours], 400, generator)
+            draws.append(layer(ones, training=True).numpy())
+        first, second = draws
+        dropped = first == 0
+        # Five standard errors of a share of 200,400 independent values.
+        tolerance = 5 * np.sqrt(rate * (1 - rate) / first.size)
+        assert dropped.mean() == pytest.approx(rate, abs=tolerance)
+        assert np.unique(first[~dropped]) == pytest.approx([1 / (1 - rate)], rel=1e-4)
+        both = (dropped[:, 1:] & dropped[:, :-1]).mean()
+        assert both == pytest.approx(rate**2, abs=tolerance)
+        assert (dropped & (second == 0)).mean() == pytest.approx(rate**2, abs=tolerance)
+        assert (layer(ones, training=False).numpy() == 1).all()
+
+
+def test_dropout_masks_differ_from_epoch_to_epoch(build, digits):
+    """Without learning, only they make one epoch's loss unlike another's."""
+    model, _ = build(dropout=0.3, optimizer="sgd")
+    model.optimizer.learning_rate = 0.0
+    loop = training.EpochLoop(model, digits, 128, seed=1)
+    losses = [loop.train(epoch)["loss"] for epoch in (0, 1, 0)]
+    assert losses[0] == losses[2]
+    # The order of the images moves the mean by rounding alone.
+    assert abs(losses[0] - losses[1]) > 1e-4
+
+
+def test_penalties_are_computed_by_the_written_down_gradient(build, digits):
+    """And not by Keras' own: their regulariser sits on the variables, not on the layers."""
+    model, _ = build(use_l1=True, use_l2=True, l1=1e-3, l2=1e-2)
+    kernel = model.get_layer("hidden_1").kernel
+    keras_own = kernel.regularizer
+    training.EpochLoop(model, digits, 128, seed=1)
+    assert kernel.regularizer is not keras_own
+    with tf.GradientTape() as tape:
+        value = kernel.regularizer(kernel)
+    w = kernel.numpy()
+    assert float(value) == pytest.approx(1e-3 * np.abs(w).sum() + 1e-2 * (w**2).sum(), rel=1e-5)
+    expected = 1e-3 * np.sign(w) + 2e-2 * w
+    np.testing.assert_allclose(tape.gradient(value, kernel.value), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("optimizer", space.OPTIMIZERS)
+def test_resumed_from_its_state_goes_on_bit_for_bit(build, digits, optimizer):
+    """The optimizer's state included, which KerasTuner loses at every promotion."""
+    changes = {"optimizer": optimizer, "batch_norm": True, "dropout": 0.2, "schedule": "cosine"}
+    model, batch_size = build(**changes)
+    whole = training.fit(training.EpochLoop(model, digits, batch_size, 5), 4).history
+    first, _ = build(**changes)
+    loop = training.EpochLoop(first, digits, batch_size, 5)
+    training.fit(loop, 2)
+    kept = training.unpack(training.pack(loop.state()))
+    second, _ = build(**changes)
+    loop = training.EpochLoop(second, digits, batch_size, 5)
+    loop.restore(kept)
+    rest = training.fit(loop, 4, initial_epoch=2).history
+    assert rest["loss"] == whole["loss"][2:]
+    assert rest["val_accuracy"] == whole["val_accuracy"][2:]
+
+
+def test_weights_follow_their_seed_and_nothing_else(build):
+    """Not Python's global generator, from which Keras takes seeds while other threads do too."""
+    drawn = []
+    for seed in (1, 1, 2):
+        model, _ = build(initializer="he_normal")
+        random.random()
+        training.seed_weights(model, seed)
+        drawn.append([layer.kernel.numpy() for layer in model.layers])
+    same, again, other = drawn
+    assert all(np.array_equal(a, b) for a, b in zip(same, again, strict=True))
+    assert not any(np.array_equal(a, b) for a, b in zip(same, other, strict=True))
+    # The two hidden layers of one shape differ; He's standard deviation is sqrt(2 / inputs).
+    assert not np.array_equal(same[1], same[2])
+    assert same[0].std() == pytest.approx(np.sqrt(2 / 64), rel=0.05)
+
+
+def test_state_of_another_model_is_refused(build, digits):
+    narrow = training.EpochLoop(build()[0], digits, 128, 1)
+    wide = training.EpochLoop(build(units_1=64)[0], digits, 128, 1)
+    with pytest.raises(ValueError, match="another model"):
+        narrow.restore(wide.state())
+
+
+def test_callbacks_of_keras_work(build, digits, tmp_path):
+    model, batch_size = build(optimizer="momentum", momentum_lr=0.1)
+    early = keras.callbacks.EarlyStopping("val_accuracy", patience=2, restore_best_weights=True)
+    plateau = keras.callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=0, min_delta=10.0)
+    board = keras.callbacks.TensorBoard(tmp_path, write_graph=False)
+    loop = training.EpochLoop(model, digits, batch_size, 5)
+    history = training.fit(loop, 40, callbacks=[early, plateau, board]).history
+    best = int(np.argmax(history["val_accuracy"]))
+    assert len(history["loss"]) == best + 3 < 40
+    assert loop.evaluate()["accuracy"] == history["val_accuracy"][best]
+    assert history["learning_rate"][:3] == pytest.approx([0.1, 0.1, 0.05])
+    assert list(tmp_path.rglob("*tfevents*"))
+
+
+def test_divergence_names_the_epoch_and_the_reason(build, digits):
+    model, batch_size = build(optimizer="sgd", sgd_lr=1.0)
+    model.optimizer.learning_rate = 1e38
+    with pytest.raises(training.Diverged, match=r"diverged in epoch 1: .*loss is (nan|inf)"):
+        training.fit(training.EpochLoop(model, digits, batch_size, 5), 3)
