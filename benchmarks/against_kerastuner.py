@@ -92,7 +92,7 @@ def ours(name: str, directory: Path) -> list[float]:
 
     from search.data.load import load_pool
     from search.quiet import import_quietly
-    from search.records.datasets import SHAPES
+    from search.records.datasets import DATASETS
     from search.records.folder import Study
     from search.running.cluster import cluster, fork_server
     from search.running.run import cores
@@ -110,7 +110,7 @@ def ours(name: str, directory: Path) -> list[float]:
             from search.running.tuner import StudyTuner
             from search.studies.oracles import Entry, ListOracle
 
-            hypermodel = DenseNetworks(784, 10, SHAPES["fashion-mnist"].train_size, EPOCHS)
+            hypermodel = DenseNetworks(784, 10, DATASETS["fashion-mnist"].train_size, EPOCHS)
             chosen = configurations(name)
             entries = [Entry(values, EPOCHS, SEED) for values in chosen]
             oracle = ListOracle(study, narrowing.narrowed(FIXES), lambda trials: entries)

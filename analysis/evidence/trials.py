@@ -16,6 +16,7 @@ import pandas as pd
 
 from analysis.evidence import events
 from search.records.errors import Misuse
+from search.records.study import FORMER_COMMANDS
 
 CURVES = {
     ("train", "epoch_loss"): "loss",
@@ -71,8 +72,9 @@ class Study:
 
     @property
     def kind(self) -> str:
-        """`exercises`, `exercises path` or `final`; any other study is a search."""
-        return str(self.about.get("command", "run"))
+        """`exercises`, `ablation` or `final`; any other study is a search."""
+        command = str(self.about.get("command", "run"))
+        return FORMER_COMMANDS.get(command, command)
 
     @property
     def begun(self) -> float | None:

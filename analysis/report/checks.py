@@ -47,7 +47,7 @@ UNFLATTERED = {
         "particiones de otras semillas; solo la parada temprana se juzga con las imágenes que "
         "eligieron la época",
     ),
-    "exercises path": (
+    "ablation": (
         "trials are compared after a fixed epoch; changes were raced on other seeds than the path "
         "is measured on",
         "las pruebas se comparan tras una época fija; las carreras usaron otras semillas que la "

@@ -29,7 +29,7 @@ def sections(studies: list[Study], say: Language, only: str | None = None) -> It
 def _planned(studies: list[Study], say: Language) -> list[Planned]:
     """The sections that tell of the studies, in the order of the exercises."""
     experiment, network, walked = (
-        _only(studies, kind) for kind in ("exercises", "final", "exercises path")
+        _only(studies, kind) for kind in ("exercises", "final", "ablation")
     )
     # One search leads to the next. Nothing tells when a study of stock KerasTuner was begun.
     searches = sorted((s for s in studies if not s.parts), key=lambda s: s.begun or math.inf)

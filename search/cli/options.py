@@ -1,124 +1,167 @@
-"""The options that several commands share, and what their texts mean."""
+"""Options out of dataclasses: a field is an option, its docstring the help, its default the default."""
 
-import re
-from enum import StrEnum
+import ast
+import inspect
+import json
+import textwrap
+from collections.abc import Callable
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 
+from search.records.arguments import Arguments
 from search.records.errors import Misuse
+from search.records.reading import Invalid, typed
 
+StudyName = Annotated[str, typer.Option("--study", help="Name of the study and of its folder.")]
+SearchName = Annotated[str, typer.Option("--study", help="Name of the search.")]
 
-class Dataset(StrEnum):
-    """The data sets by name."""
-
-    fashion_mnist = "fashion-mnist"
-    digits = "digits"
-
-
-class Exercise(StrEnum):
-    """The controlled studies by name."""
-
-    activation = "activation"
-    initializer = "initializer"
-    optimizer = "optimizer"
-    regularization = "regularization"
-    path = "path"
-    all = "all"
-
-
-class Augment(StrEnum):
-    """Ways to move images about, as in `augmentation.AUGMENTATIONS`."""
-
-    flip = "flip"
-    flip_shift = "flip_shift"
-
-
-class SeedWith(StrEnum):
-    """Known configurations that may come first."""
-
-    baselines = "baselines"
-
-
-Name = Annotated[str, typer.Option(help="Name of the study and of its folder.")]
-
-
-Logs = Annotated[Path, typer.Option(help="Folder of all studies.")]
-
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-
-
-Fix = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="NAME=VALUE",
-        help="Narrow the space: NAME=VALUE, NAME=VALUE,VALUE or NAME=LOW:HIGH. Once for each name.",
-    ),
-]
-
-
-Workers = Annotated[
-    int | None,
-    typer.Option(help="Processes that train, one thread each. [default: one a core]"),
-]
-
-
-AnyDataset = Annotated[
-    Dataset | None, typer.Option(help="digits needs no files. [default: fashion-mnist]")
-]
-
-
-Scheduler = Annotated[
-    str | None,
-    typer.Option(help="A dask scheduler whose workers to use instead: tls://host:8786."),
-]
-
-
-TimeBudget = Annotated[
-    str | None,
-    typer.Option(help="Wall time for the whole study: 90s, 30m, 2h. May be raised later."),
-]
-
-
-CheckpointEvery = Annotated[
-    float, typer.Option(help="Seconds after which a trial still running is saved.")
-]
-
-
-DataDir = Annotated[
+Config = Annotated[
     Path | None,
-    typer.Option(
-        help="Folder of the four Fashion-MNIST files. [default: FASHION_MNIST_DIR, else Keras' "
-        "cache, else a download]"
-    ),
+    typer.Option(help="JSON file of arguments, such as what --json printed. Options come first."),
 ]
 
-
-EPOCHS = "Epochs that the best configurations are trained for."
-
-
-SHORTEST = "Epochs that a configuration has at least before another may be preferred to it"
+METAVARS = {"fix": "NAME=VALUE"}
 
 
-FACTOR = "Of each rung's trials, one in this many is promoted to this many times the epochs."
+def options(**groups: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Replace parameters of a command by one option for each field of a dataclass.
+
+    groups: parameter to dataclass. For a subclass of Arguments the command gets a dictionary of
+    what was given, on the command line or by --config, so that a continued study keeps the rest;
+    for another dataclass it gets an instance.
+    """
+
+    def replaced(command: Callable[..., None]) -> Callable[..., None]:
+        expanded: dict[str, dict[str, inspect.Parameter]] = {
+            name: _parameters(kind) for name, kind in groups.items()
+        }
+
+        def called(**values: Any) -> None:
+            for group, kind in groups.items():
+                own = {name: values.pop(name) for name in expanded[group]}
+                values[group] = (
+                    _given(kind, own) if issubclass(kind, Arguments) else _instance(kind, own)
+                )
+            command(**values)
+
+        kept = [
+            parameter
+            for name, parameter in inspect.signature(command).parameters.items()
+            if name not in groups
+        ]
+        signature = [*kept, *(p for group in expanded.values() for p in group.values())]
+        called.__signature__ = inspect.Signature(signature)  # type: ignore[attr-defined]
+        called.__annotations__ = {parameter.name: parameter.annotation for parameter in signature}
+        called.__name__, called.__doc__ = command.__name__, command.__doc__
+        return called
+
+    return replaced
 
 
-ITERATIONS = "How often the whole of Hyperband is run"
+def _parameters(kind: type) -> dict[str, inspect.Parameter]:
+    """Return an option for each field that the command line offers."""
+    helps, types = field_docstrings(kind), get_type_hints(kind)
+    arguments = issubclass(kind, Arguments)
+    names = kind.OPTIONS if issubclass(kind, Arguments) else tuple(types)
+    offered = {f.name: f for f in fields(kind) if f.name in names}
+    made = {
+        name: _parameter(name, types[name], helps.get(name, ""), offered[name], arguments)
+        for name in offered
+    }
+    if arguments:
+        made["config"] = inspect.Parameter(
+            "config", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Config
+        )
+    return made
 
 
-def seconds_of(text: str | None) -> float:
-    """Seconds of 90s, 30m, 2h or a plain number; no limit where nothing is said."""
-    if text is None:
-        return float("inf")
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
-    if not match or float(match[1]) <= 0:
-        raise Misuse(f"--time-budget {text}: write 90s, 30m or 2h")
-    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+def _parameter(
+    name: str, kind: Any, text: str, field: Field[Any], silent: bool
+) -> inspect.Parameter:
+    """Return one option. silent: it is None if it is not given, and its help tells the default."""
+    default = None if field.default is MISSING else field.default
+    if get_origin(kind) is tuple:
+        kind, default = list[str], default or None
+    if silent:
+        if default is not None:
+            text = f"{text} [default: {default}]"
+        kind, default = kind | None, None
+    flag = f"--{name.replace('_', '-')}"
+    option = typer.Option(flag, help=text, metavar=METAVARS.get(name))
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=default,
+        annotation=Annotated[kind, option],
+    )
 
 
-def at_least_one(workers: int | None) -> int | None:
-    if workers is not None and workers < 1:
-        raise Misuse(f"--workers {workers}: must be at least 1")
-    return workers
+def field_docstrings(kind: type) -> dict[str, str]:
+    """Return the string that stands under each field of a class, on one line."""
+    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+    assert isinstance(definition, ast.ClassDef)
+    found: dict[str, str] = {}
+    for before, after in zip(definition.body, definition.body[1:], strict=False):
+        if isinstance(before, ast.AnnAssign) and isinstance(after, ast.Expr):
+            name, text = before.target, after.value
+            if isinstance(name, ast.Name) and isinstance(text, ast.Constant):
+                found[name.id] = " ".join(str(text.value).split())
+    return found
+
+
+def _given(kind: type[Arguments], values: dict[str, Any]) -> dict[str, Any]:
+    """Return what the command line gives, and what --config gives beside it."""
+    config = values.pop("config")
+    given = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in values.items()
+        if value is not None
+    }
+    return (_read_config(kind, config) if config else {}) | given
+
+
+def _read_config(kind: type[Arguments], path: Path) -> dict[str, Any]:
+    """Return the arguments in a file: an object of arguments, or a summary that holds them."""
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise Misuse(f"--config {path}: {getattr(error, 'strerror', None) or error}") from error
+    if isinstance(content, dict):
+        content = content.get("arguments", content)
+    if not isinstance(content, dict):
+        raise Misuse(f"--config {path}: expected a JSON object of arguments")
+    types = get_type_hints(kind)
+    names = {f.name for f in fields(kind)}  # type: ignore[arg-type]
+    unknown = sorted(set(content) - names)
+    if unknown:
+        raise Misuse(
+            f"--config {path}: {unknown[0]} is no argument of `search {kind.COMMAND}`, which takes "
+            f"{', '.join(kind.OPTIONS)}"
+        )
+    offered = (*kind.OPTIONS, "exercises")
+    try:
+        return {
+            name: typed(value, types[name], at=name)
+            for name, value in content.items()
+            if name in offered and value is not None
+        }
+    except Invalid as error:
+        raise Misuse(f"--config {path}: {error}") from error
+
+
+def _instance(kind: type, values: dict[str, Any]) -> Any:
+    made = kind(**values)
+    made.check()
+    return made
+
+
+def choices(names: tuple[str, ...], kind: Any) -> tuple[str, ...]:
+    """Return the names that are of a Literal type. Raises Misuse for another name."""
+    known = get_args(kind)
+    for name in names:
+        if name not in known:
+            raise Misuse(f"{name!r} is none of {', '.join(known)}")
+    return tuple(name for name in known if name in names)

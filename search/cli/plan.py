@@ -13,8 +13,9 @@ from search.cli.summary import duration
 from search.data.pool import Data
 from search.quiet import import_quietly
 from search.records.arguments import HyperbandArguments
-from search.records.datasets import SHAPES, DatasetName
-from search.records.folder import Json
+from search.records.datasets import DATASETS, Dataset, DatasetName
+from search.records.reading import Json
+from search.records.trial import Values
 
 IMAGES = 4096
 """Random images that each measured network trains on; a second pass of them is timed."""
@@ -41,26 +42,26 @@ STARTUP_SECONDS = 5.0
 def plan(arguments: HyperbandArguments, workers: int) -> Json:
     """Brackets, trials, epochs and the seconds they would take with this many workers."""
     arguments.check()
-    import_quietly("search.networks.space")
+    import_quietly("search.studies.kinds")
     from keras_tuner.engine.hyperparameters import Fixed
 
     from search.networks.space import UNSEARCHED
+    from search.studies.kinds import hyperband_of
 
-    nothing_is_written: Any = None
-    oracle = arguments.oracle(nothing_is_written, says=lambda line: None)
+    oracle = hyperband_of(arguments)
     trials, epochs = oracle.planned()
     fixed = {hp.name: hp.value for hp in oracle.hyperparameters.space if isinstance(hp, Fixed)}
     unsearched = {name: fixed[name] for name in UNSEARCHED if name in fixed}
     build, coefficients = measure(arguments.dataset, unsearched)
     draws = [values for n in range(DRAWS) if (values := oracle.draw(n))]
-    train_size = SHAPES[arguments.dataset].train_size
-    features = SHAPES[arguments.dataset].features
-    epoch = float(np.mean([costs(values, features, train_size) @ coefficients for values in draws]))
+    dataset = DATASETS[arguments.dataset]
+    each = [costs(values, dataset, dataset.train_size) @ coefficients for values in draws]
+    epoch = float(np.mean(each))
     brackets: list[dict[str, Any]] = []
-    for bracket, rung, size, each in oracle.sizes():
+    for bracket, rung, size, own in oracle.sizes():
         if rung == 0:
             brackets.append({"bracket": bracket.number, "rungs": []})
-        brackets[-1]["rungs"].append({"rung": rung, "trials": size, "epochs_each": each})
+        brackets[-1]["rungs"].append({"rung": rung, "trials": size, "epochs_each": own})
     seconds = STARTUP_SECONDS + (trials * build + epochs * epoch) / workers
     return {
         "trials": trials,
@@ -87,14 +88,14 @@ def measure(dataset: DatasetName, fixed: Json) -> tuple[float, np.ndarray]:
     from search.training.loop import EpochLoop
 
     one_thread()
-    shape = SHAPES[dataset]
+    shape = DATASETS[dataset]
     images = _noise(dataset)
     builds, rows, seconds = [], [], []
     for changes in PROBES:
         started = time.perf_counter()
         hp = kt.HyperParameters()
         hp.values = values = complete({**changes, **fixed})
-        model = DenseNetworks(shape.features, shape.classes, IMAGES, 1).build(hp)
+        model = DenseNetworks(shape.features, len(shape.classes), IMAGES, 1).build(hp)
         loop = EpochLoop(model, images, values["batch_size"], 0)
         loop.train(0)
         first = time.perf_counter() - started
@@ -102,16 +103,17 @@ def measure(dataset: DatasetName, fixed: Json) -> tuple[float, np.ndarray]:
         loop.train(1)
         seconds.append(time.perf_counter() - started)
         builds.append(first - seconds[-1])
-        rows.append(costs(values, shape.features, IMAGES))
+        rows.append(costs(values, shape, IMAGES))
         keras.backend.clear_session()
     scale = np.max(rows, axis=0)
     fitted, _ = nnls(np.array(rows) / scale, np.array(seconds))
     return float(np.mean(builds)), fitted / scale
 
 
-def costs(values: dict[str, Any], features: int, images: int) -> np.ndarray:
+def costs(values: Values, dataset: Dataset, images: int) -> np.ndarray:
     """What an epoch consists of: steps, layer steps, multiplications, weight updates. Shape (4,)."""
-    widths = [features, *(values[f"units_{i}"] for i in range(1, values["layers"] + 1)), 10]
+    hidden = [values[f"units_{i}"] for i in range(1, values["layers"] + 1)]
+    widths = [dataset.features, *hidden, len(dataset.classes)]
     weights = sum(a * b for a, b in itertools.pairwise(widths))
     steps = math.ceil(images / values["batch_size"])
     return np.array([steps, steps * (len(widths) - 1), images * weights, steps * weights], float)
@@ -119,9 +121,9 @@ def costs(values: dict[str, Any], features: int, images: int) -> np.ndarray:
 
 def _noise(dataset: DatasetName) -> Data:
     generator = np.random.default_rng(0)
-    shape = SHAPES[dataset]
+    shape = DATASETS[dataset]
     x = generator.integers(0, 256, (IMAGES, shape.features), np.uint8)
-    y = generator.integers(0, shape.classes, IMAGES).astype(np.uint8)
+    y = generator.integers(0, len(shape.classes), IMAGES).astype(np.uint8)
     return Data(x, y, x[:1], y[:1], 255)
 
 

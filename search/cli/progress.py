@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from search.cli.summary import brief, duration
-from search.records.trial import COMPLETED, FAILED
+from search.records.trial import COMPLETED, ENDED, FAILED, EpochRow
 from search.studies.oracles import RecordedOracle, Trial
 
 
@@ -54,30 +54,27 @@ class Display:
         if self.console.is_terminal:
             self.live.stop()
 
-    def says(self, line: str) -> None:
+    def report_line(self, line: str) -> None:
         self.console.print(line, highlight=False, soft_wrap=True, markup=False)
 
-    def trial_begins(self, trial: Trial) -> None:
-        pass
-
-    def epoch_ends(self, trial: Trial, row: dict[str, Any], worker: str) -> None:
+    def epoch_ends(self, trial: Trial, row: EpochRow, worker: str) -> None:
         self.epochs_here += 1
         self.workers[worker] = (
-            f"trial {trial.trial_id}  {place(trial)}  now {row['epoch'] + 1}  "
-            f"val_accuracy {row['val_accuracy']:.4f}  {row['seconds']:.2f} s an epoch"
+            f"trial {trial.trial_id}  {place(trial)}  now {row.epoch + 1}  "
+            f"val_accuracy {row.val_accuracy:.4f}  {row.seconds:.2f} s an epoch"
         )
 
     def trial_ends(self, trial: Trial) -> None:
-        done = sum(t.status in (COMPLETED, FAILED) for t in self._trials())
+        done = sum(t.status in ENDED for t in self._trials())
         planned, _ = self._planned()
         result = (
             f"failed: {trial.message}"
             if trial.status == FAILED
             else f"val_accuracy {trial.score:.4f}"
         )
-        self.says(
+        self.report_line(
             f"[{done}/{planned}] trial {trial.trial_id}  {place(trial)}  {result}  "
-            f"{duration(trial.run['seconds'])}  {brief(trial.hyperparameters.values)}"
+            f"{duration(trial.trained.seconds or 0.0)}  {brief(trial.hyperparameters.values)}"
         )
 
     def _trials(self) -> list[Trial]:
@@ -92,8 +89,8 @@ class Display:
         if not trials:
             return Text(f"{self.name}: starting workers, {duration(elapsed)}")
         planned_trials, planned_epochs = self._planned()
-        done = sum(t.status in (COMPLETED, FAILED) for t in trials)
-        epochs = min(planned_epochs, sum(len(t.run.get("epochs", [])) for t in trials))
+        done = sum(t.status in ENDED for t in trials)
+        epochs = min(planned_epochs, sum(len(t.run.epochs) for t in trials if t.run))
         left = ""
         if self.epochs_here:
             remaining = (planned_epochs - epochs) * elapsed / self.epochs_here
@@ -106,7 +103,10 @@ class Display:
             duration(elapsed),
             left,
         )
-        lines: list[Any] = [head, ProgressBar(total=max(1, planned_epochs), completed=epochs)]
+        # A bar ends without a line break, so that it needs a row of its own.
+        bar = Table.grid(expand=True)
+        bar.add_row(ProgressBar(total=max(1, planned_epochs), completed=epochs))
+        lines: list[Any] = [head, bar]
         best = max(
             (t for t in trials if t.status == COMPLETED), key=lambda t: t.score, default=None
         )

@@ -2,72 +2,77 @@
 
 import json
 import shlex
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from search.records.folder import Json, Study, study_record
+from search.records.arguments import Arguments
+from search.records.folder import StudyFolder
+from search.records.reading import Json
+from search.records.trial import COMPLETED, FAILED, RUNNING, TrialFile, Values, configuration
+from search.running.execution import Execution
 
 LABELS = ("dropout", "input_dropout", "label_smoothing")
-
-
 PLAIN = (None, "none", "float32")
 
 
-def summarize(study: Study) -> Json:
-    """Counts, times and the best trial of a study, for people and, as it is, for machines.
+def summarize(folder: StudyFolder) -> Json:
+    """Return counts, times, arguments and the best trial of a study, for people and machines.
 
-    Raises Misuse where there is no such study.
+    Raises Misuse if there is no such study, Failure if its files are not as recorded.
     """
-    about = study_record(study)
-    trials, torn = study.read_trials()
+    record = folder.record()
+    trials, torn = folder.read_trials()
     by_status = {
-        status: [t for t in trials.values() if t["status"] == status]
-        for status in ("COMPLETED", "FAILED", "RUNNING")
+        status: [t for t in trials.values() if t.status == status]
+        for status in (COMPLETED, FAILED, RUNNING)
     }
-    epochs = sum(len(t.get("run", {}).get("epochs", [])) for t in trials.values())
-    seconds = sum(session["seconds"] for session in about["sessions"])
+    epochs = sum(len(t.run.epochs) for t in trials.values() if t.run)
+    seconds = sum(session.seconds for session in record.sessions)
     return {
-        "study": study.name,
-        "command": about["command"],
-        "search": about["arguments"].get("search"),
-        "dataset": about["arguments"]["dataset"],
-        "finished": about["finished"],
+        "study": folder.name,
+        "command": record.command,
+        "search": record.search,
+        "dataset": record.arguments.dataset,
+        "arguments": asdict(record.arguments),  # type: ignore[call-overload]
+        "finished": record.finished,
         "trials": len(trials),
-        "planned_trials": about["planned"]["trials"],
-        "completed": len(by_status["COMPLETED"]),
-        "failed": len(by_status["FAILED"]),
-        "running": len(by_status["RUNNING"]),
+        "planned_trials": record.planned.trials if record.planned else None,
+        "completed": len(by_status[COMPLETED]),
+        "failed": len(by_status[FAILED]),
+        "running": len(by_status[RUNNING]),
         "torn": len(torn),
         "epochs": epochs,
-        "planned_epochs": about["planned"]["epochs"],
+        "planned_epochs": record.planned.epochs if record.planned else None,
         "seconds": round(seconds, 1),
-        "cpu_seconds": round(sum(session["cpu_seconds"] for session in about["sessions"]), 1),
+        "cpu_seconds": round(sum(session.cpu_seconds for session in record.sessions), 1),
         "epochs_per_second": round(epochs / seconds, 3) if seconds else None,
-        "peak_memory_mb": max((s["peak_memory"] for s in about["sessions"]), default=0) // 2**20,
-        "best": best(by_status["COMPLETED"]),
+        "peak_memory_mb": max((s.peak_memory for s in record.sessions), default=0) // 2**20,
+        "best": best(by_status[COMPLETED]),
     }
 
 
-def best(completed: list[Json]) -> Json | None:
-    """The trial of the highest score, the first of equals as in KerasTuner."""
-    if not completed:
+def best(completed: Sequence[TrialFile]) -> Json | None:
+    """Return the trial of the highest score, the first of equals as in KerasTuner."""
+    scored = [trial for trial in completed if trial.score is not None]
+    if not scored:
         return None
-    trial = max(completed, key=lambda t: t["score"])
-    values: dict[str, Any] = trial["hyperparameters"]["values"]
+    trial = max(scored, key=lambda t: t.score or 0.0)
     return {
-        "trial_id": trial["trial_id"],
-        "val_accuracy": trial["score"],
-        "epoch": trial["best_step"] + 1,
-        "bracket": values.get("tuner/bracket"),
-        "rung": values.get("tuner/round"),
-        "hyperparameters": {k: v for k, v in values.items() if not k.startswith("tuner/")},
+        "trial_id": trial.trial_id,
+        "val_accuracy": trial.score,
+        "epoch": None if trial.best_step is None else trial.best_step + 1,
+        "bracket": trial.values.get("tuner/bracket"),
+        "rung": trial.values.get("tuner/round"),
+        "hyperparameters": configuration(trial.values),
     }
 
 
 def print_summary(summary: Json, as_json: bool) -> None:
+    """Print a summary as a table, or as one JSON object."""
     if as_json:
         print(json.dumps(summary, allow_nan=False))
         return
@@ -101,38 +106,39 @@ def print_summary(summary: Json, as_json: bool) -> None:
 
 
 def continuing(
-    study: Study, verb: str, asked_for: str, data_dir: Path | None, reason: str | None = None
+    folder: StudyFolder,
+    arguments: Arguments,
+    data_dir: Path | None = None,
+    reason: str | None = None,
 ) -> str:
-    """The command that continues a study. asked_for: what its --study was. reason: why its test
-    set is opened again.
-    """
-    words = ["--study", asked_for]
-    if study.logs != Path("tuner_logs"):
-        words += ["--logs", str(study.logs)]
+    """Return the command that continues a study. reason: why its test set is opened again."""
+    words = ["--study", arguments.started_as(folder.name), *_logs(folder)]
     if data_dir:
         words += ["--data-dir", str(data_dir)]
     if reason:
         words += ["--open-test-again", reason]
-    return f"python -m search {verb} {shlex.join(words)}"
+    return f"python -m search {arguments.COMMAND} {shlex.join(words)}"
 
 
-def next_steps(study: Study) -> str:
-    """The commands that look at a study; one that belongs to a search is reported beside it."""
-    names = [study.name]
-    if search := study_record(study)["arguments"].get("search"):
-        whole = Study(study.logs, search)
-        names = [s.name for s in (whole, whole.final, whole.path) if s.trial_ids()]
-    words = [word for name in names for word in ("--study", name)]
-    if study.logs != Path("tuner_logs"):
-        words += ["--logs", str(study.logs)]
+def next_steps(folder: StudyFolder) -> str:
+    """Return the commands that look at a study, beside the search that it belongs to."""
+    names = [folder.name]
+    if search := folder.record().search:
+        origin = StudyFolder(folder.logs, search)
+        names = [s.name for s in (origin, origin.final, origin.ablation) if s.trial_ids()]
+    words = [word for name in names for word in ("--study", name)] + _logs(folder)
     return (
-        f"next: tensorboard --logdir {shlex.quote(str(study.directory))}\n"
+        f"next: tensorboard --logdir {shlex.quote(str(folder.directory))}\n"
         f"      python -m analysis report {shlex.join(words)}"
     )
 
 
+def _logs(folder: StudyFolder) -> list[str]:
+    return [] if folder.logs == Execution().logs else ["--logs", str(folder.logs)]
+
+
 def duration(seconds: float) -> str:
-    """Seconds as people say them: 42 s, 3 min 05 s, 2 h 07 min."""
+    """Return seconds as people write them: 42 s, 3 min 05 s, 2 h 07 min."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -141,8 +147,8 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-def brief(values: dict[str, Any]) -> str:
-    """A configuration in one line, what is off left out."""
+def brief(values: Values) -> str:
+    """Return a configuration on one line, without what is switched off."""
     units = "-".join(str(values[f"units_{i}"]) for i in range(1, values["layers"] + 1))
     optimizer = values["optimizer"]
     words = [

@@ -11,7 +11,11 @@ DIGITS_TEST_SEED = 0
 """The digits come as one bundle; which of them are the test set does not depend on a study."""
 
 
-def _digits() -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
+def read_digits() -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
+    """Return images, labels and the SHA-256 of both by name.
+
+    Images are uint8 of shape (images, 64), 0 to 16; labels are uint8 of shape (images,).
+    """
     from sklearn.datasets import load_digits
 
     bundle = load_digits()

@@ -29,7 +29,7 @@ TRAIN_FILES = ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz")
 TEST_FILES = ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz")
 
 
-def _fashion_mnist(
+def read_fashion_mnist(
     data_dir: Path | None, names: tuple[str, str]
 ) -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
     directory = _directory(data_dir, names)

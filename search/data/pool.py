@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from search.records.datasets import VALIDATION_SHARE, DatasetName
+from search.records.datasets import DATASETS, DatasetName
 
 HALVING_SEED = 0
 """Which validation images are held out follows from the split alone."""
@@ -27,7 +27,9 @@ class Pool:
 
     def split(self, seed: int) -> "Data":
         """Training and validation images, the same share of each class in both."""
-        train, validation = stratified_split(self.labels, VALIDATION_SHARE[self.name], seed)
+        train, validation = stratified_split(
+            self.labels, DATASETS[self.name].validation_share, seed
+        )
         x, y = self.images, self.labels
         return Data(x[train], y[train], x[validation], y[validation], self.levels)
 

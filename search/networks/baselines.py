@@ -6,7 +6,8 @@ from typing import Any
 import keras_tuner as kt
 
 from search.networks.narrowing import admits
-from search.networks.space import Values, declare
+from search.networks.space import declare
+from search.records.trial import Values
 
 DEEP = {"layers": 3, "units_1": 512, "units_2": 256, "units_3": 128}
 

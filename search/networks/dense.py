@@ -6,7 +6,8 @@ import keras
 import keras_tuner as kt
 
 from search.networks.augmentation import Augmentation
-from search.networks.space import Values, declare
+from search.networks.space import declare
+from search.records.trial import Values
 
 WARMUP_SHARE = 0.1
 """Of all steps, those over which the rate rises from zero before its cosine falls."""

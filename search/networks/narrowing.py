@@ -7,8 +7,9 @@ from typing import Any
 import keras_tuner as kt
 from keras_tuner.engine import hyperparameters as kinds
 
-from search.networks.space import UNSEARCHED, Values, declare
+from search.networks.space import UNSEARCHED, declare
 from search.records.errors import Misuse
+from search.records.trial import Values
 
 
 def narrowed(fixes: Sequence[str]) -> kt.HyperParameters:

@@ -1,8 +1,8 @@
 """The search space: dense networks, their optimizers and their regularisers."""
 
-from typing import Any
-
 import keras_tuner as kt
+
+from search.records.trial import Values
 
 AUGMENTATIONS: dict[str, tuple[bool, int]] = {
     "none": (False, 0),
@@ -39,9 +39,6 @@ MAX_LAYERS = 5
 UNSEARCHED = {"augmentation": "none", "precision": "float32"}
 """Held at these unless --fix says otherwise: with augmentation a network is trained on other
 images, and precision is a matter of speed."""
-
-
-Values = dict[str, Any]
 
 
 def declare(hp: kt.HyperParameters) -> Values:

@@ -1,13 +1,15 @@
 """The model card of a final network, beside its file."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
-from search.records.datasets import CLASSES, LEVELS, SHAPES, VALIDATION_SHARE
-from search.records.folder import Json
-from search.records.ledger import OPENED
+from search.records.arguments import FinalArguments
+from search.records.datasets import DATASETS
+from search.records.ledger import OPENED, Entry, Results
+from search.records.study import StudyRecord
 from search.records.trial import configuration
 from search.studies.oracles import Trial
 
@@ -61,64 +63,73 @@ LIMITS = {
 
 
 def card(
-    about: Json, trial: Trial, results: Json, entries: list[Json], arm: str, parameters: int
+    about: StudyRecord,
+    trial: Trial,
+    results: Results,
+    entries: Sequence[Entry],
+    arm: str,
+    parameters: int,
 ) -> str:
     """The text of the card of an arm's first model.
 
     about: `study.json` of the final study. results: of the opening (`test_set.look`). entries: of
     its ledger.
     """
-    own = [model for model in results["models"] if model["arm"] == arm]
+    arguments = about.arguments
+    assert isinstance(arguments, FinalArguments)
+    assert trial.trained.held_out is not None
+    assert about.watched_from is not None
+    own = [model for model in results.models if model.arm == arm]
     first = own[0]
     values = configuration(trial.hyperparameters.values)
-    dataset = about["arguments"]["dataset"]
+    dataset = DATASETS[arguments.dataset]
     smoothing = values["label_smoothing"]
     return CARD.format(
-        file=first["file"],
-        side=round(SHAPES[dataset].features ** 0.5),
-        search=about["arguments"]["search"],
-        levels=LEVELS[dataset],
-        dataset=dataset,
-        classes=len(CLASSES[dataset]),
-        names=", ".join(CLASSES[dataset]),
+        file=first.file,
+        side=dataset.side,
+        search=arguments.search,
+        levels=dataset.levels,
+        dataset=arguments.dataset,
+        classes=len(dataset.classes),
+        names=", ".join(dataset.classes),
         parameters=parameters,
-        sha256=first["sha256"],
-        hashes=", ".join(f"{name} `{digest[:16]}…`" for name, digest in about["data"].items()),
-        seed=first["seed"],
-        share=VALIDATION_SHARE[dataset],
+        sha256=first.sha256,
+        hashes=", ".join(f"{name} `{digest[:16]}…`" for name, digest in about.data.items()),
+        seed=first.seed,
+        share=dataset.validation_share,
         openings=_openings(entries),
         configuration="\n".join(f"- {name}: {_short(value)}" for name, value in values.items()),
-        trained=len(trial.run["epochs"]),
-        epochs=about["arguments"]["epochs"],
-        stopping=_stopping(about),
-        watched_from=about["watched_from"] + 1,
-        best_epoch=trial.run["held_out"]["epoch"] + 1,
-        candidates=len(about["arguments"]["configurations"]),
+        trained=len(trial.trained.epochs),
+        epochs=arguments.epochs,
+        stopping=_stopping(about.patience, about.watched_from, arguments.epochs),
+        watched_from=about.watched_from + 1,
+        best_epoch=trial.trained.held_out.epoch + 1,
+        candidates=len(arguments.configurations),
         seeds=len(own),
-        held_out=first["held_out"],
-        held_out_mean=_mean([model["held_out"] for model in own]),
-        test=first["accuracy"],
-        test_images=len(results["labels"]),
-        test_mean=_mean([model["accuracy"] for model in own]),
-        error=100 * (first["accuracy"] * (1 - first["accuracy"]) / len(results["labels"])) ** 0.5,
-        limits=LIMITS[dataset],
+        held_out=first.held_out,
+        held_out_mean=_mean([model.held_out for model in own]),
+        test=first.accuracy,
+        test_images=len(results.labels),
+        test_mean=_mean([model.accuracy for model in own]),
+        error=100 * (first.accuracy * (1 - first.accuracy) / len(results.labels)) ** 0.5,
+        limits=LIMITS[arguments.dataset],
         smoothing=f": label smoothing ({_short(smoothing)}) keeps them low" if smoothing else "",
     )
 
 
-def _stopping(about: Json) -> str:
-    """What early stopping may have done, as far as there are epochs for it."""
-    text = f"{about['patience']} without a better one end the training"
-    if about["watched_from"] + 1 + about["patience"] >= about["arguments"]["epochs"]:
-        text += f", which cannot come about in {about['arguments']['epochs']}"
+def _stopping(patience: int | None, watched_from: int, epochs: int) -> str:
+    """Return what early stopping may have done within these epochs."""
+    text = f"training stops after {patience} epochs without improvement"
+    if patience is None or watched_from + 1 + patience >= epochs:
+        text += f", which never happens within {epochs} epochs"
     return text
 
 
-def _openings(entries: list[Json]) -> str:
-    """How often the test images were looked at, here and by other studies in the folder."""
-    times = len({entry["opening"] for entry in entries if entry["what"] == OPENED})
-    looks = [look for entry in entries for look in entry.get("elsewhere", [])]
-    others = dict.fromkeys(f"{look['study']} on {look['time'][:10]}" for look in looks)
+def _openings(entries: Sequence[Entry]) -> str:
+    """Return how often the test images were opened, here and by other studies in the folder."""
+    times = len({entry.opening for entry in entries if entry.what == OPENED})
+    earlier = [opening for entry in entries for opening in entry.elsewhere]
+    others = dict.fromkeys(f"{opening.study} on {opening.time[:10]}" for opening in earlier)
     text = "once" if times == 1 else f"{times} times"
     return text + (f", and before that by {', '.join(others)}" if others else "")
 

@@ -3,7 +3,6 @@
 import hashlib
 import tempfile
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -11,36 +10,22 @@ import numpy as np
 
 from search.networks.augmentation import Augmentation
 from search.networks.dense import DenseNetworks
-from search.records.datasets import LEVELS, DatasetName
+from search.records.datasets import DATASETS, DatasetName
 from search.records.errors import Failure
-from search.records.folder import Study, disk_faults
+from search.records.folder import StudyFolder, disk_faults
+from search.records.ledger import DeclaredModel
 from search.records.trial import WEIGHTS
+from search.studies.arms import held_out_accuracy
 from search.studies.oracles import Trial
 
 
-@dataclass(frozen=True)
-class Declared:
-    """A model to be evaluated.
-
-    file: its name in the final study's `models/`. sha256: of its content.
-    held_out: its accuracy on the validation images that chose no epoch, known before.
-    """
-
-    arm: str
-    seed: int
-    trial: str
-    file: str
-    sha256: str
-    held_out: float
-
-
-def declared(
-    study: Study,
+def export_models(
+    study: StudyFolder,
     hypermodel: DenseNetworks,
     trials: dict[str, list[Trial]],
     dataset: DatasetName,
-) -> list[Declared]:
-    """Writes the model file of every trial, where there is none yet.
+) -> list[DeclaredModel]:
+    """Write the model file of every trial that has none yet, and return what to declare.
 
     trials: by arm, in the order of seeds.
     """
@@ -55,13 +40,13 @@ def declared(
                 with disk_faults(path), tempfile.TemporaryDirectory() as scratch:
                     model.save(Path(scratch, file))
                     study.write(f"models/{file}", Path(scratch, file).read_bytes())
-            held_out = trial.run["held_out"]["accuracy"]
-            models.append(Declared(arm, seed, trial.trial_id, file, sha256(path), held_out))
+            held_out = held_out_accuracy(trial.trained)
+            models.append(DeclaredModel(arm, seed, trial.trial_id, file, sha256(path), held_out))
     return models
 
 
 def network(
-    study: Study, hypermodel: DenseNetworks, trial: Trial, dataset: DatasetName
+    study: StudyFolder, hypermodel: DenseNetworks, trial: Trial, dataset: DatasetName
 ) -> keras.Sequential:
     """A trial's best network as others use it: whole images in, class probabilities out.
 
@@ -92,14 +77,19 @@ def network(
         [
             keras.Input((side, side)),
             keras.layers.Reshape((hypermodel.features,)),
-            keras.layers.Rescaling(1 / LEVELS[dataset]),
+            keras.layers.Rescaling(1 / DATASETS[dataset].levels),
             *(stored(layer) for layer in trained.layers if not isinstance(layer, Augmentation)),
         ],
-        name=dataset.replace("-", "_"),
+        name=model_name(dataset),
     )
     # Plain SGD has no state that would have to be in the file, or be missed when it is loaded.
     model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
+
+
+def model_name(dataset: DatasetName) -> str:
+    """Return the name of the models of a data set, by which a file tells what it was trained on."""
+    return dataset.replace("-", "_")
 
 
 def stored(layer: keras.layers.Layer) -> keras.layers.Layer:

@@ -1,5 +1,6 @@
-"""The one look at the test set: models declared by hash, then all evaluated at once."""
+"""The one opening of the test set: models are declared by hash, then all evaluated at once."""
 
+from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean
 
@@ -8,131 +9,159 @@ import keras
 from search.data.load import load_test_pool
 from search.data.pool import Pool
 from search.opening.card import card
-from search.opening.ledger import Ledger
-from search.opening.models import Declared, declared, sha256
+from search.opening.ledger import LedgerFile
+from search.opening.models import export_models, sha256
 from search.records.arguments import FinalArguments
 from search.records.errors import Failure
-from search.records.folder import Json, Study, study_record
-from search.records.ledger import DECLARED, EVALUATED, OPENED
+from search.records.folder import StudyFolder
+from search.records.ledger import (
+    DECLARED,
+    EVALUATED,
+    OPENED,
+    DeclaredModel,
+    EvaluatedModel,
+    Results,
+)
 from search.records.parts import BASELINE, FINAL
+from search.records.reading import Json
+from search.studies.kinds import final_of, networks_of
 from search.studies.oracles import Trial
 from search.training.loop import judged
 
 
-def open_and_describe(
-    study: Study,
-    search: Study,
+def open_test_set(
+    study: StudyFolder,
+    search: StudyFolder,
     arguments: FinalArguments,
     data_dir: Path | None,
     reason: str | None,
 ) -> Json:
-    """Evaluates every model of a finished final study on the test set; returns `told`.
+    """Evaluate every model of a finished final study on the test set; return a `summary`.
 
     Writes the model files, the ledger, `test-N.json`, and the card of the final model, which is
-    the first seed's. Raises Failure where no run of an arm came to its end, or where the test set
-    cannot be read.
+    the model of the first seed.
+    reason: why the test set is opened again, None if it is opened for the first time.
+    Raises Failure if no run of an arm was completed, or if the test set cannot be read; Misuse if
+    the test set was evaluated and no reason is given.
     """
-    from search.studies.kinds import hypermodel
-
     with search.locked(), study.locked():
-        oracle = arguments.oracle(study, lambda line: None)
-        records, _ = study.read_trials()
-        oracle.restore([Trial.from_state(record) for record in records.values()])
-        trials = oracle.final_trials()
-        lost = [arm for arm, own in trials.items() if not own]
-        if {BASELINE, FINAL} & set(lost):
-            raise Failure(f"study {study.name}: no run of {' or '.join(lost)} was completed")
-        trials = {arm: own for arm, own in trials.items() if own}
-        networks = hypermodel(arguments)
-        models = declared(study, networks, trials, arguments.dataset)
-        ledger = Ledger(study, search)
-        # Read before it is declared open: files that are missing leave the ledger as it was.
+        trials = completed_by_arm(study, arguments)
+        networks = networks_of(arguments)
+        models = export_models(study, networks, trials, arguments.dataset)
+        ledger = LedgerFile(study, search)
+        # Read before it is declared open: missing files leave the ledger as it was.
         pool = load_test_pool(arguments.dataset, data_dir)
         number, models = declare(ledger, study, models, pool, reason)
-        results = look(ledger, study, number, models, pool)
+        results = evaluate(ledger, study, number, models, pool)
         first = trials[FINAL][0]
         parameters = networks.build(first.hyperparameters).count_params()
-        text = card(study_record(study), first, results, ledger.entries(), FINAL, parameters)
+        text = card(study.record(), first, results, ledger.entries(), FINAL, parameters)
         (file, *_) = (model.file for model in models if model.arm == FINAL)
         study.write(f"models/{Path(file).stem}.md", text.encode())
         close(ledger, study, results)
-        return {"file": str(study.directory / "models" / file), **told(results)}
+        return {"file": str(study.directory / "models" / file), **summary(results)}
 
 
-def told(results: Json) -> Json:
-    """Of an opening: its number and, by arm, the mean accuracies over the models."""
-    arms: Json = {}
-    for arm in dict.fromkeys(model["arm"] for model in results["models"]):
-        own = [model for model in results["models"] if model["arm"] == arm]
-        arms[arm] = {
-            "models": len(own),
-            "held_out_accuracy": fmean(model["held_out"] for model in own),
-            "test_accuracy": fmean(model["accuracy"] for model in own),
-        }
-    return {"opening": results["opening"], "arms": arms}
+def completed_by_arm(study: StudyFolder, arguments: FinalArguments) -> dict[str, list[Trial]]:
+    """Return the trials to be evaluated, by arm. Raises Failure if an arm that is needed has none."""
+    oracle = final_of(arguments)
+    records, _ = study.read_trials()
+    oracle.restore([Trial.of(record) for record in records.values()])
+    trials = {arm: own for arm, own in oracle.final_trials().items() if own}
+    lost = sorted({BASELINE, FINAL} - set(trials))
+    if lost:
+        raise Failure(f"study {study.name}: no run of {' or '.join(lost)} was completed")
+    return trials
 
 
 def declare(
-    ledger: Ledger, study: Study, models: list[Declared], pool: Pool, reason: str | None
-) -> tuple[int, list[Declared]]:
-    """Enters the models in the ledger; returns the opening's number and what it is to evaluate.
+    ledger: LedgerFile,
+    study: StudyFolder,
+    models: list[DeclaredModel],
+    pool: Pool,
+    reason: str | None,
+) -> tuple[int, list[DeclaredModel]]:
+    """Enter the models in the ledger; return the opening's number and what it is to evaluate.
 
-    pool: the test images, of which the ledger also says who looked at them before.
+    pool: the test images, of which the ledger also says who was evaluated on them before.
 
-    An opening that was cut off is taken up again with the models declared then, unless another
-    reason is given to declare anew. Raises Misuse where the test set was evaluated and no reason
-    is given, Failure where a declared file is not there any more.
+    An opening that was cut off is continued with the models declared then, unless another reason
+    is given to declare anew. Raises Misuse if the test set was evaluated and no reason is given,
+    Failure if a declared file is not there any more.
     """
     ledger.check_closed(reason)
     entries = ledger.entries()
-    before = [entry for entry in entries if entry["what"] == DECLARED]
-    cut_off = entries and entries[-1]["what"] != EVALUATED
-    if cut_off and reason in (None, before[-1]["reason"]):
-        models = [Declared(**model) for model in before[-1]["models"]]
+    before = [entry for entry in entries if entry.what == DECLARED]
+    cut_off = entries and entries[-1].what != EVALUATED
+    if cut_off and reason in (None, before[-1].reason):
+        models = list(before[-1].models)
         for model in models:
             path = study.directory / "models" / model.file
             if not path.exists() or sha256(path) != model.sha256:
                 raise Failure(
                     f"{path} is not the file declared in {ledger.path}: put it back, or declare "
-                    "anew by --open-test-again with another reason than the one recorded"
+                    "anew by --open-test-again with another reason than the recorded reason"
                 )
         return len(before), models
-    named = [vars(model) for model in models]
-    earlier = ledger.elsewhere(pool.hashes)
-    ledger.append(DECLARED, opening=len(before) + 1, models=named, reason=reason, elsewhere=earlier)
+    ledger.append(
+        DECLARED,
+        opening=len(before) + 1,
+        models=[asdict(model) for model in models],
+        reason=reason,
+        elsewhere=[asdict(earlier) for earlier in ledger.elsewhere(pool.hashes)],
+    )
     return len(before) + 1, models
 
 
-def look(ledger: Ledger, study: Study, number: int, models: list[Declared], pool: Pool) -> Json:
-    """Evaluates the declared models on the test images; returns what `test-N.json` then holds."""
+def evaluate(
+    ledger: LedgerFile, study: StudyFolder, number: int, models: list[DeclaredModel], pool: Pool
+) -> Results:
+    """Evaluate the declared models on the test images, and write `test-N.json`."""
     ledger.append(OPENED, opening=number, data=pool.hashes)
-    results = {"opening": number, "labels": pool.labels.tolist(), "models": []}
-    for model in models:
-        path = study.directory / "models" / model.file
-        results["models"].append({**vars(model), **evaluated(path, pool)})
-    study.write_json(results_file(number), results)
+    evaluated = tuple(evaluated_model(study, model, pool) for model in models)
+    results = Results(number, pool.labels.tolist(), evaluated)
+    study.write_json(results_file(number), asdict(results))
     return results
 
 
-def close(ledger: Ledger, study: Study, results: Json) -> None:
-    """Enters what came of an opening: from now on the test set is closed."""
-    file = results_file(results["opening"])
+def close(ledger: LedgerFile, study: StudyFolder, results: Results) -> None:
+    """Enter the result of an opening: from now on the test set is closed."""
+    file = results_file(results.opening)
     ledger.append(
         EVALUATED,
-        opening=results["opening"],
+        opening=results.opening,
         file=file,
         sha256=sha256(study.directory / file),
-        accuracy={model["file"]: model["accuracy"] for model in results["models"]},
+        accuracy={model.file: model.accuracy for model in results.models},
     )
 
 
 def results_file(number: int) -> str:
+    """Return the name of the file of an opening's results."""
     return f"test-{number}.json"
 
 
-def evaluated(path: Path, pool: Pool) -> Json:
-    """Accuracy, log loss and predicted classes of a model file, opened as any user opens it."""
-    model = keras.models.load_model(path)
+def evaluated_model(study: StudyFolder, declared: DeclaredModel, pool: Pool) -> EvaluatedModel:
+    """Evaluate a model file, opened as any user opens it."""
+    model = keras.models.load_model(study.directory / "models" / declared.file)
     images = pool.images.reshape(-1, *model.input_shape[1:])
     found = judged(model.predict(images, batch_size=1000, verbose=0), pool.labels)
-    return {key: found[key] for key in ("accuracy", "loss", "predicted")}
+    return EvaluatedModel(
+        **vars(declared),
+        accuracy=found["accuracy"],
+        loss=found["loss"],
+        predicted=found["predicted"],
+    )
+
+
+def summary(results: Results) -> Json:
+    """Return the number of an opening and, by arm, the mean accuracies over the models."""
+    arms: Json = {}
+    for arm in dict.fromkeys(model.arm for model in results.models):
+        own = [model for model in results.models if model.arm == arm]
+        arms[arm] = {
+            "models": len(own),
+            "held_out_accuracy": fmean(model.held_out for model in own),
+            "test_accuracy": fmean(model.accuracy for model in own),
+        }
+    return {"opening": results.opening, "arms": arms}

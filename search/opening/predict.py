@@ -6,9 +6,10 @@ import keras
 import numpy as np
 from PIL import Image
 
-from search.records.datasets import CLASSES, LEVELS, SHAPES, DatasetName
+from search.opening.models import model_name
+from search.records.datasets import DATASETS, DatasetName
 from search.records.errors import Misuse
-from search.records.folder import Json
+from search.records.reading import Json
 
 BRIGHT = 128
 """Mean of a picture's border, of 255, from which its ground is taken to be bright."""
@@ -23,11 +24,11 @@ def predictions(model_path: Path, pictures: list[Path]) -> list[Json]:
     model, dataset = opened(model_path)
     side = model.input_shape[1]
     images = np.stack([_pixels(path, side) for path in pictures])
-    probabilities = model.predict(images * (LEVELS[dataset] / 255), verbose=0)
+    probabilities = model.predict(images * (DATASETS[dataset].levels / 255), verbose=0)
     return [
         {
             "image": str(path),
-            "class": CLASSES[dataset][row.argmax()],
+            "class": DATASETS[dataset].classes[row.argmax()],
             "probability": float(row.max()),
             "bright_ground": bool(_border(pixels).mean() >= BRIGHT),
         }
@@ -36,16 +37,22 @@ def predictions(model_path: Path, pictures: list[Path]) -> list[Json]:
 
 
 def opened(path: Path) -> tuple[keras.Model, DatasetName]:
-    """A model file and the data set that its input says it was trained on."""
+    """Return the model in a file, and the data set that its name says it was trained on.
+
+    Raises Misuse if the file holds no model that `search final` wrote.
+    """
     if not path.is_file():
         raise Misuse(f"there is no model file {path}: python -m search final writes one")
     try:
         model = keras.models.load_model(path)
     except (ValueError, OSError, TypeError, KeyError) as error:
         raise Misuse(f"{path} is no Keras model: give the .keras file that final wrote") from error
-    for dataset, shape in SHAPES.items():
-        side = round(shape.features**0.5)
-        if model.input_shape == (None, side, side) and model.output_shape == (None, shape.classes):
+    for dataset, facts in DATASETS.items():
+        if model.name == model_name(dataset) and model.input_shape == (
+            None,
+            facts.side,
+            facts.side,
+        ):
             return model, dataset
     raise Misuse(f"{path} takes {model.input_shape}: it is no model that search final wrote")
 

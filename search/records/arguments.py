@@ -1,75 +1,86 @@
-"""What makes a study the study it is: the same for every run that continues it."""
+"""What makes a study the study it is: the same for every run that continues it.
+
+The fields that a command line offers carry a docstring each, which is the option's help text.
+"""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar, get_args
 
 from search.records.datasets import DatasetName
 from search.records.errors import Misuse
-from search.records.folder import Json, Study, study_record
+from search.records.seeds import check_seeds
+from search.records.trial import Values
 
-if TYPE_CHECKING:
-    from search.studies.ablation import PathOracle
-    from search.studies.exercises import ExercisesOracle
-    from search.studies.final import FinalOracle
-    from search.studies.hyperband import HyperbandOracle
-    from search.studies.oracles import RecordedOracle
-from search.records.seeds import MOST_SEEDS, other_seeds
+Exercise = Literal["activation", "initializer", "optimizer", "regularization"]
 
-EXERCISES = ("activation", "initializer", "optimizer", "regularization")
+EXERCISES: tuple[Exercise, ...] = get_args(Exercise)
 """The controlled studies, in the assignment's order."""
 
+Augment = Literal["flip", "flip_shift"]
 
 Growth = dict[str, Callable[[Any, Any], Any]]
-"""By argument, what it becomes when a continued study is given another: more, never less."""
+"""By argument, how the recorded value and a new one combine when a study is continued."""
 
 
-@dataclass(frozen=True)
 class Arguments:
-    """Of a study of any kind, as `study.json` records them."""
+    """Arguments of a study of any kind, as `study.json` records them.
 
-    dataset: DatasetName = "fashion-mnist"
+    Every kind is a frozen dataclass whose defaults are the command line's.
+    """
+
+    dataset: DatasetName
 
     COMMAND: ClassVar[str]
+    """The command that starts and continues such a study."""
+    OPTIONS: ClassVar[tuple[str, ...]]
+    """The fields that the command line offers."""
     GROWS: ClassVar[Growth]
 
-    @property
-    def horizon(self) -> int | None:
-        """Epochs over which a cosine learning rate falls; None: those of each trial."""
-        return None
-
-    def asked_for(self, study: Study) -> str:
-        """What --study names, to a command that continues the study."""
-        return study.name
-
     def check(self) -> None:
-        """Raises Misuse where no study can be made of these."""
+        """Raise Misuse if no study can be made with these arguments."""
 
-    def oracle(self, study: Study, says: Callable[[str], None]) -> "RecordedOracle":
-        """The study's oracle, before its earlier trials are taken up; `says` is told a line."""
-        raise NotImplementedError
+    def started_as(self, name: str) -> str:
+        """Return the --study that continues the study of this name."""
+        return name
 
 
 @dataclass(frozen=True)
 class HyperbandArguments(Arguments):
-    """Of a Hyperband search."""
+    """Arguments of a Hyperband search."""
 
+    dataset: DatasetName = "fashion-mnist"
+    """Data set. The digits need no files."""
     max_epochs: int = 27
+    """Epochs that the best configurations are trained for."""
     min_epochs: int = 1
+    """Minimum epochs before a configuration can be eliminated."""
     factor: int = 3
+    """One trial of each rung in this many is promoted, to this many times the epochs."""
     iterations: int = 1
+    """Number of full Hyperband passes. It may be raised later."""
     seed: int = 1
+    """Seed of the split, the configurations, the initial weights and the order of the images."""
     fix: tuple[str, ...] = ()
-    seed_with: str | None = None
+    """Narrow the space: NAME=VALUE, NAME=VALUE,VALUE or NAME=LOW:HIGH. Once for each name."""
+    seed_with: Literal["baselines"] | None = None
+    """Put the assignment's own networks among the first trials."""
 
     COMMAND: ClassVar[str] = "run"
+    OPTIONS: ClassVar[tuple[str, ...]] = (
+        "dataset",
+        "max_epochs",
+        "min_epochs",
+        "factor",
+        "iterations",
+        "seed",
+        "fix",
+        "seed_with",
+    )
     GROWS: ClassVar[Growth] = {"iterations": max}
 
-    @property
-    def horizon(self) -> int | None:
-        return self.max_epochs
-
     def check(self) -> None:
+        """Raise Misuse if Hyperband has no schedule for these numbers."""
         if self.factor < 2:
             raise Misuse(f"--factor {self.factor}: must be at least 2")
         if self.max_epochs < self.factor:
@@ -85,167 +96,130 @@ class HyperbandArguments(Arguments):
         if self.iterations < 1:
             raise Misuse(f"--iterations {self.iterations}: must be at least 1")
 
-    def oracle(self, study: Study, says: Callable[[str], None]) -> "HyperbandOracle":
-        from search.networks import baselines, narrowing
-        from search.studies.hyperband import HyperbandOracle
-
-        space = narrowing.narrowed(self.fix)
-        first: list[Json] = []
-        if self.seed_with:
-            first, left_out = baselines.within(space)
-            if left_out:
-                says(f"baselines outside --fix, left out: {', '.join(left_out)}")
-        return HyperbandOracle(
-            study,
-            space,
-            self.max_epochs,
-            self.factor,
-            self.iterations,
-            self.seed,
-            first,
-            min_epochs=self.min_epochs,
-        )
-
 
 @dataclass(frozen=True)
 class ExerciseArguments(Arguments):
-    """Of the exercises as controlled studies."""
+    """Arguments of the exercises as controlled studies."""
 
+    dataset: DatasetName = "fashion-mnist"
+    """Data set. The digits need no files."""
     seeds: int = 10
-    exercises: tuple[str, ...] = EXERCISES
+    """Repetitions of every arm. It may be raised later."""
+    exercises: tuple[Exercise, ...] = EXERCISES
 
     COMMAND: ClassVar[str] = "exercises"
+    OPTIONS: ClassVar[tuple[str, ...]] = ("dataset", "seeds")
     GROWS: ClassVar[Growth] = {
         "seeds": max,
         "exercises": lambda before, given: tuple(n for n in EXERCISES if n in {*before, *given}),
     }
 
     def check(self) -> None:
-        at_least_two(self.seeds)
-
-    def oracle(self, study: Study, says: Callable[[str], None]) -> "ExercisesOracle":
-        from search.studies.exercises import ExercisesOracle
-
-        return ExercisesOracle(study, self.exercises, tuple(range(1, self.seeds + 1)))
+        """Raise Misuse if there are too few or too many seeds."""
+        check_seeds(self.seeds)
 
 
 @dataclass(frozen=True)
 class FinalArguments(Arguments):
-    """Of a final network.
+    """Arguments of the study of a search's final network.
 
-    search, search_seed: name and seed of the study whose best configurations it starts from.
-    top, epoch_seconds: how many configurations are compared, and the longest an epoch of theirs may
-    have taken; None: any time.
-    configurations: those, name to values, as they were when the final study was begun.
-    too_slow: those as good that were left out for the time they take, name to seconds an epoch.
+    configurations: those that are compared, by name, as they were when the study was begun.
+    too_slow: configurations left out for the time they take, by name, in seconds an epoch.
     epochs: of the search's longest trials.
-    augment: how images are moved about for a third arm, None: there is none.
     """
 
-    search: str = ""
-    search_seed: int = 1
+    search: str
+    search_seed: int
+    dataset: DatasetName
+    configurations: dict[str, Values]
+    epochs: int
+    too_slow: dict[str, float] = field(default_factory=dict)
     top: int = 4
-    epoch_seconds: float | None = None
-    configurations: Json = field(default_factory=dict)
-    too_slow: Json = field(default_factory=dict)
-    epochs: int = 1
+    """Number of the search's best configurations that are compared."""
     seeds: int = 10
-    augment: str | None = None
+    """Repetitions of the chosen network and of the baseline."""
+    epoch_seconds: float | None = None
+    """Leave out configurations whose epochs took longer than this in the search."""
+    augment: Augment | None = None
+    """Also train the chosen network on mirrored images, or mirrored and shifted by up to a pixel,
+    for three times the epochs. It is reported apart."""
 
     COMMAND: ClassVar[str] = "final"
+    OPTIONS: ClassVar[tuple[str, ...]] = ("top", "epoch_seconds", "seeds", "augment")
     GROWS: ClassVar[Growth] = {"seeds": max}
 
-    def asked_for(self, study: Study) -> str:
-        return self.search
-
     def check(self) -> None:
-        at_least_two(self.seeds)
+        """Raise Misuse if nothing would be compared, or no spread would show."""
+        check_seeds(self.seeds)
         if self.top < 1:
             raise Misuse(f"--top {self.top}: must be at least 1")
         if self.epoch_seconds is not None and self.epoch_seconds <= 0:
             raise Misuse(f"--epoch-seconds {self.epoch_seconds:g}: must be above 0")
 
-    def oracle(self, study: Study, says: Callable[[str], None]) -> "FinalOracle":
-        from search.studies.final import FinalOracle
-
-        seeds = other_seeds(self.seeds, self.search_seed)
-        return FinalOracle(study, self.configurations, self.epochs, seeds, self.augment)
+    def started_as(self, name: str) -> str:
+        """Return the name of the search, which the command asks for."""
+        return self.search
 
 
 @dataclass(frozen=True)
-class PathArguments(Arguments):
-    """Of the ablation path to a final network.
+class AblationArguments(Arguments):
+    """Arguments of the ablation path to a search's final network.
 
-    search, search_seed: name and seed of the study that the network came from. target: its values.
+    target: the final network's configuration.
     """
 
-    search: str = ""
-    search_seed: int = 1
-    target: Json = field(default_factory=dict)
+    search: str
+    search_seed: int
+    dataset: DatasetName
+    target: Values
     seeds: int = 6
+    """Repetitions of every step and of every reverted choice. It may be raised later."""
 
-    COMMAND: ClassVar[str] = "exercises path"
+    COMMAND: ClassVar[str] = "ablation"
+    OPTIONS: ClassVar[tuple[str, ...]] = ("seeds",)
     GROWS: ClassVar[Growth] = {"seeds": max}
 
-    def asked_for(self, study: Study) -> str:
-        return self.search
-
     def check(self) -> None:
-        at_least_two(self.seeds)
+        """Raise Misuse if there are too few or too many seeds."""
+        check_seeds(self.seeds)
 
-    def oracle(self, study: Study, says: Callable[[str], None]) -> "PathOracle":
-        from search.studies.ablation import PathOracle
-
-        return PathOracle(study, self.target, other_seeds(self.seeds, self.search_seed))
-
-
-def at_least_two(seeds: int) -> None:
-    """Raises Misuse where no spread can be told, or where seeds reach those of choosing."""
-    if seeds < 2:
-        raise Misuse(f"--seeds {seeds}: must be at least 2, or no difference has a spread")
-    if seeds > MOST_SEEDS:
-        raise Misuse(f"--seeds {seeds}: must be at most {MOST_SEEDS}")
+    def started_as(self, name: str) -> str:
+        """Return the name of the search, which the command asks for."""
+        return self.search
 
 
 A = TypeVar("A", bound=Arguments)
 
+KINDS: dict[str, type[Arguments]] = {
+    kind.COMMAND: kind
+    for kind in (HyperbandArguments, ExerciseArguments, FinalArguments, AblationArguments)
+}
+"""By command, the arguments of the studies that it starts."""
 
-def settled(study: Study, kind: type[A], given: dict[str, Any]) -> A:
-    """The arguments of a study: as given, where new; as recorded, where it is continued.
 
-    given: None where the command line is silent.
-    Raises Misuse where a continued study is asked to be another.
+def continued(name: str, recorded: A, given: dict[str, Any]) -> A:
+    """Return a study's recorded arguments, grown as far as the given ones ask for more.
+
+    Raises Misuse if an argument is given that would make the study another one.
     """
-    stated = {name: value for name, value in given.items() if value is not None}
-    if not study.exists():
-        arguments = kind(**stated)
-        arguments.check()
-        return arguments
-    about = study_record(study)
-    if about["command"] != kind.COMMAND:
-        raise Misuse(
-            f"study {study.name} was started by `search {about['command']}`: give another --study"
-        )
-    recorded: dict[str, Any] = asdict(kind()) | {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in about["arguments"].items()
-    }
-    for name, value in stated.items():
-        grow = kind.GROWS.get(name)
-        grown = grow(recorded[name], value) if grow else recorded[name]
+    values = {key: getattr(recorded, key) for key in asdict(recorded)}  # type: ignore[call-overload]
+    for key, value in given.items():
+        grow = recorded.GROWS.get(key)
+        grown = grow(values[key], value) if grow else values[key]
         if grown != value and not (grow and isinstance(value, tuple)):
             raise Misuse(
-                f"study {study.name} was started with --{name.replace('_', '-')} "
-                f"{_as_typed(recorded[name])}, not {_as_typed(value)}: leave the option out to "
-                "continue, or give another --study"
+                f"study {name} was started with --{key.replace('_', '-')} {_typed(values[key])}, "
+                f"not {_typed(value)}: leave the option out to continue, or choose another "
+                "--study name"
             )
-        recorded[name] = grown
-    arguments = kind(**recorded)
+        values[key] = grown
+    arguments = type(recorded)(**values)
     arguments.check()
     return arguments
 
 
-def _as_typed(value: Any) -> str:
+def _typed(value: Any) -> str:
+    """Return a value as a person types it."""
     if isinstance(value, tuple):
         return " ".join(map(str, value)) or "nothing"
     return "nothing" if value is None else str(value)

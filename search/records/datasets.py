@@ -1,4 +1,4 @@
-"""The data sets by name: their classes, shapes, pixel levels and validation shares."""
+"""The data sets by name: classes, shapes, pixel levels and validation shares."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,40 +6,44 @@ from typing import Literal
 DatasetName = Literal["fashion-mnist", "digits"]
 
 
-CLASSES: dict[DatasetName, tuple[str, ...]] = {
-    "fashion-mnist": (
-        "T-shirt/top",
-        "trouser",
-        "pullover",
-        "dress",
-        "coat",
-        "sandal",
-        "shirt",
-        "sneaker",
-        "bag",
-        "ankle boot",
-    ),
-    "digits": tuple("0123456789"),
-}
-
-
-LEVELS: dict[DatasetName, int] = {"fashion-mnist": 255, "digits": 16}
-"""The brightest value of a pixel."""
-
-
-VALIDATION_SHARE = {"fashion-mnist": 0.1, "digits": 0.2}
-
-
 @dataclass(frozen=True)
-class Shape:
-    """What a search space has to know of a data set before anything is read."""
+class Dataset:
+    """What is known of a data set before any image is read."""
 
+    classes: tuple[str, ...]
+    """Names, by label."""
     features: int
-    classes: int
+    """Pixels of an image; images are square."""
+    levels: int
+    """The brightest value of a pixel; the darkest is 0."""
+    validation_share: float
+    """Share of the training images of each class that validates."""
     train_size: int
+    """Images that train a network, validation images left out."""
+
+    @property
+    def side(self) -> int:
+        """Pixels of an image's side."""
+        return round(self.features**0.5)
 
 
-SHAPES: dict[DatasetName, Shape] = {
-    "fashion-mnist": Shape(784, 10, 54_000),
-    "digits": Shape(64, 10, 1_151),
+GARMENTS = (
+    "T-shirt/top",
+    "trouser",
+    "pullover",
+    "dress",
+    "coat",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "bag",
+    "ankle boot",
+)
+
+DATASETS: dict[DatasetName, Dataset] = {
+    "fashion-mnist": Dataset(GARMENTS, 784, 255, 0.1, 54_000),
+    "digits": Dataset(tuple("0123456789"), 64, 16, 0.2, 1_151),
 }
+
+CHANCE = 0.1
+"""Accuracy of a guess: both data sets have ten classes of about the same size."""

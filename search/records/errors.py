@@ -1,9 +1,9 @@
-"""The two ways a command ends badly; each message is one line that says what to do next."""
+"""The two errors that a command reports in one line."""
 
 
 class Misuse(Exception):
-    """The command cannot be carried out as asked. Exit code 2."""
+    """A command was given something that it cannot use. Its exit code is 2."""
 
 
 class Failure(Exception):
-    """The command was right, the world was not: data, disk, workers. Exit code 1."""
+    """A command could not do what it was asked, and nothing recorded was lost. Exit code 1."""

@@ -1,4 +1,4 @@
-"""A study on disk: a KerasTuner project directory that no crash can tear.
+"""The folder of a study: a KerasTuner project directory that no crash can tear.
 
 Every file is written whole to a temporary file, forced to the disk and renamed into place, by the
 one process that holds the study's lock. JSON is strict: NaN and infinity become null.
@@ -11,26 +11,32 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import filelock
 
+from search.records.arguments import Arguments, continued
 from search.records.errors import Failure, Misuse
+from search.records.ledger import Witness
+from search.records.reading import Invalid, Json
+from search.records.study import StudyRecord, study_record
+from search.records.trial import TrialFile, trial_file
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-
-
 TRIAL_DIRECTORY = re.compile(r"trial_(\d+)")
 
+A = TypeVar("A", bound=Arguments)
 
-Json = dict[str, Any]
+RECORD = "study.json"
+LOCK = ".lock"
 
 
-class Study:
+class StudyFolder:
     """The files of one study: `study.json`, `oracle.json`, `tuner0.json`, `trial_*/`.
 
-    Raises Misuse where `name` could not be a directory of `logs`.
+    Raises Misuse if `name` cannot be a folder of `logs`.
     """
 
     def __init__(self, logs: Path, name: str):
@@ -44,50 +50,101 @@ class Study:
         self.directory = logs / name
 
     @property
-    def final(self) -> "Study":
+    def final(self) -> "StudyFolder":
         """The study of this search's final network."""
-        return Study(self.logs, f"{self.name}-final")
+        return StudyFolder(self.logs, f"{self.name}-final")
 
     @property
-    def path(self) -> "Study":
-        """The study of the path to this search's final network."""
-        return Study(self.logs, f"{self.name}-path")
+    def ablation(self) -> "StudyFolder":
+        """The study of the ablation path to this search's final network."""
+        return StudyFolder(self.logs, f"{self.name}-path")
 
     def exists(self) -> bool:
-        return (self.directory / "study.json").exists()
+        """Whether the study was started."""
+        return (self.directory / RECORD).exists()
+
+    def record(self) -> StudyRecord:
+        """Return the content of `study.json`.
+
+        Raises Misuse if there is no such study, Failure if the file is torn or not as its format
+        says.
+        """
+        path = self.directory / RECORD
+        try:
+            content = self.read_json(RECORD)
+        except ValueError as error:
+            raise Failure(f"{path} is torn ({error}): restore it from a copy") from error
+        if content is None:
+            raise Misuse(
+                f"there is no study {self.name} in {self.logs}/: python -m search run starts one"
+            )
+        return study_record(content, path)
+
+    def settled(self, kind: type[A], given: dict[str, Any]) -> A:
+        """Return the study's arguments: as given if it is new, else as recorded.
+
+        given: what the command line says, by field; a continued study may grow by it.
+        Raises Misuse if a continued study is asked to be another one.
+        """
+        if not self.exists():
+            arguments = kind(**given)
+            arguments.check()
+            return arguments
+        record = self.record()
+        if not isinstance(record.arguments, kind):
+            raise Misuse(
+                f"study {self.name} was started by `search {record.command}`: choose another "
+                "--study name"
+            )
+        return continued(self.name, record.arguments, given)
+
+    def write_record(self, record: StudyRecord) -> None:
+        """Replace `study.json`."""
+        self.write_json(RECORD, record.to_file())
+
+    def witness(self, witness: Witness) -> None:
+        """Record the state of the final study's ledger in this search's record."""
+        self.write_record(replace(self.record(), ledger=witness))
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Holds the study against every other process; the lock dies with its holder.
+        """Hold the study against every other process; the lock dies with its holder.
 
-        Raises Failure where another process holds it, or where nothing can be written.
+        A folder that holds nothing but the lock at the end is removed again. Raises Failure if
+        another process holds the lock, or if nothing can be written.
         """
         with disk_faults(self.directory):
             self.directory.mkdir(parents=True, exist_ok=True)
-            lock = filelock.FileLock(self.directory / ".lock", timeout=0)
+            lock = filelock.FileLock(self.directory / LOCK, timeout=0)
             try:
                 lock.acquire()
             except filelock.Timeout:
                 raise Failure(
-                    f"study {self.name} is being run by another process: wait for it, or look at "
-                    f"it with: python -m search status --study {self.name}"
+                    f"study {self.name} is being run by another process: wait for it, or see how "
+                    f"far it is with: python -m search status --study {self.name}"
                 ) from None
         try:
             for leftover in self.directory.rglob("*.partial"):
                 leftover.unlink()
             yield
         finally:
+            if [path.name for path in self.directory.iterdir()] == [LOCK]:
+                shutil.rmtree(self.directory, ignore_errors=True)
             lock.release()
 
     def trial_directory(self, trial_id: str) -> Path:
         return self.directory / f"trial_{trial_id}"
+
+    def write_trial(self, trial_id: str, state: Json) -> None:
+        """Replace a trial file."""
+        self.write_json(f"trial_{trial_id}/trial.json", state)
 
     def write_json(self, name: str, content: Json) -> None:
         text = json.dumps(strict(content), allow_nan=False)
         self.write(name, text.encode())
 
     def write(self, name: str, content: bytes) -> None:
-        """Replaces a file of the study by one holding `content`, or leaves it as it was."""
+        """Replace a file of the study by one holding `content`, or leave it as it was."""
         path = self.directory / name
         partial = path.with_name(path.name + ".partial")
         with disk_faults(path):
@@ -104,7 +161,7 @@ class Study:
             force_directory(path.parent)
 
     def read_json(self, name: str) -> Json | None:
-        """The content of a JSON file; None where there is none. Raises ValueError where torn."""
+        """Return a JSON file's content, None if there is no file. Raises ValueError if it is torn."""
         try:
             content = json.loads((self.directory / name).read_text())
         except FileNotFoundError:
@@ -119,26 +176,34 @@ class Study:
         names = (TRIAL_DIRECTORY.fullmatch(entry.name) for entry in self.directory.iterdir())
         return sorted(match[1] for match in names if match)
 
-    def read_trials(self) -> tuple[dict[str, Json], list[str]]:
-        """Trial files by identifier, and the identifiers of those that are torn or no trial."""
-        whole: dict[str, Json] = {}
+    def read_trials(self) -> tuple[dict[str, TrialFile], list[str]]:
+        """Return the trial files by identifier, and the identifiers of those that are torn.
+
+        A file counts as torn if it is no JSON object, or lacks what makes it a trial. Raises
+        Failure if a field of a whole file is missing or mistyped.
+        """
+        whole: dict[str, TrialFile] = {}
         torn: list[str] = []
         for trial_id in self.trial_ids():
+            name = f"trial_{trial_id}/trial.json"
             try:
-                content = self.read_json(f"trial_{trial_id}/trial.json")
+                content = self.read_json(name)
             except ValueError:
                 torn.append(trial_id)
                 continue
             if content is None:
                 continue
-            if {"hyperparameters", "status", "metrics"} <= content.keys():
-                whole[trial_id] = content
-            else:
+            if not {"hyperparameters", "status", "metrics"} <= content.keys():
                 torn.append(trial_id)
+                continue
+            try:
+                whole[trial_id] = trial_file(content)
+            except Invalid as error:
+                raise Failure(f"{self.directory / name}: {error}") from None
         return whole, torn
 
     def set_aside(self, name: str) -> None:
-        """Keeps a torn file, as NAME.torn, where nothing takes it for a whole one."""
+        """Rename a torn file to NAME.torn, so that nothing takes it for a whole file."""
         path = self.directory / name
         with disk_faults(path):
             path.replace(path.with_name(path.name + ".torn"))
@@ -150,7 +215,7 @@ class Study:
 
 @contextlib.contextmanager
 def disk_faults(path: Path) -> Iterator[None]:
-    """Turns what a disk can do to a write into a Failure that says what to do."""
+    """Turn an error of the disk into a Failure that says what to do."""
     try:
         yield
     except OSError as error:
@@ -164,7 +229,7 @@ def disk_faults(path: Path) -> Iterator[None]:
 
 
 def force_directory(directory: Path) -> None:
-    """Forces a rename to the disk."""
+    """Force a rename to the disk."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -173,7 +238,7 @@ def force_directory(directory: Path) -> None:
 
 
 def strict(value: Any) -> Any:
-    """The value with every float that JSON has no word for as None, numpy scalars as Python's."""
+    """Return a copy that is valid JSON: non-finite floats become None, numpy scalars Python's."""
     if isinstance(value, dict):
         return {str(key): strict(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set):
@@ -183,16 +248,3 @@ def strict(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
-
-
-def study_record(study: Study) -> Json:
-    """The content of `study.json`. Raises Misuse where there is none."""
-    try:
-        about = study.read_json("study.json")
-    except ValueError as error:
-        raise Misuse(f"{study.directory}/study.json is torn: {error}") from error
-    if about is None:
-        raise Misuse(
-            f"there is no study {study.name} in {study.logs}/: python -m search run makes one"
-        )
-    return about

@@ -1,21 +1,36 @@
-"""Which seeds choose and which seeds judge."""
+"""Which seeds choose and which seeds judge.
 
-MOST_SEEDS = 100
-"""The seeds above are those that something is chosen on."""
+| seeds | what they do |
+| --- | --- |
+| 1 to 100 | judge: arms are compared on them, final networks are trained on them |
+| 101 to 103 | choose the learning rates of exercise 3 |
+| 111 to 113 | choose the final network among a search's best configurations |
+| 121 to 129 | decide the races of an ablation path |
+
+A seed fixes the split, the initial weights and the order of the images. What was chosen on some
+seeds is judged on others, so that choosing does not make the estimate optimistic. A search has one
+seed, usually 1; its final network is not judged on that seed, as its validation images chose.
+"""
+
+from search.records.errors import Misuse
+
+LAST_JUDGING_SEED = 100
+
+LEARNING_RATE_SEEDS = (101, 102, 103)
+
+CHOICE_SEEDS = (111, 112, 113)
+
+RACE_SEEDS = tuple(range(121, 130))
 
 
-def other_seeds(count: int, taken: int) -> tuple[int, ...]:
-    """The first seeds but that of a search: its split's validation images chose configurations."""
+def judging_seeds(count: int, taken: int | None = None) -> tuple[int, ...]:
+    """Return the first `count` seeds that judge, without the seed that a search has taken."""
     return tuple(seed for seed in range(1, count + 2) if seed != taken)[:count]
 
 
-TUNING_SEEDS = tuple(MOST_SEEDS + n for n in (1, 2, 3))
-"""Learning rates are chosen on these and compared on others, so that choosing does not flatter."""
-
-
-CHOICE_SEEDS = tuple(MOST_SEEDS + n for n in (11, 12, 13))
-"""Configurations are compared on these; the chosen one is judged on others."""
-
-
-RACE_SEEDS = tuple(MOST_SEEDS + n for n in range(21, 30))
-"""Changes are raced on these and the path is measured on others, so that racing does not flatter."""
+def check_seeds(count: int) -> None:
+    """Raise Misuse if so many seeds show no spread, or reach the seeds that choose."""
+    if count < 2:
+        raise Misuse(f"--seeds {count}: must be at least 2, because one seed shows no spread")
+    if count > LAST_JUDGING_SEED:
+        raise Misuse(f"--seeds {count}: must be at most {LAST_JUDGING_SEED}")

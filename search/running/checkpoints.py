@@ -3,11 +3,10 @@
 import zipfile
 from collections.abc import Callable
 
-from search.records.folder import Study
+from search.records.folder import StudyFolder
 from search.records.trial import COMPLETED, RUNNING, WEIGHTS
-from search.running.work import Report
+from search.running.work import Report, unpack_state
 from search.studies.oracles import RecordedOracle, Trial
-from search.training.loop import unpack
 
 KEPT = 10
 """Of the best trials, the weights are kept; `get_best_models` loads them."""
@@ -21,13 +20,13 @@ def state_file(epoch: int) -> str:
 class Checkpoints:
     """The checkpoint files of a study's trials.
 
-    says: told, in a line, of a checkpoint that is missing or cannot be read.
+    report: is given a line about a checkpoint that is missing or cannot be read.
     """
 
-    def __init__(self, study: Study, oracle: RecordedOracle, says: Callable[[str], None]):
+    def __init__(self, study: StudyFolder, oracle: RecordedOracle, report: Callable[[str], None]):
         self.study = study
         self.oracle = oracle
-        self.says = says
+        self.report = report
         self._pruned: set[str] = set()
 
     def resume_point(self, trial: Trial) -> tuple[int, bytes | None]:
@@ -38,7 +37,7 @@ class Checkpoints:
         """
         values = trial.hyperparameters.values
         initial = values["tuner/initial_epoch"]
-        reached = initial + len(trial.run["epochs"])
+        reached = initial + len(trial.trained.epochs)
         if reached > initial:
             state = self._read_state(trial.trial_id, reached)
             if state:
@@ -48,7 +47,7 @@ class Checkpoints:
         state = self._read_state(values["tuner/trial_id"], initial)
         if state:
             return initial, state
-        self.says(
+        self.report(
             f"trial {trial.trial_id}: no checkpoint of trial {values['tuner/trial_id']}; "
             f"training its {initial} epochs again"
         )
@@ -58,11 +57,11 @@ class Checkpoints:
         path = self.study.trial_directory(trial_id) / state_file(epoch)
         try:
             content = path.read_bytes()
-            unpack(content)
+            unpack_state(content)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, zipfile.BadZipFile) as error:
-            self.says(f"{path.name} of trial {trial_id} cannot be read: {error}")
+            self.report(f"{path.name} of trial {trial_id} cannot be read: {error}")
             return None
         return content
 

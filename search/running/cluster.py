@@ -8,15 +8,11 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import dask
 from distributed import Client, LocalCluster
 
 from search.records.errors import Failure
-
-if TYPE_CHECKING:
-    pass
 
 FORKS = sys.platform == "linux"
 """Whether workers are forks of a process that has imported TensorFlow, and started nothing yet."""
@@ -33,8 +29,12 @@ ENVIRONMENT = {
 
 
 @contextlib.contextmanager
-def cluster(workers: int, scheduler: str | None) -> Iterator[Client]:
-    """A client of the cluster at `scheduler`, or of new processes with one thread each."""
+def cluster(workers: int, scheduler: str | None, preload: tuple[str, ...] = ()) -> Iterator[Client]:
+    """Yield a client of the cluster at `scheduler`, or of new processes with one thread each.
+
+    preload: modules that new processes have imported when they start (`fork_server`).
+    Raises Failure if no scheduler answers, or if its cluster has no workers.
+    """
     # A checkpoint travels with its task: dask then does the work again wherever a worker dies.
     dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"})
     if scheduler:
@@ -47,7 +47,7 @@ def cluster(workers: int, scheduler: str | None) -> Iterator[Client]:
                 raise Failure(f"the cluster at {scheduler} has no workers: start some first")
             yield client
         return
-    fork_server()
+    fork_server(preload)
     method = {"distributed.worker.multiprocessing-method": "forkserver"} if FORKS else {}
     with (
         tempfile.TemporaryDirectory(prefix="search-") as scratch,
@@ -65,18 +65,19 @@ def cluster(workers: int, scheduler: str | None) -> Iterator[Client]:
         yield client
 
 
-def fork_server() -> None:
-    """Starts, where the system can, the process that workers are forked from.
+def fork_server(preload: tuple[str, ...]) -> None:
+    """Start the process that workers are forked from, if the system can fork.
 
-    It imports TensorFlow once for all workers and all that replace them, while the caller goes on.
+    It imports the modules once for all workers and their replacements, while the caller goes on.
     """
     if not FORKS:
         return
     # Its malloc reads them as it starts; dask leaves them in this process' environment anyway.
     os.environ.update(ENVIRONMENT)
-    multiprocessing.get_context("forkserver").set_forkserver_preload(["search.running.forked"])
+    multiprocessing.get_context("forkserver").set_forkserver_preload(list(preload))
     multiprocessing.forkserver.ensure_running()
 
 
 def addresses(client: Client) -> Sequence[str]:
+    """Return the addresses of a cluster's workers."""
     return list(client.scheduler_info(n_workers=-1)["workers"])

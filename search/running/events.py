@@ -15,8 +15,8 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2, summary_v2
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from search.records.folder import Study, disk_faults
-from search.records.trial import COMPLETED
+from search.records.folder import StudyFolder, disk_faults
+from search.records.trial import COMPLETED, EpochRow
 from search.studies.oracles import Trial
 
 FILE = "events.out.tfevents.search"
@@ -35,8 +35,12 @@ LABELS = {
 """KerasTuner's names and what the HParams tab calls them."""
 
 
+SHOWN_FIRST = ("activation", "initializer", "optimizer", "layers", "batch_size")
+"""Hyperparameters that the HParams tab shows when it opens."""
+
+
 def write_experiment(
-    study: Study, space: kt.HyperParameters, labels: Iterable[str], started: float
+    study: StudyFolder, space: kt.HyperParameters, labels: Iterable[str], started: float
 ) -> None:
     """Declares the study's hyperparameters, their domains and its metrics to the HParams tab.
 
@@ -51,47 +55,58 @@ def write_experiment(
         summary_v2.Metric("epoch_loss", group="train", display_name="loss"),
     ]
     summary = summary_v2.hparams_config_pb(shown + declared, metrics, started)
+    _mark_differing(summary, space)
     study.write(FILE, _records([_version(started), _event(summary, started)]))
 
 
-def begin(study: Study, trial: Trial) -> None:
+def _mark_differing(summary: Summary, space: kt.HyperParameters) -> None:
+    """Mark the hyperparameters that the tab shows when it opens; without any, it opens empty."""
+    fixed = {hp.name for hp in space.space if isinstance(hp, kt.engine.hyperparameters.Fixed)}
+    data = summary.value[0].metadata.plugin_data
+    content = plugin_data_pb2.HParamsPluginData.FromString(data.content)
+    for info in content.experiment.hparam_infos:
+        info.differs = info.name in SHOWN_FIRST and info.name not in fixed
+    data.content = content.SerializeToString()
+
+
+def begin(study: StudyFolder, trial: Trial) -> None:
     """Writes a trial's event files anew, with the epochs its record holds."""
-    started = trial.run["started"]
+    started = trial.trained.started
     values = {k: v for k, v in trial.hyperparameters.values.items() if k != "tuner/trial_id"}
     start = summary_v2.hparams_pb(values, trial.trial_id, started)
     heads = {"": [_event(start, started)], "train/": [], "validation/": []}
-    first = trial.run.get("at_start", {})
+    first = trial.trained.at_start
     if first:
         heads[""].append(_event(_scalars({f"at_start/{k}": v for k, v in first.items()}), started))
     for run in RUNS:
-        rows = [event for row in trial.run["epochs"] for event in _row_events(row)[run]]
+        rows = [event for row in trial.trained.epochs for event in _row_events(row)[run]]
         content = _records([_version(started), *heads[run], *rows])
         study.write(f"trial_{trial.trial_id}/{run}{FILE}", content)
 
 
-def append(study: Study, trial_id: str, rows: Iterable[dict[str, Any]]) -> None:
+def append(study: StudyFolder, trial_id: str, rows: Iterable[EpochRow]) -> None:
     """Adds epochs to a trial's event files."""
     for run in RUNS:
         _append(study, trial_id, run, [event for row in rows for event in _row_events(row)[run]])
 
 
-def end(study: Study, trial: Trial) -> None:
+def end(study: StudyFolder, trial: Trial) -> None:
     """Marks a trial as a success or, where it failed, as a failure."""
     good = trial.status == COMPLETED
     status = api_pb2.STATUS_SUCCESS if good else api_pb2.STATUS_FAILURE
-    info = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=trial.run["ended"])
+    info = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=_ended(trial))
     data = plugin_data_pb2.HParamsPluginData(session_end_info=info)
     value = Summary.Value(
         tag=metadata.SESSION_END_INFO_TAG,
         metadata=metadata.create_summary_metadata(data),
         tensor=metadata.NULL_TENSOR,
     )
-    _append(study, trial.trial_id, "", [_event(Summary(value=[value]), trial.run["ended"])])
+    _append(study, trial.trial_id, "", [_event(Summary(value=[value]), _ended(trial))])
 
 
-def write_pictures(study: Study, trial: Trial, run: str, pictures: dict[str, bytes]) -> None:
+def write_pictures(study: StudyFolder, trial: Trial, run: str, pictures: dict[str, bytes]) -> None:
     """Writes PNG files by tag into a run of the trial's own."""
-    ended = trial.run["ended"]
+    ended = _ended(trial)
     values = [
         Summary.Value(tag=tag, image=Summary.Image(encoded_image_string=png))
         for tag, png in pictures.items()
@@ -100,30 +115,37 @@ def write_pictures(study: Study, trial: Trial, run: str, pictures: dict[str, byt
     study.write(f"trial_{trial.trial_id}/{run}/{FILE}", content)
 
 
-def _append(study: Study, trial_id: str, run: str, events: list[Event]) -> None:
+def _ended(trial: Trial) -> float:
+    ended = trial.trained.ended
+    if ended is None:
+        raise ValueError(f"trial {trial.trial_id} has not ended")
+    return ended
+
+
+def _append(study: StudyFolder, trial_id: str, run: str, events: list[Event]) -> None:
     path = study.trial_directory(trial_id) / f"{run}{FILE}"
     with disk_faults(path), path.open("ab") as file:
         file.write(_records(events))
 
 
-def _row_events(row: dict[str, Any]) -> dict[str, list[Event]]:
+def _row_events(row: EpochRow) -> dict[str, list[Event]]:
     """By run, the events of one epoch."""
-    train = {"epoch_accuracy": row["accuracy"], "epoch_loss": row["loss"]}
-    validation = {"epoch_accuracy": row["val_accuracy"], "epoch_loss": row["val_loss"]}
-    other = {"epoch_learning_rate": row["learning_rate"], "epoch_seconds": row["seconds"]}
-    other |= {name: value for name, value in row.items() if "/" in name}
+    train = {"epoch_accuracy": row.accuracy, "epoch_loss": row.loss}
+    validation = {"epoch_accuracy": row.val_accuracy, "epoch_loss": row.val_loss}
+    other = {"epoch_learning_rate": row.learning_rate, "epoch_seconds": row.seconds}
+    other |= row.diagnostics
     return {
-        run: [_event(_scalars(values), row["time"], row["epoch"])]
+        run: [_event(_scalars(values), row.time, row.epoch)]
         for run, values in (("", other), ("train/", train), ("validation/", validation))
     }
 
 
-def _scalars(values: dict[str, float | None]) -> Summary:
+def _scalars(values: dict[str, float]) -> Summary:
     return Summary(
         value=[
             Summary.Value(tag=tag, simple_value=value)
             for tag, value in values.items()
-            if value is not None and math.isfinite(value)
+            if math.isfinite(value)
         ]
     )
 

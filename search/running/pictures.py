@@ -1,12 +1,12 @@
 """Pictures of what a model gets wrong, as PNG files for TensorBoard."""
 
 import io
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from search.records.datasets import CLASSES, DatasetName
+from search.records.datasets import DATASETS, DatasetName
+from search.records.trial import HeldOut
 
 SHOWN = 30
 """Images misclassified that are shown, the first in the order of the images."""
@@ -15,13 +15,13 @@ SHOWN = 30
 COLUMNS = 6
 
 
-def drawn(images: np.ndarray, scores: dict[str, Any], dataset: DatasetName) -> dict[str, bytes]:
+def drawn(images: np.ndarray, scores: HeldOut, dataset: DatasetName) -> dict[str, bytes]:
     """By name, PNG files: the confusion matrix and images misclassified.
 
-    images: uint8, shape (images, features), those that `scores` (`training.scored`) speaks of.
+    images: uint8, shape (images, features), those that `scores` speaks of.
     """
-    names = CLASSES[dataset]
-    labels, predicted = np.array(scores["labels"]), np.array(scores["predicted"])
+    names = DATASETS[dataset].classes
+    labels, predicted = np.array(scores.labels), np.array(scores.predicted)
     return {
         "confusion": confusion(labels, predicted, names),
         "misclassified": misclassified(images, labels, predicted, names),

@@ -3,10 +3,8 @@
 import contextlib
 import io
 import queue
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -16,14 +14,22 @@ from keras_tuner.src.engine import metrics_tracking as kt_metrics
 
 from search.data.pool import Pool
 from search.records.errors import Failure
-from search.records.folder import Study
-from search.records.trial import COMPLETED, FAILED, RUNNING, configuration
+from search.records.folder import StudyFolder
+from search.records.trial import (
+    COMPLETED,
+    FAILED,
+    RUNNING,
+    EpochRow,
+    TrialRun,
+    configuration,
+    epoch_row,
+)
 from search.running import events
 from search.running.checkpoints import Checkpoints
 from search.running.cluster import addresses
+from search.running.interrupts import Interrupts
 from search.running.pictures import drawn
-from search.running.work import EPOCHS_TOPIC, Report, Row, Work
-from search.running.worker import Training, evaluate
+from search.running.work import EPOCHS_TOPIC, Report, Task, Trainer, Work
 from search.studies.oracles import RecordedOracle, Trial
 
 MODELS_A_PROCESS = 60
@@ -35,15 +41,16 @@ CRASHES_IN_A_ROW = 3
 
 
 class Progress(Protocol):
-    """Told what happens in a study, as it happens."""
+    """Follows a study as it happens."""
 
-    def trial_begins(self, trial: Trial) -> None: ...
+    def epoch_ends(self, trial: Trial, row: EpochRow, worker: str) -> None:
+        """Take note of an epoch that a worker has finished."""
 
-    def epoch_ends(self, trial: Trial, row: Row, worker: str) -> None: ...
+    def trial_ends(self, trial: Trial) -> None:
+        """Take note of a trial that is written as ended."""
 
-    def trial_ends(self, trial: Trial) -> None: ...
-
-    def says(self, line: str) -> None: ...
+    def report_line(self, line: str) -> None:
+        """Show a line about what a person should know."""
 
 
 @dataclass
@@ -66,7 +73,7 @@ class StudyTuner(kt.Tuner):
 
     def __init__(
         self,
-        study: Study,
+        study: StudyFolder,
         oracle: RecordedOracle,
         hypermodel: kt.HyperModel,
         progress: Progress,
@@ -76,7 +83,7 @@ class StudyTuner(kt.Tuner):
         # KerasTuner's constructor would reload by its own rules and print that it does.
         with contextlib.redirect_stdout(io.StringIO()):
             super().__init__(oracle, hypermodel, directory=str(study.logs), project_name=study.name)
-        self._checkpoints = Checkpoints(study, oracle, progress.says)
+        self._checkpoints = Checkpoints(study, oracle, progress.report_line)
         self._restore()
 
     def _populate_initial_space(self) -> None:
@@ -86,112 +93,111 @@ class StudyTuner(kt.Tuner):
         """Nothing: see `_restore`."""
 
     def save(self) -> None:
-        self.oracle.save()
+        """Write what stock KerasTuner needs to reload the project."""
+        self.study.write_json("oracle.json", self.oracle.get_state())
         self.study.write_json("tuner0.json", {})
 
+    def _write_trial(self, trial: Trial) -> None:
+        self.study.write_trial(trial.trial_id, trial.get_state())
+
     def _restore(self) -> None:
-        """Takes up the trials on disk. A torn file is set aside, its trial trained again."""
+        """Take up the trials on disk. A torn file is set aside, and its trial trained again."""
         records, torn = self.study.read_trials()
         try:
             self.study.read_json("oracle.json")
         except ValueError:
-            self.progress.says("oracle.json was torn: rebuilt from the trial files")
+            self.progress.report_line("oracle.json was torn: rebuilt from the trial files")
         for trial_id in torn:
             self.study.set_aside(f"trial_{trial_id}/trial.json")
-            self.progress.says(
+            self.progress.report_line(
                 f"trial_{trial_id}/trial.json was torn: kept as trial.json.torn, "
                 "and the trial is trained again"
             )
-        trials = [Trial.from_state(record) for record in records.values()]
+        trials = [Trial.of(record) for record in records.values()]
         trials += [lost for trial_id in torn if (lost := _from_child(trial_id, trials))]
         self.oracle.restore(trials)
+        for trial_id, record in records.items():
+            if self.oracle.trials[trial_id].hyperparameters.values != record.values:
+                self._write_trial(self.oracle.trials[trial_id])
         self.save()
 
     def search(
         self,
         pool: Pool,
         client: Client,
+        trainer: Trainer,
+        interrupts: Interrupts,
         checkpoint_seconds: float = 30.0,
         time_left: Callable[[], float] = lambda: float("inf"),
         on_trial_end: Callable[[Report], None] = lambda report: None,
     ) -> None:
-        """Runs the study until the oracle has no more trials or no time is left.
+        """Run the study until the oracle has no more trials or no time is left.
 
-        time_left: seconds; trials still running then are checkpointed and stay for the next run.
-        on_trial_end: told every report, after its trial has been written.
+        time_left: seconds; trials still running then are checkpointed and wait for the next run.
+        on_trial_end: is given every report, after its trial has been written.
 
-        Raises Failure where trials crash one after another.
+        Raises Failure if trials crash one after another, KeyboardInterrupt at Ctrl-C.
         """
         self._client = client
         self._pool = pool
+        self._task: Task = trainer.task
         self._checkpoint_seconds = checkpoint_seconds
         self._time_left = time_left
         self._active: dict[str, Active] = {}
         self._news: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._crashes = 0
-        client.register_plugin(Training(pool, self.hypermodel))
+        if trainer.plugin:
+            client.register_plugin(trainer.plugin(pool, self.hypermodel))
         client.subscribe_topic(EPOCHS_TOPIC, lambda event: self._news.put(("epoch", event[1])))
+        interrupts.listener = lambda: self._news.put(("interrupt", None))
         slots = [f"slot{n}" for n in range(len(addresses(client)))]
-        with self._interrupts_as_news():
-            while True:
-                self._fill(slots)
-                if not self._active:
-                    break
-                kind, news = self._news.get()
-                if kind == "interrupt":
-                    raise KeyboardInterrupt
-                if kind == "epoch":
-                    self._log_epoch(news)
-                else:
-                    on_trial_end(self._take(news))
+        interrupts.check()
+        while True:
+            self._fill(slots)
+            if not self._active:
+                break
+            kind, news = self._news.get()
+            interrupts.check()
+            if kind == "epoch":
+                self._log_epoch(news)
+            else:
+                on_trial_end(self._take(news))
         self.save()
 
-    @contextlib.contextmanager
-    def _interrupts_as_news(self) -> Iterator[None]:
-        """Ctrl-C becomes an item of news: raised wherever it falls, a destructor may swallow it."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = signal.signal(signal.SIGINT, lambda *_: self._news.put(("interrupt", None)))
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
-
-    def _fill(self, slots: list[str]) -> None:
-        """Gives every free slot a trial, as long as the oracle has one and time is left."""
+    def _fill(self, slots: Sequence[str]) -> None:
+        """Give every free slot a trial, as long as the oracle has a trial and time is left."""
         for slot in slots:
             if slot in self.oracle.ongoing_trials or self._time_left() <= 0:
                 continue
             trial = self.oracle.create_trial(slot)
             if trial.status == RUNNING:
+                self._write_trial(trial)
                 self._begin(trial)
 
     def _begin(self, trial: Trial) -> None:
         values = trial.hyperparameters.values
-        run = trial.run
-        run.setdefault("seed", self.oracle.trial_seed(trial))
-        run.setdefault("split", self.oracle.split_seed(trial))
-        run.setdefault("started", time.time())
-        run.setdefault("epochs", [])
-        run["attempts"] = run.get("attempts", 0) + 1
+        run = trial.run or TrialRun(
+            self.oracle.trial_seed(trial), self.oracle.split_seed(trial), time.time()
+        )
+        trial.run = replace(run, attempts=run.attempts + 1)
         first, state = self._checkpoints.resume_point(trial)
-        run["epochs"] = run["epochs"][: max(0, first - values["tuner/initial_epoch"])]
-        set_metrics(trial, run["epochs"])
+        trial.run = replace(
+            trial.run, epochs=run.epochs[: max(0, first - values["tuner/initial_epoch"])]
+        )
+        set_metrics(trial, trial.run.epochs)
         events.begin(self.study, trial)
-        self.progress.trial_begins(trial)
         work = Work(
             study=self.study.name,
             trial_id=trial.trial_id,
             hyperparameters=trial.hyperparameters.get_config(),
-            seed=run["seed"],
-            split=run["split"],
+            seed=run.seed,
+            split=run.split,
             initial_epoch=first,
             counted_from=self._counted_from(trial),
             epochs=values["tuner/epochs"],
             seconds=self._stretch(),
             patience=self.oracle.patience,
-            best=best_of(run["epochs"], self._counted_from(trial)),
+            best=best_of(trial.run.epochs, self._counted_from(trial)),
         )
         self._submit(trial, work, state)
 
@@ -203,9 +209,9 @@ class StudyTuner(kt.Tuner):
         return max(0.0, min(self._checkpoint_seconds, self._time_left()))
 
     def _submit(self, trial: Trial, work: Work, before: Any) -> None:
-        key = f"{self.study.name}-{trial.trial_id}-{work.initial_epoch}-{trial.run['attempts']}"
-        future = self._client.submit(evaluate, work, before, key=key, pure=False)
-        self._active[trial.trial_id] = Active(trial, work, future, len(trial.run["epochs"]))
+        key = f"{self.study.name}-{trial.trial_id}-{work.initial_epoch}-{trial.trained.attempts}"
+        future = self._client.submit(self._task, work, before, key=key, pure=False)
+        self._active[trial.trial_id] = Active(trial, work, future, len(trial.trained.epochs))
         future.add_done_callback(lambda done: self._news.put(("done", trial.trial_id)))
 
     def _log_epoch(self, news: dict[str, Any]) -> None:
@@ -213,9 +219,9 @@ class StudyTuner(kt.Tuner):
         active = self._active.get(news["trial_id"])
         if news["study"] != self.study.name or active is None:
             return
-        row = news["row"]
+        row = epoch_row(news["row"])
         initial = active.trial.hyperparameters.values["tuner/initial_epoch"]
-        if row["epoch"] == initial + active.logged:
+        if row.epoch == initial + active.logged:
             events.append(self.study, active.trial.trial_id, [row])
             active.logged += 1
             self.progress.epoch_ends(active.trial, row, news["worker"])
@@ -239,9 +245,9 @@ class StudyTuner(kt.Tuner):
             if self._time_left() > 0:
                 work = replace(
                     active.work,
-                    initial_epoch=report.rows[-1]["epoch"] + 1,
+                    initial_epoch=report.rows[-1].epoch + 1,
                     seconds=self._stretch(),
-                    best=best_of(trial.run["epochs"], active.work.counted_from),
+                    best=best_of(trial.trained.epochs, active.work.counted_from),
                 )
                 self._submit(trial, work, active.future)
             else:
@@ -249,40 +255,48 @@ class StudyTuner(kt.Tuner):
         return report
 
     def _record(self, active: Active, report: Report) -> None:
-        """Adds the epochs of a report to the trial and to its event files."""
+        """Add the epochs of a report to the trial and to its event files."""
         trial = active.trial
         initial = trial.hyperparameters.values["tuner/initial_epoch"]
-        # Rows before the trial's own are of a chain trained again for want of a checkpoint.
-        rows = [row for row in report.rows if row["epoch"] >= initial]
-        trial.run["epochs"] += rows
-        if report.at_start and not initial:
-            trial.run["at_start"] = report.at_start
-        events.append(self.study, trial.trial_id, trial.run["epochs"][active.logged :])
-        set_metrics(trial, trial.run["epochs"][:-1] if report.failure else trial.run["epochs"])
+        # If a checkpoint is missing, the chain is trained again: earlier rows are another trial's.
+        rows = [row for row in report.rows if row.epoch >= initial]
+        at_start = {} if initial else report.at_start
+        trial.run = run = replace(
+            trial.trained,
+            epochs=(*trial.trained.epochs, *rows),
+            at_start=at_start or trial.trained.at_start,
+        )
+        events.append(self.study, trial.trial_id, run.epochs[active.logged :])
+        set_metrics(trial, run.epochs[:-1] if report.failure else run.epochs)
 
     def _checkpoint(self, trial: Trial, report: Report) -> None:
-        epoch = report.rows[-1]["epoch"] + 1
+        epoch = report.rows[-1].epoch + 1
         if epoch <= trial.hyperparameters.values["tuner/initial_epoch"]:
             return
         self._checkpoints.write_state(trial, epoch, report.state)
-        self.oracle._save_trial(trial)
+        self._write_trial(trial)
         self._checkpoints.drop_states(trial, keep=epoch)
 
     def _end(self, trial: Trial, report: Report) -> None:
-        """Checkpoints first, then the trial's own file, which makes it ended."""
-        trial.run["ended"] = time.time()
-        trial.run["seconds"] = sum(row["seconds"] for row in trial.run["epochs"])
+        """Write checkpoints first, then the trial's own file, which makes the trial ended."""
+        trial.run = run = replace(
+            trial.trained,
+            ended=time.time(),
+            seconds=sum(row.seconds for row in trial.trained.epochs),
+            held_out=report.held_out,
+        )
         trial.status = FAILED if report.failure else COMPLETED
         trial.message = report.failure or None
-        if report.held_out:
-            trial.run["held_out"] = report.held_out
-            split = self._pool.split(trial.run["split"]).halved()
-            pictures = drawn(split.x_held_out, report.held_out, self._pool.name)
+        if run.held_out:
+            split = self._pool.split(run.split).halved()
+            pictures = drawn(split.x_held_out, run.held_out, self._pool.name)
             events.write_pictures(self.study, trial, "held_out", pictures)
         events.end(self.study, trial)
         if report.finished:
             self._checkpoints.keep(trial, report)
         self.oracle.end_trial(trial)
+        self._write_trial(trial)
+        self.save()
         self._checkpoints.drop_states(trial, keep=trial.hyperparameters.values["tuner/epochs"])
         self._checkpoints.prune()
         self.progress.trial_ends(trial)
@@ -299,20 +313,20 @@ class StudyTuner(kt.Tuner):
             self._client.restart_workers([report.worker], raise_for_error=False)
 
 
-def best_of(rows: list[Row], counted_from: int) -> tuple[float, int] | None:
+def best_of(rows: Sequence[EpochRow], counted_from: int) -> tuple[float, int] | None:
     """The best val_accuracy from an epoch on, and the first epoch that has it."""
-    counted = [row for row in rows if row["epoch"] >= counted_from]
-    best = max(counted, key=lambda row: row["val_accuracy"], default=None)
-    return (best["val_accuracy"], best["epoch"]) if best else None
+    counted = [row for row in rows if row.epoch >= counted_from]
+    best = max(counted, key=lambda row: row.val_accuracy, default=None)
+    return (best.val_accuracy, best.epoch) if best else None
 
 
-def set_metrics(trial: Trial, rows: list[Row]) -> None:
+def set_metrics(trial: Trial, rows: Sequence[EpochRow]) -> None:
     """A trial's KerasTuner metrics: one observation an epoch, its step the absolute epoch."""
     trial.metrics = kt_metrics.MetricsTracker()
     for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
         trial.metrics.register(name, "max" if "accuracy" in name else "min")
         for row in rows:
-            trial.metrics.update(name, row[name], step=row["epoch"])
+            trial.metrics.update(name, getattr(row, name), step=row.epoch)
 
 
 def _reason(error: Exception) -> str:

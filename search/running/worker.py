@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, cast
 from distributed import Worker, WorkerPlugin, get_worker
 
 from search.data.pool import Data, Halved, Pool
+from search.records.trial import WEIGHTS, EpochRow, HeldOut, epoch_row
+from search.running.work import EPOCHS_TOPIC, Report, Trainer, Work, pack_state, unpack_state
 
 if TYPE_CHECKING:
     import keras_tuner as kt
     import numpy as np
-from search.running.work import EPOCHS_TOPIC, Report, Row, Work
 
 PLUGIN = "search"
 
@@ -35,7 +36,7 @@ class Training(WorkerPlugin):
         one_thread()
         self.lock = threading.Lock()
         self.models_built = 0
-        self.session: Session | None = None
+        self.session: TrialSession | None = None
         self.split: tuple[int, bool] | None = None
         # What is alive now stays so: leave it out of every later collection.
         gc.collect()
@@ -64,7 +65,7 @@ def one_thread() -> None:
         tf.get_logger().setLevel(logging.ERROR)
 
 
-class Session:
+class TrialSession:
     """A trial under way in this process; a later stretch of the same trial takes it up again."""
 
     def __init__(
@@ -74,7 +75,7 @@ class Session:
         import keras_tuner as kt
 
         from search.training.diagnostics import Probe
-        from search.training.loop import EpochLoop, seed_weights, unpack
+        from search.training.loop import EpochLoop, seed_weights
 
         keras.backend.clear_session()
         gc.collect()
@@ -88,7 +89,7 @@ class Session:
         self.next_epoch = work.initial_epoch
         self.best_weights: list[np.ndarray] = []
         if state:
-            arrays = unpack(state)
+            arrays = unpack_state(state)
             own = len(self.loop.state())
             self.loop.restore(arrays[:own])
             if work.best is not None:
@@ -101,9 +102,9 @@ class Session:
             and self.work.epochs == work.epochs
         )
 
-    def train(self, work: Work, on_epoch: Callable[[Row], None]) -> Report:
+    def train(self, work: Work, on_epoch: Callable[[EpochRow], None]) -> Report:
         """Epochs until the work is done, its time is up or the trial diverges."""
-        from search.training.loop import Diverged, fit, pack, scored
+        from search.training.loop import Diverged, fit, scored
 
         report = Report()
         model = self.loop.model
@@ -113,12 +114,14 @@ class Session:
         try:
             fit(self.loop, work.epochs, work.initial_epoch, [watch])
         except Diverged as reason:
-            report.rows.append({"epoch": reason.epoch, **reason.logs, "time": time.time()})
+            report.rows.append(
+                epoch_row({"epoch": reason.epoch, **reason.logs, "time": time.time()})
+            )
             report.failure = str(reason)
             return report
-        self.next_epoch = report.rows[-1]["epoch"] + 1
+        self.next_epoch = report.rows[-1].epoch + 1
         report.finished = self.next_epoch == work.epochs or watch.out_of_patience
-        report.state = pack([*self.loop.state(), *self.best_weights])
+        report.state = pack_state([*self.loop.state(), *self.best_weights])
         if report.finished:
             model.set_weights(self.best_weights)
             report.weights_file = _weights_file(model)
@@ -126,11 +129,13 @@ class Session:
             if isinstance(self.data, Halved):
                 x, y = self.data.x_held_out, self.data.y_held_out
                 judged = scored(model, x, y, self.data.levels)
-                report.held_out = {"epoch": watch.best_epoch, **judged}
+                report.held_out = HeldOut(watch.best_epoch, **judged)
         return report
 
 
-def _watch(session: Session, work: Work, report: Report, on_epoch: Callable[[Row], None]) -> Any:
+def _watch(
+    session: TrialSession, work: Work, report: Report, on_epoch: Callable[[EpochRow], None]
+) -> Any:
     """The callback that looks at each epoch's end and says when the time is up."""
     import keras
 
@@ -142,13 +147,15 @@ def _watch(session: Session, work: Work, report: Report, on_epoch: Callable[[Row
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             started = time.perf_counter()
             looked = session.probe.look(self.model)
-            row = {
-                "epoch": epoch,
-                **logs,
-                **looked,
-                "diagnostics_seconds": time.perf_counter() - started,
-                "time": time.time(),
-            }
+            row = epoch_row(
+                {
+                    "epoch": epoch,
+                    **logs,
+                    **looked,
+                    "diagnostics_seconds": time.perf_counter() - started,
+                    "time": time.time(),
+                }
+            )
             report.rows.append(row)
             if epoch >= work.counted_from and logs["val_accuracy"] > self.best:
                 self.best, self.best_epoch = logs["val_accuracy"], epoch
@@ -164,7 +171,7 @@ def _watch(session: Session, work: Work, report: Report, on_epoch: Callable[[Row
 
 def _weights_file(model: Any) -> bytes:
     with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "checkpoint.weights.h5"
+        path = Path(directory) / WEIGHTS
         model.save_weights(path)
         return path.read_bytes()
 
@@ -179,15 +186,15 @@ def evaluate(work: Work, before: "Report | bytes | None" = None) -> Report:
         if session is None or not session.continues_with(work):
             plugin.session = None
             state = before.state if isinstance(before, Report) else before
-            session = Session(
+            session = TrialSession(
                 work, plugin.data(work.split, work.patience is not None), plugin.hypermodel, state
             )
             plugin.session = session
             plugin.models_built += 1
 
-        def on_epoch(row: Row) -> None:
+        def on_epoch(row: EpochRow) -> None:
             event = {"study": work.study, "trial_id": work.trial_id, "worker": worker.address}
-            worker.log_event(EPOCHS_TOPIC, {**event, "row": row})
+            worker.log_event(EPOCHS_TOPIC, {**event, "row": row.to_file()})
 
         report = session.train(work, on_epoch)
         if report.finished or report.failure:
@@ -197,3 +204,11 @@ def evaluate(work: Work, before: "Report | bytes | None" = None) -> Report:
         report.cpu_seconds = time.process_time() - cpu
         report.peak_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         return report
+
+
+KERAS = Trainer(
+    evaluate,
+    Training,
+    ("search.running.forked",),
+)
+"""Trains the networks of a hypermodel by Keras."""

@@ -7,20 +7,17 @@ space's default, all else kept.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
 
 import keras_tuner as kt
 
 from search.networks.baselines import BASELINES, complete
-from search.networks.space import OPTIMIZERS, Values, declare
-from search.records.arguments import PathArguments, settled
-from search.records.errors import Misuse
-from search.records.folder import Json, Study, study_record
-from search.records.parts import BASELINE, FINAL
+from search.networks.space import OPTIMIZERS, declare
+from search.records.parts import BASELINE, FINAL, PlannedPart
 from search.records.seeds import RACE_SEEDS
-from search.studies.arms import Part, mean_scores
+from search.records.trial import Values
+from search.studies.arms import mean_scores
 from search.studies.exercises import EPOCHS
-from search.studies.oracles import Entry, ListOracle, Trial
+from search.studies.oracles import ListOracle, Trial
 
 FACTOR = 3
 """Of the changes in a round of a race, one in this many goes on to the next."""
@@ -52,7 +49,7 @@ def differing(values: Values, other: Values) -> list[str]:
 
 def race(
     step: int, current: Values, target: Values, trials: Sequence[Trial]
-) -> tuple[list[Part], str | None]:
+) -> tuple[list[PlannedPart], str | None]:
     """The rounds of one step as far as its trials go, and the choice that won once it is decided.
 
     Successive halving (Jamieson and Talwalkar 2016), a seed a round: after each, the best third,
@@ -60,10 +57,10 @@ def race(
     """
     choices = differing(current, target)
     arms = {choice: with_choice(current, choice, target) for choice in choices}
-    rounds: list[Part] = []
+    rounds: list[PlannedPart] = []
     while len(arms) > 1:
         seeds = RACE_SEEDS[: len(rounds) + 1]
-        rounds.append(Part("path", "race", "", EPOCHS, seeds, arms, step))
+        rounds.append(PlannedPart("path", "race", "", EPOCHS, seeds, arms, step))
         scores = mean_scores(rounds[-1], trials)
         if scores is None:
             return rounds, None
@@ -72,21 +69,24 @@ def race(
     return rounds, next(iter(arms))
 
 
-class PathOracle(ListOracle):
-    """The trials of the path to `target` and of leaving each of its choices out."""
+class AblationOracle(ListOracle):
+    """The trials of the path to `target`, and of reverting each of its choices.
 
-    def __init__(self, study: Study, target: Values, seeds: tuple[int, ...]):
+    Races come first: each waits for the race before it.
+    """
+
+    def __init__(self, target: Values, seeds: tuple[int, ...]):
         self.target = target
         self.seeds = seeds
         space = kt.HyperParameters()
         declare(space)
-        super().__init__(study, space, self._list)
+        super().__init__(space, self._following)
 
-    def parts(self, trials: Sequence[Trial]) -> list[Part]:
-        """The races so far, the path as far as it is decided, and leave-one-out."""
+    def _following(self, trials: Sequence[Trial]) -> list[PlannedPart]:
+        """Return the races so far, the path as far as it is decided, and leave-one-out."""
         current = complete(BASELINES["4 final"])
         steps = {BASELINE: current}
-        races: list[Part] = []
+        races: list[PlannedPart] = []
         while differing(current, self.target):
             rounds, winner = race(len(steps), current, self.target, trials)
             races += rounds
@@ -101,45 +101,6 @@ class PathOracle(ListOracle):
         }
         return [
             *races,
-            Part("path", "path", BASELINE, EPOCHS, self.seeds, steps),
-            Part("path", "leave-one-out", FINAL, EPOCHS, self.seeds, left_out),
+            PlannedPart("path", "path", BASELINE, EPOCHS, self.seeds, steps),
+            PlannedPart("path", "leave-one-out", FINAL, EPOCHS, self.seeds, left_out),
         ]
-
-    def _list(self, trials: Sequence[Trial]) -> list[Entry]:
-        """Races first: each waits for the one before it."""
-        return [entry for part in self.parts(trials) for entry in part.entries()]
-
-    def record(self) -> Json:
-        """`parts` as in `ExercisesOracle`; a race has a part a round, of all its seeds so far."""
-        return {"parts": [asdict(part) for part in self.parts(list(self.trials.values()))]}
-
-
-def arguments_of(search: Study, seeds: int | None) -> PathArguments:
-    """The arguments of the path study of a search whose final network has been chosen.
-
-    Raises Misuse where it has not, or another since the path was begun, or where a study is asked
-    to be another.
-    """
-    given: Json = {"seeds": seeds}
-    about = study_record(search.final) if search.final.exists() else {}
-    chosen = [p["arms"][FINAL] for p in about.get("parts", []) if FINAL in p["arms"]]
-    if not search.path.exists():
-        if not chosen:
-            raise Misuse(
-                f"no final network of study {search.name} has been chosen: first run "
-                f"python -m search final --study {search.name}"
-            )
-        given |= {
-            "dataset": about["arguments"]["dataset"],
-            "search": search.name,
-            "search_seed": about["arguments"]["search_seed"],
-            "target": chosen[0],
-        }
-    arguments = settled(search.path, PathArguments, given)
-    target = complete(arguments.target)
-    if chosen and complete(chosen[0]) != target:
-        raise Misuse(
-            f"study {search.path.name} leads to another network than {search.final.name} has chosen "
-            "since: move its folder away, and the same command begins anew"
-        )
-    return replace(arguments, target=target)

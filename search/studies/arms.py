@@ -1,59 +1,42 @@
-"""Arms to be compared on the same seeds, and their mean scores."""
+"""Mean scores of arms, by which a list of trials decides what comes next."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from statistics import fmean
-from typing import Any
 
-from search.networks.space import Values
-from search.records.trial import COMPLETED, FAILED, key_of
-from search.studies.oracles import Entry, Trial
+from search.records.parts import PlannedPart
+from search.records.trial import ENDED, FAILED, TrialRun, key_of
+from search.studies.oracles import Trial
 
 
-@dataclass(frozen=True)
-class Part:
-    """Arms to be compared, all else equal.
+def last_accuracy(run: TrialRun) -> float:
+    """Return the validation accuracy after the last epoch."""
+    return run.epochs[-1].val_accuracy
 
-    reference: the arm that the others are compared to; none where arms are only tried out.
-    level: what tells parts of one name apart, as the number of layers does.
-    arms: name to configuration.
+
+def held_out_accuracy(run: TrialRun) -> float:
+    """Return the accuracy on the validation images that chose no epoch.
+
+    Raises ValueError if no images were held out.
     """
-
-    exercise: str
-    name: str
-    reference: str
-    epochs: int
-    seeds: tuple[int, ...]
-    arms: dict[str, Values]
-    level: int | None = None
-
-    def entries(self) -> Iterable[Entry]:
-        """Seed by seed, so that a list cut short has whole pairs."""
-        for seed in self.seeds:
-            for values in self.arms.values():
-                yield Entry(values, self.epochs, seed)
-
-
-def last_accuracy(run: dict[str, Any]) -> float:
-    """Validation accuracy after the last epoch."""
-    return float(run["epochs"][-1]["val_accuracy"])
+    if run.held_out is None:
+        raise ValueError("the trial was not judged by held-out images")
+    return run.held_out.accuracy
 
 
 def mean_scores(
-    part: Part, trials: Sequence[Trial], score: Callable[[dict[str, Any]], float] = last_accuracy
+    part: PlannedPart,
+    trials: Sequence[Trial],
+    score: Callable[[TrialRun], float] = last_accuracy,
 ) -> dict[str, float] | None:
-    """Mean score over seeds by arm, 0 where a trial failed; None while trials are missing.
+    """Return the mean score over seeds by arm, or None while trials are missing.
 
-    score: of a completed trial's `run`.
+    score: of a completed trial; a failed trial scores 0.
     """
-    by_values = {key_of(t.hyperparameters.values): t for t in trials}
-    means: dict[str, float] = {}
-    for arm, values in part.arms.items():
-        scores = []
-        for seed in part.seeds:
-            trial = by_values.get(key_of(Entry(values, part.epochs, seed).labelled()))
-            if trial is None or trial.status not in (COMPLETED, FAILED):
-                return None
-            scores.append(0.0 if trial.status == FAILED else score(trial.run))
-        means[arm] = fmean(scores)
-    return means
+    by_key = {key_of(t.hyperparameters.values): t for t in trials}
+    scores: dict[str, list[float]] = {arm: [] for arm in part.arms}
+    for (arm, _), key in part.keys().items():
+        trial = by_key.get(key)
+        if trial is None or trial.status not in ENDED:
+            return None
+        scores[arm].append(0.0 if trial.status == FAILED else score(trial.trained))
+    return {arm: fmean(own) for arm, own in scores.items()}

@@ -5,17 +5,18 @@ the same shape, and the order of the images: differences between arms are differ
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
+from itertools import product
 
 import keras_tuner as kt
 
 from search.networks.baselines import BASELINES, complete
-from search.networks.space import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, Values, declare
-from search.records.folder import Study
-from search.records.seeds import TUNING_SEEDS
-from search.studies.arms import Part, mean_scores
-from search.studies.oracles import Entry, ListOracle, Trial
+from search.networks.space import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, declare
+from search.records.arguments import Exercise
+from search.records.parts import PlannedPart
+from search.records.seeds import LEARNING_RATE_SEEDS
+from search.records.trial import Values
+from search.studies.arms import mean_scores
+from search.studies.oracles import ListOracle, Trial
 
 EPOCHS = 10
 """Of exercises 1 to 3, as the assignment has it, and of a path."""
@@ -43,21 +44,21 @@ L1, L2 = 1e-5, 1e-4
 """Strengths of exercise 4; the penalty is strength × Σ|w| or Σw² over every kernel."""
 
 
-def activation(seeds: tuple[int, ...]) -> list[Part]:
+def activation(seeds: tuple[int, ...]) -> list[PlannedPart]:
     """Exercise 1: the unit, in the assignment's network and by depth."""
     arms = {name: complete({"activation": name}) for name in ACTIVATIONS}
-    parts = [Part("activation", "activation", "relu", EPOCHS, seeds, arms)]
+    parts = [PlannedPart("activation", "activation", "relu", EPOCHS, seeds, arms)]
     for depth in DEPTHS:
         units = {f"units_{i}": 128 for i in range(1, depth + 1)}
         arms = {
             name: complete({"layers": depth, **units, "activation": name})
             for name in ("sigmoid", "tanh", "relu")
         }
-        parts.append(Part("activation", "depth", "relu", EPOCHS, seeds, arms, depth))
+        parts.append(PlannedPart("activation", "depth", "relu", EPOCHS, seeds, arms, depth))
     return parts
 
 
-def initializer(seeds: tuple[int, ...]) -> list[Part]:
+def initializer(seeds: tuple[int, ...]) -> list[PlannedPart]:
     """Exercise 2: where training starts, output layer included, under ReLU and under sigmoid."""
     arms = {name: complete({"initializer": name}) for name in INITIALIZERS}
     sigmoid = {
@@ -65,12 +66,14 @@ def initializer(seeds: tuple[int, ...]) -> list[Part]:
         for name in ("zeros", "random_normal", "glorot_uniform")
     }
     return [
-        Part("initializer", "initializer", "glorot_uniform", EPOCHS, seeds, arms),
-        Part("initializer", "initializer under sigmoid", "glorot_uniform", EPOCHS, seeds, sigmoid),
+        PlannedPart("initializer", "initializer", "glorot_uniform", EPOCHS, seeds, arms),
+        PlannedPart(
+            "initializer", "initializer under sigmoid", "glorot_uniform", EPOCHS, seeds, sigmoid
+        ),
     ]
 
 
-def optimizer(seeds: tuple[int, ...], trials: Sequence[Trial]) -> list[Part]:
+def optimizer(seeds: tuple[int, ...], trials: Sequence[Trial]) -> list[PlannedPart]:
     """Exercise 3: at Keras' defaults, then each at the learning rate that its trials favour.
 
     The last part is there once all of the grid has been trained.
@@ -81,19 +84,19 @@ def optimizer(seeds: tuple[int, ...], trials: Sequence[Trial]) -> list[Part]:
         for name, rates in RATES.items()
         for rate in rates
     }
-    tried = Part("optimizer", "learning rates", "", EPOCHS, TUNING_SEEDS, grid)
-    parts = [Part("optimizer", "defaults", "sgd", EPOCHS, seeds, defaults), tried]
+    tried = PlannedPart("optimizer", "learning rates", "", EPOCHS, LEARNING_RATE_SEEDS, grid)
+    parts = [PlannedPart("optimizer", "defaults", "sgd", EPOCHS, seeds, defaults), tried]
     scores = mean_scores(tried, trials)
     if scores is not None:
         tuned = {
             name: grid[max((f"{name} {rate:g}" for rate in RATES[name]), key=scores.__getitem__)]
             for name in OPTIMIZERS
         }
-        parts.append(Part("optimizer", "tuned", "sgd", EPOCHS, seeds, tuned))
+        parts.append(PlannedPart("optimizer", "tuned", "sgd", EPOCHS, seeds, tuned))
     return parts
 
 
-def regularization(seeds: tuple[int, ...]) -> list[Part]:
+def regularization(seeds: tuple[int, ...]) -> list[PlannedPart]:
     """Exercise 4: dropout, batch normalisation and L2 crossed, and L1, on the assignment's network.
 
     Without early stopping, whose effect is read off the same curves.
@@ -104,16 +107,19 @@ def regularization(seeds: tuple[int, ...]) -> list[Part]:
         "batch norm": {"batch_norm": True},
         "L2": {"use_l2": True, "l2": L2},
     }
-    arms = {"none": complete(bare)}
-    for chosen in range(1, 2 ** len(choices)):
-        names = [name for bit, name in enumerate(choices) if chosen >> bit & 1]
+    arms = {}
+    for switches in product((False, True), repeat=len(choices)):
+        names = [name for name, on in zip(choices, reversed(switches), strict=True) if on]
         changes = {key: value for name in names for key, value in choices[name].items()}
-        arms[" + ".join(names)] = complete({**bare, **changes})
+        arms[" + ".join(names) or "none"] = complete({**bare, **changes})
     arms["L1"] = complete({**bare, "use_l1": True, "l1": L1})
-    return [Part("regularization", "regularization", "none", FINAL_EPOCHS, seeds, arms)]
+    return [PlannedPart("regularization", "regularization", "none", FINAL_EPOCHS, seeds, arms)]
 
 
-def parts_of(exercise: str, seeds: tuple[int, ...], trials: Sequence[Trial]) -> list[Part]:
+def parts_of(
+    exercise: Exercise, seeds: tuple[int, ...], trials: Sequence[Trial]
+) -> list[PlannedPart]:
+    """Return the parts of an exercise. trials: those that its later parts follow from."""
     if exercise == "activation":
         return activation(seeds)
     if exercise == "initializer":
@@ -126,20 +132,10 @@ def parts_of(exercise: str, seeds: tuple[int, ...], trials: Sequence[Trial]) -> 
 class ExercisesOracle(ListOracle):
     """The trials of some exercises. A trial that several parts ask for is trained once."""
 
-    def __init__(self, study: Study, exercises: Sequence[str], seeds: tuple[int, ...]):
-        self.exercises = exercises
-        self.seeds = seeds
+    def __init__(self, exercises: Sequence[Exercise], seeds: tuple[int, ...]):
         space = kt.HyperParameters()
         space.values = {"layers": max(DEPTHS)}
         declare(space)
-        super().__init__(study, space, self._list)
-
-    def parts(self, trials: Sequence[Trial]) -> list[Part]:
-        return [p for name in self.exercises for p in parts_of(name, self.seeds, trials)]
-
-    def _list(self, trials: Sequence[Trial]) -> list[Entry]:
-        return [entry for part in self.parts(trials) for entry in part.entries()]
-
-    def record(self) -> dict[str, Any]:
-        """`parts`: each with its arms' values, by which trials are recognised."""
-        return {"parts": [asdict(part) for part in self.parts(list(self.trials.values()))]}
+        super().__init__(
+            space, lambda trials: [p for n in exercises for p in parts_of(n, seeds, trials)]
+        )

@@ -11,7 +11,6 @@ from typing import Any
 import keras_tuner as kt
 
 from search.records.errors import Failure
-from search.records.folder import Study
 from search.records.trial import COMPLETED, FAILED, RUNNING, Values, configuration
 from search.studies.oracles import IDLE, STOPPED, RecordedOracle, Trial
 
@@ -52,22 +51,19 @@ class HyperbandOracle(RecordedOracle, kt.oracles.HyperbandOracle):
 
     def __init__(
         self,
-        study: Study,
         space: kt.HyperParameters,
         max_epochs: int,
         factor: int = 3,
         iterations: int = 1,
         seed: int = 0,
         first: Sequence[Values] = (),
-        objective: kt.Objective | None = None,
         min_epochs: int = 1,
     ):
-        self.study = study
         self.first = list(first)
         self._draws: list[Values] = []
         self._draw_of: dict[str, int] = {}
         super().__init__(
-            objective=objective or kt.Objective("val_accuracy", "max"),
+            objective=kt.Objective("val_accuracy", "max"),
             max_epochs=max_epochs,
             factor=factor,
             hyperband_iterations=iterations,
@@ -221,9 +217,9 @@ class HyperbandOracle(RecordedOracle, kt.oracles.HyperbandOracle):
             if theirs != own:
                 changed = sorted(n for n in {*own, *theirs} if own.get(n) != theirs.get(n))
                 raise Failure(
-                    f"study {self.study.name} is not of this search space ({changed[0]} differs, of "
-                    f"{len(changed)}), but of an earlier version's, say: it can be reported, and not "
-                    "be continued; give another --study"
+                    f"the study's trials use a different search space ({len(changed)} "
+                    f"hyperparameters differ, e.g. {changed[0]}), probably from an earlier version. "
+                    "The study can still be reported but not continued: choose another --study name"
                 )
         roots = {
             self._compute_values_hash(t.hyperparameters.values): t.trial_id
@@ -241,8 +237,8 @@ class HyperbandOracle(RecordedOracle, kt.oracles.HyperbandOracle):
                 self._enter(bracket, 0, root, None)
         if roots:
             raise Failure(
-                f"{len(roots)} trials, trial {min(roots.values())} the first, are not of this study's "
-                "seed: start a study of another name"
+                f"{len(roots)} trials, the first of them trial {min(roots.values())}, do not follow from "
+                "this study's seed: choose another --study name"
             )
         for trial in sorted(
             self.trials.values(), key=lambda t: t.hyperparameters.values["tuner/round"]

@@ -1,55 +1,80 @@
-"""Oracles over trial files that are the whole truth; one that goes through a list of trials.
+"""Oracles decide which trial comes next; they write no file.
 
-What a study has done is what its trial files say. `oracle.json` is written so that stock
-KerasTuner can reload the project, and never read.
+What a study has done is what its trial files say. `restore` takes those up, and everything else
+follows from them: `oracle.json` is written for stock KerasTuner and never read.
 """
 
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import keras_tuner as kt
 from keras_tuner.engine import trial as kt_trial
 
-from search.records.folder import Study
-from search.records.trial import COMPLETED, FAILED, RUNNING, Values, configuration, key_of
+from search.records.parts import PlannedPart
+from search.records.trial import (
+    COMPLETED,
+    ENDED,
+    RUNNING,
+    TrialFile,
+    TrialRun,
+    Values,
+    configuration,
+    key_of,
+    trained_from_scratch,
+    trial_run,
+)
 
 IDLE, STOPPED = "IDLE", "STOPPED"
 
 
 class Trial(kt_trial.Trial):
-    """KerasTuner's trial with one more key in its file, which stock KerasTuner passes over.
+    """KerasTuner's trial, with the record of how it was trained.
 
-    run: how the trial was trained: seed, times, attempts and a row an epoch (search/tuner.py).
+    run: None until the tuner begins the trial.
     """
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        self.run: dict[str, Any] = {}
+        self.run: TrialRun | None = None
+
+    @classmethod
+    def of(cls, file: TrialFile) -> "Trial":
+        """Return the trial that a trial file tells of."""
+        trial: Trial = cls.from_state({**vars(file), "run": {}})
+        trial.run = file.run
+        return trial
+
+    @property
+    def trained(self) -> TrialRun:
+        """The record of the training. Raises ValueError before the trial has begun."""
+        if self.run is None:
+            raise ValueError(f"trial {self.trial_id} has not begun")
+        return self.run
 
     def get_state(self) -> dict[str, Any]:
-        return {**super().get_state(), "run": self.run}
+        """Return the content of the trial's file."""
+        return {**super().get_state(), "run": self.run.to_file() if self.run else {}}
 
     def set_state(self, state: dict[str, Any]) -> None:
+        """Take up the content of a trial file. Raises Invalid if `run` is not as recorded."""
         super().set_state(state)
-        self.run = state.get("run", {})
+        self.run = trial_run(state["run"]) if state.get("run") else None
 
 
 class RecordedOracle(kt.Oracle):
-    """What the oracles of this project share: where trials are kept, begun, ended and reloaded."""
+    """The base of this project's oracles: how trials are created, ended and restored."""
 
-    study: Study
     labels: tuple[str, ...]
     """KerasTuner's own values that tell trials apart, for TensorBoard."""
     patience: int | None = None
-    """Of early stopping (`workers.Work`); None: every trial has all its epochs."""
+    """Epochs without improvement that stop a trial early; None: no trial stops early."""
 
     def create_trial(self, tuner_id: str) -> Trial:
-        """The next trial, written before it is returned; IDLE: ask later; STOPPED: no more.
+        """Return the next trial. Status IDLE: ask again later; STOPPED: there are no more.
 
-        A trial that a crash cut off comes first. Differs from KerasTuner's (oracle.py) in that an
-        identifier is never given twice, even where a trial file was lost.
+        A trial that a crash cut off comes first. Unlike in KerasTuner (oracle.py), no identifier
+        is given twice, even if a trial file was lost.
         """
         if self._retry_queue:
             trial = self.trials[self._retry_queue.pop(0)]
@@ -66,147 +91,140 @@ class RecordedOracle(kt.Oracle):
             self.start_order.append(trial_id)
             self._record_values(trial)
         self.ongoing_trials[tuner_id] = trial
-        self._save_trial(trial)
         return trial
 
     def end_trial(self, trial: Trial) -> None:
-        """Records a trial that is COMPLETED or FAILED, its file first."""
+        """Take note that a trial is COMPLETED or FAILED, and score it."""
         self._run_times[trial.trial_id] += 1
         if trial.status == COMPLETED:
             self.score_trial(trial)
         self.end_order.append(trial.trial_id)
-        self._save_trial(trial)
         self.release(trial)
-        self.save()
 
     def planned(self) -> tuple[int, int]:
-        """Trials and epochs of the whole study, as far as is known now."""
+        """Return the trials and epochs of the whole study, as far as they are known now."""
         raise NotImplementedError
 
     def can_be_promoted(self, trial_id: str) -> bool:
-        """Whether a completed trial may yet start another, which then needs its checkpoint."""
+        """Whether a completed trial may still start another, which then needs its checkpoint."""
         return False
 
     def wants_weights(self, trial: Trial) -> bool:
-        """Whether a completed trial's weights are to be kept, even if others are better."""
+        """Whether a completed trial's weights are kept even if others are better."""
         return False
 
     def watched_from(self, trial: Trial) -> int:
-        """The first epoch, from 0, that early stopping looks at: Keras' `start_from_epoch`."""
+        """Return the first epoch, from 0, that may be restored: Keras' `start_from_epoch`."""
         return 0
 
-    def record(self) -> dict[str, Any]:
-        """What `study.json` has to say of the list of trials."""
+    def recorded(self) -> dict[str, Any]:
+        """Return the fields of `study.json` that describe the list of trials."""
         return {}
 
     def release(self, trial: Trial) -> None:
-        """Frees the slot of a trial, ended or left for a later run."""
+        """Free the slot of a trial that has ended or waits for a later run."""
         for tuner_id, ongoing in list(self.ongoing_trials.items()):
             if ongoing is trial:
                 del self.ongoing_trials[tuner_id]
 
-    def _save_trial(self, trial: Trial) -> None:
-        self.study.write_json(f"trial_{trial.trial_id}/trial.json", trial.get_state())
-
-    def save(self) -> None:
-        self.study.write_json("oracle.json", self.get_state())
-
     def restore(self, trials: Sequence[Trial]) -> None:
-        """Takes up the trials of an earlier run, in any order; unfinished ones come first again."""
+        """Take up the trials of an earlier run, in any order; unfinished trials come first again."""
         self.trials = {t.trial_id: t for t in sorted(trials, key=lambda t: t.trial_id)}
         self.start_order = list(self.trials)
         for trial_id, trial in self.trials.items():
             self._record_values(trial)
-            if trial.status in (COMPLETED, FAILED):
+            if trial.status in ENDED:
                 self.end_order.append(trial_id)
                 self._run_times[trial_id] = 1
             else:
                 self._retry_queue.append(trial_id)
 
     def trial_seed(self, trial: Trial) -> int:
-        """The seed of a trial's weights and batches: of the study's seed and its configuration."""
+        """Return the seed of a trial's weights and batches, from the study's and its values."""
         values = sorted(configuration(trial.hyperparameters.values).items())
         return random.Random(f"{self.seed} {values}").getrandbits(31)
 
     def split_seed(self, trial: Trial) -> int:
-        """The seed of the split that a trial is trained and validated on."""
+        """Return the seed of the split that a trial is trained and validated on."""
         return int(self.seed)
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A configuration to be trained from scratch for `epochs` epochs.
-
-    seed: of the split, the initial weights and the order of the data.
-    """
-
-    values: Values
-    epochs: int
-    seed: int
-
-    def labelled(self) -> Values:
-        """The values that its trial has."""
-        labels = {"tuner/epochs": self.epochs, "tuner/initial_epoch": 0, "tuner/seed": self.seed}
-        return {**self.values, **labels}
-
-
 class ListOracle(RecordedOracle):
-    """A list of entries, each trained once however often it is in the list.
+    """Goes through the arms and seeds of planned parts; a trial of several parts is trained once.
 
-    entries: the list in order, as it follows from the trials so far; it may only grow.
+    parts: the parts in order, as they follow from the trials so far. Their trials may only grow.
     """
 
     labels = ("tuner/epochs", "tuner/seed")
 
     def __init__(
         self,
-        study: Study,
         space: kt.HyperParameters,
-        entries: Callable[[list[Trial]], list[Entry]],
-        objective: kt.Objective | None = None,
+        parts: Callable[[Sequence[Trial]], Iterable[PlannedPart]],
     ):
-        self.study = study
-        self._entries = entries
+        self._parts = parts
+        self._known: tuple[list[PlannedPart], dict[str, Values]] | None = None
         super().__init__(
-            objective=objective or kt.Objective("val_accuracy", "max"),
+            objective=kt.Objective("val_accuracy", "max"),
             hyperparameters=space,
             tune_new_entries=False,
-            seed=1,  # nothing is drawn; without one KerasTuner would write a random one
+            seed=1,  # nothing is drawn; without a seed KerasTuner would write a random one
         )
 
-    def entries(self) -> list[Entry]:
-        """The list as it is known now, each trial of it once."""
-        entries = self._entries(list(self.trials.values()))
-        return list({key_of(entry.labelled()): entry for entry in entries}.values())
+    def parts(self) -> list[PlannedPart]:
+        """Return the parts as they are known now."""
+        return self._planned()[0]
+
+    def _planned(self) -> tuple[list[PlannedPart], dict[str, Values]]:
+        """Return the parts, and by `key_of` the values of their trials in order.
+
+        They change only when a trial ends.
+        """
+        if self._known is None:
+            parts = list(self._parts(list(self.trials.values())))
+            trials: dict[str, Values] = {}
+            for part in parts:
+                for (arm, seed), key in part.keys().items():
+                    trials[key] = trained_from_scratch(part.arms[arm], part.epochs, seed)
+            self._known = parts, trials
+        return self._known
+
+    def end_trial(self, trial: Trial) -> None:
+        """Take note that a trial has ended, and look at the parts again."""
+        super().end_trial(trial)
+        self._known = None
 
     def restore(self, trials: Sequence[Trial]) -> None:
-        """A trial from before a hyperparameter was in the space had it at its default."""
+        """Take up earlier trials. A hyperparameter that is newer than a trial has its default."""
         for trial in trials:
             space = self.hyperparameters.copy()
             space.values = values = dict(trial.hyperparameters.values)
             for hp in space.space:
                 if hp.name not in values and space.is_active(hp):
                     values[hp.name] = hp.default
-            if values != trial.hyperparameters.values:
-                trial.hyperparameters.values = values
-                self._save_trial(trial)
+            trial.hyperparameters.values = values
         super().restore(trials)
+        self._known = None
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """The first entry of the list that has no trial."""
+        """Return the values of the first planned trial that has not begun."""
         begun = {key_of(t.hyperparameters.values) for t in self.trials.values()}
-        for entry in self.entries():
-            values = entry.labelled()
-            if key_of(values) not in begun:
+        for key, values in self._planned()[1].items():
+            if key not in begun:
                 return {"status": RUNNING, "values": values}
         return {"status": IDLE if self.ongoing_trials else STOPPED}
 
     def planned(self) -> tuple[int, int]:
-        """Trials and epochs of the list as far as it is known now."""
-        entries = self.entries()
-        return len(entries), sum(entry.epochs for entry in entries)
+        """Return the trials and epochs of the list as far as it is known now."""
+        trials = self._planned()[1].values()
+        return len(trials), sum(values["tuner/epochs"] for values in trials)
+
+    def recorded(self) -> dict[str, Any]:
+        """Return the parts, by whose arms' values trials are recognised."""
+        return {"parts": tuple(self.parts())}
 
     def trial_seed(self, trial: Trial) -> int:
+        """Return the seed of the arm's repetition, which fixes the split as well."""
         return int(trial.hyperparameters.values["tuner/seed"])
 
     split_seed = trial_seed

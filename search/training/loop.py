@@ -6,7 +6,6 @@ shuffled order is gathered inside the graph, and what Keras computes in many ope
 in few (search/kernels.py).
 """
 
-import io
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -250,16 +249,3 @@ def resident(array: np.ndarray) -> tf.Tensor:
 def forget_resident() -> None:
     """Lets go of the arrays of a split that is not trained on any more."""
     _resident.clear()
-
-
-def pack(state: Sequence[np.ndarray]) -> bytes:
-    """A state as the bytes of an npz file."""
-    buffer = io.BytesIO()
-    np.savez(buffer, *state)
-    return buffer.getvalue()
-
-
-def unpack(content: bytes) -> list[np.ndarray]:
-    """The state in the bytes of an npz file."""
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        return [arrays[name] for name in arrays.files]

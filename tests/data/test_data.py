@@ -9,7 +9,7 @@ import pytest
 from search.data.fashion_mnist import TRAIN_FILES
 from search.data.load import load_pool
 from search.data.pool import stratified_split
-from search.records.datasets import SHAPES
+from search.records.datasets import DATASETS
 from search.records.errors import Failure
 
 TRAIN_IMAGES, TRAIN_LABELS = TRAIN_FILES
@@ -29,7 +29,7 @@ def test_split_follows_its_seed_and_nothing_else():
 
 
 def test_digits_are_uint8_of_17_levels_and_the_sizes_the_plan_reckons_with(digits):
-    shape = SHAPES["digits"]
+    shape = DATASETS["digits"]
     assert digits.x_train.shape == (shape.train_size, shape.features)
     assert digits.x_train.dtype == np.uint8
     assert digits.x_train.max() == digits.levels == 16
@@ -50,7 +50,7 @@ def test_fashion_mnist_is_read_without_its_test_files(fashion_dir, tmp_path):
         shutil.copy(fashion_dir / name, tmp_path)
     pool = load_pool("fashion-mnist", tmp_path)
     images = pool.split(1)
-    assert images.x_train.shape == (SHAPES["fashion-mnist"].train_size, 784)
+    assert images.x_train.shape == (DATASETS["fashion-mnist"].train_size, 784)
     assert images.x_train.dtype == np.uint8
     assert np.bincount(images.y_validation).tolist() == [600] * 10
     assert set(pool.hashes) == set(TRAIN_FILES)

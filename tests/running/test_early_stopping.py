@@ -8,7 +8,7 @@ import pytest
 
 from search.data.load import load_pool
 from search.networks.dense import DenseNetworks
-from search.records.datasets import SHAPES
+from search.records.datasets import DATASETS
 from search.running.tuner import best_of
 from search.running.work import Work
 from search.running.worker import Session
@@ -33,7 +33,7 @@ def work(make_hp):
 
 
 def trained(work, halved, state=None):
-    shape = SHAPES["digits"]
+    shape = DATASETS["digits"]
     hypermodel = DenseNetworks(shape.features, shape.classes, shape.train_size, 60)
     # KerasTuner takes a config apart as it reads it; a worker gets a copy of its own.
     session = Session(deepcopy(work), halved, hypermodel, state)

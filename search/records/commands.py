@@ -1,0 +1,50 @@
+"""How a command line ends: one line for an error, and the exit code."""
+
+import typer
+from rich.console import Console
+from typer.exceptions import TyperException
+
+from search.records.errors import Failure, Misuse
+
+FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+"""Exit codes: it could not be done, it was asked wrongly, Ctrl-C."""
+
+log = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+"""Where messages go, so that results alone are on standard output."""
+
+
+def app(purpose: str) -> typer.Typer:
+    """Return a command line without commands, as both packages set it up."""
+    return typer.Typer(
+        help=purpose,
+        rich_markup_mode=None,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        no_args_is_help=True,
+    )
+
+
+def carry_out(app: typer.Typer, program: str) -> int:
+    """Run the command that the arguments name, and return its exit code.
+
+    program: the package, which names the sender of every error line.
+    """
+    try:
+        return app(standalone_mode=False, prog_name=f"python -m {program}") or 0
+    except TyperException as error:
+        return _failed(program, error.format_message(), MISUSED)
+    except Misuse as error:
+        return _failed(program, str(error), MISUSED)
+    except Failure as error:
+        return _failed(program, str(error), FAILED)
+    except OSError as error:
+        reason = f"cannot read or write {error.filename}: {error.strerror}"
+        return _failed(program, reason, FAILED)
+    except (KeyboardInterrupt, typer.Abort):
+        log.print("interrupted")
+        return INTERRUPTED
+
+
+def _failed(program: str, line: str, code: int) -> int:
+    log.print(f"{program}: {line}")
+    return code

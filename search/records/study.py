@@ -1,0 +1,111 @@
+"""What `study.json` holds: what the study is, and every run that worked on it."""
+
+from dataclasses import asdict, dataclass
+from dataclasses import fields as fields_of
+from pathlib import Path
+from typing import Any
+
+from search.records.arguments import KINDS, Arguments
+from search.records.errors import Failure
+from search.records.ledger import Witness
+from search.records.parts import PlannedPart
+from search.records.reading import Invalid, Json, typed
+
+FORMAT = 2
+"""The version of `study.json` that is written. Version 1 called the command `ablation`
+`exercises path`; it is read too."""
+
+FORMER_COMMANDS = {"exercises path": "ablation"}
+
+
+@dataclass(frozen=True)
+class SessionRecord:
+    """One run of the command that works on a study."""
+
+    started: float
+    """Seconds since 1970."""
+    workers: int
+    commit: str | None
+    """Of this project's code, `-dirty` if it was changed since. None outside git."""
+    versions: dict[str, str]
+    processor: str
+    seconds: float = 0.0
+    """Wall time."""
+    cpu_seconds: float = 0.0
+    """Of the driver and its workers."""
+    peak_memory: int = 0
+    """Bytes: the driver's largest use and that of its largest workers."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The size of the whole study, as far as it is known."""
+
+    trials: int
+    epochs: int
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """The content of `study.json`."""
+
+    study: str
+    """Name of the study and of its folder."""
+    command: str
+    """The command that started the study."""
+    arguments: Arguments
+    data: dict[str, str]
+    """File name to SHA-256 of the data that was read."""
+    sessions: tuple[SessionRecord, ...]
+    finished: bool = False
+    validation_images: int | None = None
+    planned: Planned | None = None
+    """None until the first run knows it."""
+    parts: tuple[PlannedPart, ...] = ()
+    """Of a controlled study. Trials are recognised by the values of their arm."""
+    patience: int | None = None
+    """Epochs without improvement that stop a trial, in a study that stops trials early."""
+    watched_from: int | None = None
+    """The first epoch, from 0, that may stop a trial or be restored."""
+    ledger: Witness | None = None
+    """Of a search whose final network was opened on the test set."""
+    format: int = FORMAT
+
+    @property
+    def search(self) -> str | None:
+        """Name of the search that a final study or an ablation belongs to."""
+        return getattr(self.arguments, "search", None)
+
+    def to_file(self) -> Json:
+        """Return the record as it stands in `study.json`."""
+        content = {f.name: getattr(self, f.name) for f in fields_of(self)}
+        content["arguments"] = asdict(self.arguments)  # type: ignore[call-overload]
+        for name in ("planned", "ledger"):
+            content[name] = content[name] and asdict(content[name])
+        for name in ("sessions", "parts"):
+            content[name] = [asdict(item) for item in content[name]]
+        return {key: value for key, value in content.items() if value not in (None, [])}
+
+
+def study_record(content: Json, path: Path) -> StudyRecord:
+    """Return the content of a `study.json`. path: of the file, for messages.
+
+    Raises Failure if its format is unknown, or if a field is missing or mistyped.
+    """
+    version = content.get("format")
+    if version not in (1, FORMAT):
+        raise Failure(
+            f"{path}: format {version!r} is unknown to this version, which reads 1 and {FORMAT}: "
+            "use the version of keras-study that wrote the file, or a later one"
+        )
+    command = FORMER_COMMANDS.get(str(content.get("command")), content.get("command"))
+    if command not in KINDS:
+        raise Failure(f"{path}: command: {command!r} is none of {', '.join(KINDS)}")
+
+    def arguments(kind: type, given: Any) -> Arguments:
+        return typed(given, KINDS[command], at="arguments")
+
+    try:
+        return typed({**content, "command": command}, StudyRecord, arguments)
+    except Invalid as error:
+        raise Failure(f"{path}: {error}") from None
