@@ -8,23 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from typer.exceptions import TyperException
 
-from search.records.errors import Failure, Misuse
+from search.records import commands
+from search.records.commands import log
+from search.records.errors import Misuse
 
 if TYPE_CHECKING:
     from analysis.evidence.trials import Study
     from analysis.words.language import Language
 
-app = typer.Typer(
-    help="What tuner logs show: reports, tables and ways out. TensorFlow is not needed.",
-    rich_markup_mode=None,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    no_args_is_help=True,
-)
-
-log = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+app = commands.app("Reports and tables from tuner logs. TensorFlow is not needed.")
 
 
 class LanguageCode(StrEnum):
@@ -225,21 +218,8 @@ def language(code: LanguageCode) -> "Language":
 
 
 def main() -> int:
-    """Carries a command out; returns the exit code."""
-    try:
-        return app(standalone_mode=False, prog_name="python -m analysis") or 0
-    except TyperException as error:
-        log.print(f"analysis: {error.format_message()}")
-        return 2
-    except (Misuse, Failure) as error:
-        log.print(f"analysis: {error}")
-        return 2 if isinstance(error, Misuse) else 1
-    except OSError as error:
-        log.print(f"analysis: cannot read or write {error.filename}: {error.strerror}")
-        return 1
-    except (KeyboardInterrupt, typer.Abort):
-        log.print("interrupted")
-        return 130
+    """Carry out the command that was typed; return the exit code."""
+    return commands.carry_out(app, "analysis")
 
 
 if __name__ == "__main__":

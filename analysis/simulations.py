@@ -93,6 +93,6 @@ def _first(seed: int) -> str:
         names,
         dict.fromkeys(names, (0.0, 1.0)),
         set(),
-        {},
+        None,
     )
     return str(shares(as_optuna(study, found, names), names, seed=0).idxmax())

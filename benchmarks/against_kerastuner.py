@@ -20,6 +20,9 @@ from typing import Any
 import numpy as np
 from scipy.stats import t
 
+from search.data.load import load_pool
+from search.records.commands import ended
+
 EPOCHS = 5
 """Of each; Hyperband at 27 epochs by 3 trains 375 epochs in 70 trials, 5.4 a trial."""
 
@@ -43,7 +46,7 @@ def configurations(name: str) -> list[dict[str, Any]]:
 
     space = narrowing.narrowed(FIXES)
     first, _ = baselines.within(space)
-    oracle = HyperbandOracle(None, space, 27, seed=SEED, first=first)  # type: ignore[arg-type]
+    oracle = HyperbandOracle(space, 27, seed=SEED, first=first)
     return [values for n in range(*LISTS[name]) if (values := oracle.draw(n))]
 
 
@@ -52,7 +55,6 @@ def stock(name: str, directory: Path) -> list[float]:
     import keras
     import keras_tuner as kt
 
-    from search.data.load import load_pool
     from search.networks import narrowing
     from search.networks.dense import DenseNetworks
 
@@ -85,38 +87,41 @@ def stock(name: str, directory: Path) -> list[float]:
 
 
 def ours(name: str, directory: Path) -> list[float]:
-    """The same by this project, with every core."""
+    """Return the same by this project, with every core."""
     import concurrent.futures
 
     from rich.console import Console
 
-    from search.data.load import load_pool
     from search.quiet import import_quietly
     from search.records.datasets import DATASETS
-    from search.records.folder import Study
+    from search.records.folder import StudyFolder
     from search.running.cluster import cluster, fork_server
-    from search.running.run import cores
+    from search.running.execution import cores
+    from search.running.interrupts import Interrupts
+    from search.running.worker import KERAS
 
-    fork_server()
+    fork_server(KERAS.preload)
     pool = load_pool("fashion-mnist")
-    study = Study(directory, "ours")
+    study = StudyFolder(directory, "ours")
     with study.locked(), concurrent.futures.ThreadPoolExecutor(1) as importer:
         importer.submit(import_quietly, "search.running.tuner")
-        with cluster(cores(), None) as client:
+        with cluster(cores(), None, KERAS.preload) as client, Interrupts(print) as interrupts:
             from search.cli.progress import Display
             from search.networks import narrowing
             from search.networks.dense import DenseNetworks
+            from search.records.parts import PlannedPart
             from search.records.trial import configuration
             from search.running.tuner import StudyTuner
-            from search.studies.oracles import Entry, ListOracle
+            from search.studies.oracles import ListOracle
 
             hypermodel = DenseNetworks(784, 10, DATASETS["fashion-mnist"].train_size, EPOCHS)
             chosen = configurations(name)
-            entries = [Entry(values, EPOCHS, SEED) for values in chosen]
-            oracle = ListOracle(study, narrowing.narrowed(FIXES), lambda trials: entries)
-            StudyTuner(study, oracle, hypermodel, Display("ours", Console(stderr=True))).search(
-                pool, client
-            )
+            arms = {str(number): values for number, values in enumerate(chosen)}
+            part = PlannedPart("benchmark", name, "", EPOCHS, (SEED,), arms)
+            oracle = ListOracle(narrowing.narrowed(FIXES), lambda trials: [part])
+            display = Display("ours", Console(stderr=True))
+            tuner = StudyTuner(study, oracle, hypermodel, display)
+            tuner.search(pool, client, KERAS, interrupts)
     scores = {str(configuration(t.hyperparameters.values)): t.score for t in oracle.trials.values()}
     return [scores[str(values)] for values in chosen]
 
@@ -134,7 +139,8 @@ def timed(side: str, name: str) -> tuple[float, np.ndarray]:
 
 
 def main() -> None:
-    """Prints a table for the README."""
+    """Print the table of docs/speed.md. Raises Failure if the data are missing."""
+    load_pool("fashion-mnist")
     print(f"| configurations, {EPOCHS} epochs each | stock | epochs/s | ours | epochs/s | ratio |")
     print("| --- | --- | --- | --- | --- | --- |")
     total = np.zeros(3)
@@ -172,4 +178,4 @@ if __name__ == "__main__":
         result = {"stock": stock, "ours": ours}[sys.argv[1]](sys.argv[2], folder)
         (folder / "scores.json").write_text(json.dumps(result))
     else:
-        main()
+        sys.exit(ended(main, "benchmarks.against_kerastuner"))

@@ -10,8 +10,10 @@ both are timed in turn, so that what disturbs the machine disturbs both; medians
 
 import itertools
 import statistics
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import keras_tuner as kt
 import tensorflow as tf
@@ -19,6 +21,7 @@ import tensorflow as tf
 from search.data.load import load_pool
 from search.networks.baselines import BASELINES, complete
 from search.networks.dense import DenseNetworks
+from search.records.commands import ended
 from search.running.worker import one_thread
 from search.training.loop import EpochLoop
 
@@ -51,6 +54,16 @@ def products(widths: list[int], steps: int, first_input: bool) -> Callable[[], t
     return run
 
 
+def train_next(loop: EpochLoop, epochs: Iterator[int]) -> None:
+    """Train the next epoch."""
+    loop.train(next(epochs))
+
+
+def compute(function: Callable[[], tf.Tensor]) -> None:
+    """Call a compiled function and wait for its value."""
+    function().numpy()
+
+
 def timed(function: Callable[[], object]) -> float:
     started = time.perf_counter()
     function()
@@ -77,9 +90,9 @@ def main() -> None:
         every, needed = (products(widths, loop.steps, first) for first in (True, False))
         epochs = iter(range(100))
         runs: list[Callable[[], object]] = [
-            lambda loop=loop, epochs=epochs: loop.train(next(epochs)),
-            lambda every=every: every().numpy(),
-            lambda needed=needed: needed().numpy(),
+            partial(train_next, loop, epochs),
+            partial(compute, every),
+            partial(compute, needed),
         ]
         for run in runs:
             run()
@@ -93,4 +106,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(ended(main, "benchmarks.epoch"))

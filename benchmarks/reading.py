@@ -7,6 +7,7 @@ KerasTuner does, whose curves are tensors in TensorBoard's event files only.
 """
 
 import json
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -17,6 +18,8 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 from tensorboard.util.tensor_util import make_tensor_proto
 
 from analysis.evidence.trials import load
+from search.records.commands import ended
+from search.records.errors import Failure
 
 SOURCE = Path("tuner_logs/exercises")
 TRIALS = 1000
@@ -24,6 +27,8 @@ TRIALS = 1000
 
 def copies(ours: Path, stock: Path) -> None:
     """Writes the same trials in both manners."""
+    if not SOURCE.is_dir():
+        raise Failure(f"there is no {SOURCE}/: run this in the project's folder")
     sources = [json.loads(p.read_text()) for p in sorted(SOURCE.glob("trial_*/trial.json"))]
     for n in range(TRIALS):
         name, trial = f"{n:04d}", sources[n % len(sources)] | {"trial_id": f"{n:04d}"}
@@ -68,4 +73,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(ended(main, "benchmarks.reading"))

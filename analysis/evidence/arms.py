@@ -1,13 +1,13 @@
 """The runs of a controlled study: which trial is which arm and seed of which part."""
 
+import itertools
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from analysis.evidence.trials import Study
-
-Json = dict[str, Any]
+from search.records.parts import PlannedPart
+from search.records.trial import Values, key_of
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Part:
     reference: str
     epochs: int
     arms: list[str]
-    values: dict[str, Json]
+    values: dict[str, Values]
     runs: pd.DataFrame
     curves: pd.DataFrame
     at_start: pd.DataFrame
@@ -66,37 +66,33 @@ class Part:
 
 
 def parts(study: Study) -> list[Part]:
-    """The parts of a controlled study, none where it is a search."""
-    trials = {repr(sorted(values.items())): trial for trial, values in study.values.items()}
+    """Return the parts of a controlled study; a search has none."""
+    trials = {key_of(values): trial for trial, values in study.values.items()}
     return [_part(study, planned, trials) for planned in study.parts]
 
 
-def _part(study: Study, planned: Json, trials: dict[str, str]) -> Part:
+def _part(study: Study, planned: PlannedPart, trials: dict[str, str]) -> Part:
+    """Return a planned part with its runs. trials: `key_of` the values of each, to its name."""
+    keys = planned.keys()
     rows = []
-    for arm, values in planned["arms"].items():
-        for seed in planned["seeds"]:
-            labels = {
-                "tuner/epochs": planned["epochs"],
-                "tuner/initial_epoch": 0,
-                "tuner/seed": seed,
-            }
-            trial = trials.get(repr(sorted({**values, **labels}.items())))
-            status = study.trials.loc[trial, "status"] if trial else "MISSING"
-            judged = study.held_out.get(trial or "", {}).get("accuracy")
-            row = {"arm": arm, "seed": seed, "trial": trial, "status": status}
-            rows.append({**row, "held_out_accuracy": judged})
+    for arm, seed in itertools.product(planned.arms, planned.seeds):
+        trial = trials.get(keys[arm, seed])
+        status = study.trials.loc[trial, "status"] if trial else "MISSING"
+        judged = study.held_out.get(trial or "")
+        row = {"arm": arm, "seed": seed, "trial": trial, "status": status}
+        rows.append({**row, "held_out_accuracy": judged.accuracy if judged else None})
     runs = pd.DataFrame(rows)
     named = runs.loc[runs["status"] == "COMPLETED", ["arm", "seed", "trial"]]
     at_start = study.at_start.reset_index()
     return Part(
         study,
-        planned["exercise"],
-        planned["name"],
-        planned["level"],
-        planned["reference"],
-        planned["epochs"],
-        list(planned["arms"]),
-        planned["arms"],
+        planned.exercise,
+        planned.name,
+        planned.level,
+        planned.reference,
+        planned.epochs,
+        list(planned.arms),
+        planned.arms,
         runs,
         study.curves.merge(named, on="trial"),
         at_start.merge(named, on="trial"),

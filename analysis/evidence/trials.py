@@ -6,6 +6,7 @@ What is missing is said in `notes` and left blank, never guessed.
 import json
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,8 +16,12 @@ from typing import Any
 import pandas as pd
 
 from analysis.evidence import events
+from search.records.arguments import HyperbandArguments
 from search.records.errors import Misuse
-from search.records.study import FORMER_COMMANDS
+from search.records.parts import PlannedPart
+from search.records.reading import Invalid
+from search.records.study import StudyRecord, study_record
+from search.records.trial import HeldOut, TrialRun, trial_run
 
 CURVES = {
     ("train", "epoch_loss"): "loss",
@@ -45,7 +50,7 @@ class Study:
     values: by trial, the values in its file, KerasTuner's `tuner/…` and inactive ones included.
     hyperparameters: names, in the space's order.
     bounds: hyperparameter to its values, or to (low, high).
-    about: `study.json`, empty where another program wrote the study.
+    record: the content of `study.json`, None if another program wrote the study.
     notes: what is missing or was torn, a line each.
     held_out: by trial, of those that stopped early and were judged by other images than stopped
         them: epoch restored (from 0), accuracy, loss, and by image labels and predicted classes.
@@ -60,32 +65,34 @@ class Study:
     hyperparameters: list[str]
     bounds: dict[str, list[Any] | tuple[float, float]]
     log_scaled: set[str]
-    about: Json
+    record: StudyRecord | None
     notes: list[str] = field(default_factory=list)
-    held_out: dict[str, Json] = field(default_factory=dict)
+    held_out: dict[str, HeldOut] = field(default_factory=dict)
 
     @property
-    def parts(self) -> list[Json]:
-        """The parts of a study of arms and seeds, none in a search."""
-        parts: list[Json] = self.about.get("parts", [])
-        return parts
+    def about(self) -> Json:
+        """The record as it stands in the file, empty if there is none."""
+        return self.record.to_file() if self.record else {}
+
+    @property
+    def parts(self) -> tuple[PlannedPart, ...]:
+        """The parts of a study of arms and seeds; a search has none."""
+        return self.record.parts if self.record else ()
 
     @property
     def kind(self) -> str:
         """`exercises`, `ablation` or `final`; any other study is a search."""
-        command = str(self.about.get("command", "run"))
-        return FORMER_COMMANDS.get(command, command)
+        return self.record.command if self.record else HyperbandArguments.COMMAND
 
     @property
     def begun(self) -> float | None:
-        """When it was started, in seconds since 1970; none where no record says so."""
-        sessions = self.about.get("sessions", [])
-        return float(sessions[0]["started"]) if sessions else None
+        """Start of the first run, in seconds since 1970; None if no record tells."""
+        return self.record.sessions[0].started if self.record and self.record.sessions else None
 
     @property
     def restored(self) -> dict[str, int]:
         """By trial that stopped early, the epoch (from 1) whose weights were restored."""
-        return {trial: found["epoch"] + 1 for trial, found in self.held_out.items()}
+        return {trial: found.epoch + 1 for trial, found in self.held_out.items()}
 
     @cached_property
     def chains(self) -> pd.DataFrame:
@@ -150,17 +157,19 @@ def load(directory: Path, event_files: Path | None = None) -> Study:
     if not ids:
         raise Misuse(f"{directory} holds no trial_* folder: it is no KerasTuner project")
     notes: list[str] = []
-    about = _read(directory / "study.json", notes, needed=False) or {}
+    content = _read(directory / "study.json", notes, needed=False)
+    record = study_record(content, directory / "study.json") if content else None
     oracle = _read(directory / "oracle.json", notes, needed=False) or {}
-    records = {i: _read(directory / f"trial_{i}" / "trial.json", notes) for i in ids}
-    whole = {i: record for i, record in records.items() if record}
+    contents = {i: _read(directory / f"trial_{i}" / "trial.json", notes) for i in ids}
+    runs = _runs(contents, notes)
+    whole = {i: content for i in runs if (content := contents[i])}
     if not whole:
         raise Misuse(f"{directory}: no trial.json is whole; {'; '.join(notes)}")
     space = _space(whole, oracle)
-    rows = [_row(i, record, space, oracle) for i, record in whole.items()]
+    rows = [_row(i, content, runs[i], space, oracle) for i, content in whole.items()]
     trials = pd.DataFrame(rows).set_index("trial")
     trials["chain"] = [_root(i, trials["parent"].to_dict()) for i in trials.index]
-    curves, at_start = _curves(whole, event_files or directory, notes)
+    curves, at_start = _curves(whole, runs, event_files or directory, notes)
     if trials["epochs"].isna().any() and len(curves):
         # A tuner other than Hyperband labels no budget: it is what was trained.
         trials["epochs"] = trials["epochs"].fillna(curves.groupby("trial")["epoch"].max())
@@ -170,15 +179,15 @@ def load(directory: Path, event_files: Path | None = None) -> Study:
     ]
     if other:
         notes.append(f"no val_accuracy recorded, searched by something else: {', '.join(other)}")
-    planned = about.get("planned", {}).get("trials", 0)
+    planned = record.planned.trials if record and record.planned else 0
     if planned > len(trials):
         notes.append(f"not begun: {planned - len(trials)} of {planned} planned trials")
     unfinished = trials.index[~trials["status"].isin(["COMPLETED", "FAILED", "INVALID"])]
     if len(unfinished):
         notes.append(f"not finished: {', '.join(unfinished)}")
     bounds, log_scaled = _bounds(space)
-    values = {i: record["hyperparameters"].get("values", {}) for i, record in whole.items()}
-    runs = {i: record.get("run", {}) for i, record in whole.items()}
+    values = {i: content["hyperparameters"].get("values", {}) for i, content in whole.items()}
+    judged = {i: run.held_out for i in whole if (run := runs[i]) and run.held_out}
     return Study(
         directory.resolve().name,
         directory,
@@ -189,9 +198,9 @@ def load(directory: Path, event_files: Path | None = None) -> Study:
         names,
         bounds,
         log_scaled,
-        about,
+        record,
         notes,
-        {i: run["held_out"] for i, run in runs.items() if "held_out" in run},
+        judged,
     )
 
 
@@ -207,6 +216,22 @@ def _read(path: Path, notes: list[str], needed: bool = True) -> Json | None:
         notes.append(f"{path.parent.name}/{path.name} is torn: left out")
         return None
     return content if isinstance(content, dict) else None
+
+
+def _runs(contents: dict[str, Json | None], notes: list[str]) -> dict[str, TrialRun | None]:
+    """Return by trial how it was trained, None if another program trained it.
+
+    A trial whose `run` is not as recorded is left out.
+    """
+    runs: dict[str, TrialRun | None] = {}
+    for trial, content in contents.items():
+        if content is None:
+            continue
+        try:
+            runs[trial] = trial_run(content["run"]) if content.get("run") else None
+        except Invalid as error:
+            notes.append(f"trial_{trial}/trial.json: {error}: left out")
+    return runs
 
 
 def _space(records: dict[str, Json], oracle: Json) -> list[Json]:
@@ -233,9 +258,8 @@ def _active(name: str, values: Json, space: list[Json]) -> bool:
     )
 
 
-def _row(trial: str, record: Json, space: list[Json], oracle: Json) -> Json:
+def _row(trial: str, record: Json, run: TrialRun | None, space: list[Json], oracle: Json) -> Json:
     values = record["hyperparameters"].get("values", {})
-    run = record.get("run", {})
     initial = values.get("tuner/initial_epoch", 0)
     epochs = values.get("tuner/epochs")
     score, best = _accuracy(record)
@@ -252,10 +276,10 @@ def _row(trial: str, record: Json, space: list[Json], oracle: Json) -> Json:
         "bracket": _bracket(values, oracle),
         "rung": values.get("tuner/round"),
         "parent": values.get("tuner/trial_id"),
-        "seed": values.get("tuner/seed", run.get("seed")),
-        "started": run.get("started"),
-        "ended": run.get("ended"),
-        "seconds": run.get("seconds"),
+        "seed": values.get("tuner/seed", run.seed if run else None),
+        "started": run.started if run else None,
+        "ended": run.ended if run else None,
+        "seconds": run.seconds if run else None,
         "message": next(iter((record.get("message") or "").strip().splitlines()[-1:]), None),
         **{n: values.get(n) if _active(n, values, space) else None for n in names},
     }
@@ -301,20 +325,19 @@ def _root(trial: str, parents: dict[str, Any]) -> str:
 
 
 def _curves(
-    records: dict[str, Json], directory: Path, notes: list[str]
+    trials: Iterable[str], runs: dict[str, TrialRun | None], directory: Path, notes: list[str]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     rows: list[Json] = []
     starts: list[Json] = []
     without = []
     folders = None
-    for trial, record in records.items():
-        run = record.get("run")
-        if run:
+    for trial in trials:
+        if run := runs[trial]:
             rows += [
-                {"trial": trial, "execution": 0, **row, "epoch": row["epoch"] + 1}
-                for row in run.get("epochs", [])
+                {"trial": trial, "execution": 0, **row.to_file(), "epoch": row.epoch + 1}
+                for row in run.epochs
             ]
-            starts.append({"trial": trial, **run.get("at_start", {})})
+            starts.append({"trial": trial, **run.at_start})
             continue
         if folders is None:
             folders = _event_folders(directory)

@@ -1,5 +1,7 @@
 """How a command line ends: one line for an error, and the exit code."""
 
+from collections.abc import Callable
+
 import typer
 from rich.console import Console
 from typer.exceptions import TyperException
@@ -29,8 +31,13 @@ def carry_out(app: typer.Typer, program: str) -> int:
 
     program: the package, which names the sender of every error line.
     """
+    return ended(lambda: app(standalone_mode=False, prog_name=f"python -m {program}"), program)
+
+
+def ended(call: Callable[[], int | None], program: str) -> int:
+    """Call what a program does, and return its exit code; an error becomes one line."""
     try:
-        return app(standalone_mode=False, prog_name=f"python -m {program}") or 0
+        return call() or 0
     except TyperException as error:
         return _failed(program, error.format_message(), MISUSED)
     except Misuse as error:

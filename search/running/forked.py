@@ -8,5 +8,5 @@ from search.quiet import import_quietly
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-for module in ("search.networks.dense", "search.training.loop", "search.training.diagnostics"):
+for module in ("search.networks.dense", "search.running.trial_session"):
     import_quietly(module)

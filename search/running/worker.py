@@ -3,22 +3,20 @@
 import gc
 import logging
 import resource
-import tempfile
 import threading
 import time
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from distributed import Worker, WorkerPlugin, get_worker
 
-from search.data.pool import Data, Halved, Pool
-from search.records.trial import WEIGHTS, EpochRow, HeldOut, epoch_row
-from search.running.work import EPOCHS_TOPIC, Report, Trainer, Work, pack_state, unpack_state
+from search.data.pool import Data, Pool
+from search.running.work import EPOCHS_TOPIC, Report, Trainer, Work
 
 if TYPE_CHECKING:
     import keras_tuner as kt
-    import numpy as np
+
+    from search.records.trial import EpochRow
+    from search.running.trial_session import TrialSession
 
 PLUGIN = "search"
 
@@ -65,122 +63,13 @@ def one_thread() -> None:
         tf.get_logger().setLevel(logging.ERROR)
 
 
-class TrialSession:
-    """A trial under way in this process; a later stretch of the same trial takes it up again."""
-
-    def __init__(
-        self, work: Work, data: Data, hypermodel: "kt.HyperModel", state: bytes | None
-    ) -> None:
-        import keras
-        import keras_tuner as kt
-
-        from search.training.diagnostics import Probe
-        from search.training.loop import EpochLoop, seed_weights
-
-        keras.backend.clear_session()
-        gc.collect()
-        hp = kt.HyperParameters.from_config(work.hyperparameters)
-        model = hypermodel.build(hp)
-        seed_weights(model, work.seed)
-        self.loop: EpochLoop = EpochLoop(model, data, hp.values["batch_size"], work.seed)
-        self.probe = Probe.of(data)
-        self.data = data
-        self.work = work
-        self.next_epoch = work.initial_epoch
-        self.best_weights: list[np.ndarray] = []
-        if state:
-            arrays = unpack_state(state)
-            own = len(self.loop.state())
-            self.loop.restore(arrays[:own])
-            if work.best is not None:
-                self.best_weights = arrays[own:]
-
-    def continues_with(self, work: Work) -> bool:
-        return (
-            (self.work.study, self.work.trial_id) == (work.study, work.trial_id)
-            and self.next_epoch == work.initial_epoch
-            and self.work.epochs == work.epochs
-        )
-
-    def train(self, work: Work, on_epoch: Callable[[EpochRow], None]) -> Report:
-        """Epochs until the work is done, its time is up or the trial diverges."""
-        from search.training.loop import Diverged, fit, scored
-
-        report = Report()
-        model = self.loop.model
-        if work.initial_epoch == 0:
-            report.at_start = self.probe.look(model)
-        watch = _watch(self, work, report, on_epoch)
-        try:
-            fit(self.loop, work.epochs, work.initial_epoch, [watch])
-        except Diverged as reason:
-            report.rows.append(
-                epoch_row({"epoch": reason.epoch, **reason.logs, "time": time.time()})
-            )
-            report.failure = str(reason)
-            return report
-        self.next_epoch = report.rows[-1].epoch + 1
-        report.finished = self.next_epoch == work.epochs or watch.out_of_patience
-        report.state = pack_state([*self.loop.state(), *self.best_weights])
-        if report.finished:
-            model.set_weights(self.best_weights)
-            report.weights_file = _weights_file(model)
-            report.build_config = model.get_build_config()
-            if isinstance(self.data, Halved):
-                x, y = self.data.x_held_out, self.data.y_held_out
-                judged = scored(model, x, y, self.data.levels)
-                report.held_out = HeldOut(watch.best_epoch, **judged)
-        return report
-
-
-def _watch(
-    session: TrialSession, work: Work, report: Report, on_epoch: Callable[[EpochRow], None]
-) -> Any:
-    """The callback that looks at each epoch's end and says when the time is up."""
-    import keras
-
-    class Watch(keras.callbacks.Callback):
-        best, best_epoch = work.best or (-1.0, work.counted_from)
-        out_of_patience = False
-        deadline = time.monotonic() + work.seconds
-
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            started = time.perf_counter()
-            looked = session.probe.look(self.model)
-            row = epoch_row(
-                {
-                    "epoch": epoch,
-                    **logs,
-                    **looked,
-                    "diagnostics_seconds": time.perf_counter() - started,
-                    "time": time.time(),
-                }
-            )
-            report.rows.append(row)
-            if epoch >= work.counted_from and logs["val_accuracy"] > self.best:
-                self.best, self.best_epoch = logs["val_accuracy"], epoch
-                session.best_weights = self.model.get_weights()
-            on_epoch(row)
-            if work.patience:
-                self.out_of_patience = epoch - self.best_epoch >= work.patience
-            if self.out_of_patience or time.monotonic() >= self.deadline:
-                self.model.stop_training = True
-
-    return Watch()
-
-
-def _weights_file(model: Any) -> bytes:
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / WEIGHTS
-        model.save_weights(path)
-        return path.read_bytes()
-
-
 def evaluate(work: Work, before: "Report | bytes | None" = None) -> Report:
     """Does a piece of work in a worker, from the state `before` it; the task that dask runs."""
     worker = get_worker()
     plugin = cast(Training, worker.plugins[PLUGIN])
     with plugin.lock:
+        from search.running.trial_session import TrialSession
+
         cpu = time.process_time()
         session = plugin.session
         if session is None or not session.continues_with(work):
@@ -192,7 +81,7 @@ def evaluate(work: Work, before: "Report | bytes | None" = None) -> Report:
             plugin.session = session
             plugin.models_built += 1
 
-        def on_epoch(row: EpochRow) -> None:
+        def on_epoch(row: "EpochRow") -> None:
             event = {"study": work.study, "trial_id": work.trial_id, "worker": worker.address}
             worker.log_event(EPOCHS_TOPIC, {**event, "row": row.to_file()})
 
@@ -206,9 +95,5 @@ def evaluate(work: Work, before: "Report | bytes | None" = None) -> Report:
         return report
 
 
-KERAS = Trainer(
-    evaluate,
-    Training,
-    ("search.running.forked",),
-)
+KERAS = Trainer(evaluate, Training, preload=("search.running.forked",))
 """Trains the networks of a hypermodel by Keras."""
