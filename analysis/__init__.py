@@ -1,1 +1,1 @@
-"""Reads tuner logs and says what they show. Imports neither TensorFlow nor `search`."""
+"""Read tuner logs and report the results. Imports neither TensorFlow nor Keras."""

@@ -11,17 +11,18 @@ from rich.console import Console
 
 from search.records import commands
 from search.records.commands import log
-from search.records.errors import Misuse
+from search.records.errors import Failure, Misuse
 
 if TYPE_CHECKING:
     from analysis.evidence.trials import Study
+    from analysis.report.blocks import Card
     from analysis.words.language import Language
 
-app = commands.app("Reports and tables from tuner logs. TensorFlow is not needed.")
+app = commands.app("Turn tuner logs into reports, tables and exports. Does not need TensorFlow.")
 
 
 class LanguageCode(StrEnum):
-    """What a report can be written in."""
+    """The languages of a report."""
 
     en = "en"
     es = "es"
@@ -47,20 +48,20 @@ class Kind(StrEnum):
 Studies = Annotated[
     list[str] | None,
     typer.Option(
-        "--study", help="Name of a study; may be given more than once. [default: all in LOGS]"
+        "--study", help="Name of a study. Repeat to name several. [default: all in --logs]"
     ),
 ]
 OneStudy = Annotated[str, typer.Option("--study", help="Name of the study.")]
-Logs = Annotated[Path, typer.Option(help="Folder of all studies.")]
+Logs = Annotated[Path, typer.Option(help="Folder that contains all studies.")]
 Events = Annotated[
     Path | None,
-    typer.Option(help="Folder of TensorBoard's event files, where they are not in the study."),
+    typer.Option(help="Folder of the TensorBoard event files, if they are outside the study."),
 ]
-Lang = Annotated[LanguageCode, typer.Option(help="English or Spanish.")]
+Lang = Annotated[LanguageCode, typer.Option(help="Language of the output: English or Spanish.")]
 LOGS = Path("tuner_logs")
 FEWEST_SEEDS = 2
 PIPED_WIDTH = 200
-"""Columns of a table that is not printed on a terminal."""
+"""Width in characters of a table that is not printed on a terminal."""
 
 
 @app.command()
@@ -69,9 +70,12 @@ def report(
     logs: Logs = LOGS,
     events: Events = None,
     lang: Lang = LanguageCode.en,
-    out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("report"),
+    out: Annotated[Path, typer.Option(help="Output folder.")] = Path("report"),
 ) -> None:
-    """Write a report: HTML and Markdown, tables as CSV, Markdown and LaTeX, figures as SVG and PNG.
+    """Write a report with its tables and figures.
+
+    The report is HTML and Markdown. Tables are also written as CSV, Markdown and LaTeX, figures as
+    SVG and PNG. Exits with code 1 if a section failed; the other sections are still written.
 
     \b
     Examples:
@@ -81,8 +85,9 @@ def report(
     """
     from analysis.report.files import write
 
-    paths = write(loaded(study, logs, events), language(lang), out)
-    log.print(f"{len(paths)} files in {out}/")
+    done = write(loaded(study, logs, events), language(lang), out)
+    log.print(f"{len(done.paths)} files in {out}/")
+    fail_if_any(done.crashes)
     log.print(f"next: open {out}/report.html")
 
 
@@ -90,13 +95,13 @@ def report(
 def tables(
     study: Studies = None,
     exercise: Annotated[
-        Exercise | None, typer.Option(help="Only this one. [default: all sections]")
+        Exercise | None, typer.Option(help="Print only this exercise. [default: all sections]")
     ] = None,
     logs: Logs = LOGS,
     events: Events = None,
     lang: Lang = LanguageCode.en,
 ) -> None:
-    """Print a report's sentences and tables.
+    """Print the text and tables of a report.
 
     \b
     Examples:
@@ -106,17 +111,18 @@ def tables(
     import pandas as pd
     from rich.table import Table
 
-    from analysis.report.files import printable
+    from analysis.report.contents import sections
+    from analysis.report.files import crashes, printable
 
     wanted = exercise.name if exercise else None
     out = Console(highlight=False, markup=False)
     if not out.is_terminal and "COLUMNS" not in os.environ:
         out.width = PIPED_WIDTH
-    lines = list(printable(loaded(study, logs, events), language(lang), wanted))
-    if not lines:
+    made = list(sections(loaded(study, logs, events), language(lang), wanted))
+    if not made:
         named = ", ".join(study or [f"{logs}/"])
-        raise Misuse(f"{named}: no exercise {exercise}: no study has a part of it")
-    for line in lines:
+        raise Misuse(f"{named}: no study contains exercise {exercise}")
+    for line in printable(made):
         if isinstance(line, pd.DataFrame):
             table = Table(*map(str, line.columns), box=None)
             for row in line.astype(str).itertuples(index=False):
@@ -124,6 +130,7 @@ def tables(
             out.print(table)
         else:
             out.print(line)
+    fail_if_any([crash for section in made for crash in crashes(section)])
 
 
 @app.command()
@@ -132,9 +139,9 @@ def export(
     to: Annotated[Kind, typer.Option(help="Format.")] = Kind.csv,
     logs: Logs = LOGS,
     events: Events = None,
-    out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("export"),
+    out: Annotated[Path, typer.Option(help="Output folder.")] = Path("export"),
 ) -> None:
-    """Write a study's trials, configurations, curves and executions for other programs.
+    """Export a study's trials, configurations, curves and executions for other programs.
 
     \b
     Examples:
@@ -154,12 +161,12 @@ def export(
 def tensorboard(
     study: OneStudy = "exercises",
     exercise: Annotated[
-        Exercise | None, typer.Option(help="Only the runs of this one. [default: all]")
+        Exercise | None, typer.Option(help="Show only the runs of this exercise. [default: all]")
     ] = None,
     logs: Logs = LOGS,
-    port: Annotated[int, typer.Option(help="Where TensorBoard listens.")] = 6006,
+    port: Annotated[int, typer.Option(help="Port of the TensorBoard server.")] = 6006,
 ) -> None:
-    """Open TensorBoard on the runs of an exercise, each named by its arm and seed.
+    """Open TensorBoard on the runs of an exercise, named by arm and seed.
 
     \b
     Examples:
@@ -174,10 +181,10 @@ def tensorboard(
 
 @app.command()
 def simulate(
-    studies: Annotated[int, typer.Option(help="Simulated studies of each kind.")] = 2000,
-    seeds: Annotated[int, typer.Option(help="Seeds of each arm.")] = 10,
+    studies: Annotated[int, typer.Option(help="Number of simulated studies of each kind.")] = 2000,
+    seeds: Annotated[int, typer.Option(help="Number of seeds per arm.")] = 10,
 ) -> None:
-    """Try the statistics on studies whose truth is known, and print a table of how they did.
+    """Check the statistics on simulated studies with known effects, and print the results.
 
     \b
     Examples:
@@ -189,13 +196,15 @@ def simulate(
     if studies < 1:
         raise Misuse(f"--studies {studies}: must be at least 1")
     if seeds < FEWEST_SEEDS:
-        raise Misuse(f"--seeds {seeds}: must be at least {FEWEST_SEEDS}, or no interval exists")
+        raise Misuse(
+            f"--seeds {seeds}: must be at least {FEWEST_SEEDS}, the fewest that give an interval"
+        )
     for line in simulated(studies, seeds):
         print(line)
 
 
 def loaded(names: list[str] | None, logs: Path, events: Path | None) -> "list[Study]":
-    """The studies by name, all of `logs` where none is named; what they lack said on stderr."""
+    """Load the named studies, or all studies in `logs`; print what is missing on stderr."""
     from analysis.evidence.trials import load
 
     if events is not None and not events.is_dir():
@@ -203,12 +212,23 @@ def loaded(names: list[str] | None, logs: Path, events: Path | None) -> "list[St
     if not names:
         names = sorted({path.parent.name for path in logs.glob("*/trial_*")})
         if not names:
-            raise Misuse(f"there is no study in {logs}/: --logs names the folder of all studies")
+            raise Misuse(f"{logs}/ contains no study: set --logs to the folder with the studies")
     studies = [load(logs / name, events) for name in names]
     for study in studies:
         for note in study.notes:
             log.print(f"{study.name}: {note}")
     return studies
+
+
+def fail_if_any(crashes: "list[tuple[str, Card]]") -> None:
+    """Print the traceback of each error. Raises Failure, with the failed sections, if any."""
+    for _, card in crashes:
+        log.print(card.trace, end="")
+    failed = list(dict.fromkeys(title for title, _ in crashes))
+    if failed:
+        raise Failure(
+            f"sections with errors: {'; '.join(failed)}. All other sections are complete."
+        )
 
 
 def language(code: LanguageCode) -> "Language":

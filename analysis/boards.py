@@ -1,4 +1,4 @@
-"""TensorBoard on chosen runs of a study, each named by its arm and seed or its configuration."""
+"""Show chosen runs of a study in TensorBoard, named by arm and seed or by trial."""
 
 import re
 import shutil
@@ -13,19 +13,19 @@ from search.records.errors import Failure, Misuse
 
 
 def names(study: Study, exercise: str | None) -> dict[str, str]:
-    """Trial to the name of its run, of the trials to be shown.
+    """Return the run name of each trial to show, by trial.
 
-    Raises Misuse where an exercise is asked for that the study has not.
+    Raises Misuse if the study does not contain the exercise.
     """
     found: dict[str, str] = {}
     for part in parts(study):
         if exercise not in (None, part.exercise):
             continue
         for run in part.runs.dropna(subset=["trial"]).itertuples():
-            # A trial that several parts share keeps its first name.
+            # A trial that belongs to several parts keeps its first name.
             found.setdefault(run.trial, _folder(f"{part.label}/{run.arm}/seed {run.seed}"))
     if exercise and not found:
-        raise Misuse(f"study {study.name} holds no exercise {exercise}")
+        raise Misuse(f"study {study.name} does not contain the exercise {exercise}")
     return found or {trial: f"trial_{trial}" for trial in study.trials.index}
 
 
@@ -34,7 +34,7 @@ def _folder(name: str) -> str:
 
 
 def arrange(study: Study, exercise: str | None, directory: Path) -> int:
-    """Links the event files of the chosen runs into a folder; returns how many runs there are."""
+    """Link the event files of the chosen runs into a folder, and return the number of runs."""
     chosen = names(study, exercise)
     for trial, name in chosen.items():
         target = directory / name
@@ -44,12 +44,12 @@ def arrange(study: Study, exercise: str | None, directory: Path) -> int:
 
 
 def show(study: Study, exercise: str | None, port: int) -> None:
-    """Runs TensorBoard until it is interrupted. Raises Failure where it is not installed."""
+    """Run TensorBoard until it is interrupted. Raises Failure if it is not installed."""
     program = shutil.which("tensorboard", path=str(Path(sys.executable).parent)) or shutil.which(
         "tensorboard"
     )
     if program is None:
-        raise Failure("tensorboard is not installed here: pip install tensorboard")
+        raise Failure("tensorboard is not installed: pip install tensorboard")
     with tempfile.TemporaryDirectory(prefix="runs-") as directory:
         arrange(study, exercise, Path(directory))
         command = [program, "--logdir", directory, "--port", str(port)]

@@ -1,4 +1,4 @@
-"""Ways out of a study: CSV and Parquet tables, and an Optuna storage."""
+"""Export a study as CSV or Parquet tables, or as an Optuna storage."""
 
 import math
 from collections.abc import Callable
@@ -12,9 +12,9 @@ from search.records.errors import Misuse
 
 
 def export(study: Study, kind: str, directory: Path) -> list[Path]:
-    """Writes a study as "csv", "parquet" or "optuna" into a folder; returns the files.
+    """Write a study as "csv", "parquet" or "optuna" to a folder, and return the files.
 
-    Raises Misuse where an Optuna storage is already there: it would get every trial twice.
+    Raises Misuse if the Optuna storage already exists, because every trial would be added twice.
     """
     directory.mkdir(parents=True, exist_ok=True)
     if kind == "optuna":
@@ -43,7 +43,7 @@ def export(study: Study, kind: str, directory: Path) -> list[Path]:
 
 
 def _optuna(study: Study, path: Path) -> Path:
-    """Every trial with its values and its val_accuracy by epoch; rungs stay trials of their own."""
+    """Write every trial with its values and its val_accuracy by epoch; each rung is a trial."""
     import optuna
     from optuna.distributions import BaseDistribution
     from optuna.trial import TrialState, create_trial
@@ -51,7 +51,7 @@ def _optuna(study: Study, path: Path) -> Path:
     from analysis.evidence.importance import distribution, plain
 
     if path.exists():
-        raise Misuse(f"{path} is there already: remove it, or give another --out")
+        raise Misuse(f"{path} already exists: remove it, or choose another folder with --out")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     storage = optuna.create_study(
         storage=f"sqlite:///{path}", study_name=study.name, direction="maximize"

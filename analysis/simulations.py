@@ -1,6 +1,5 @@
-"""The statistics on planted studies: what is there is found, what is not is not."""
+"""Check the statistics on simulated studies: true effects are found, absent effects are not."""
 
-import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,34 +12,34 @@ from analysis.evidence.trials import Study
 
 ARMS = 8
 EFFECT = 0.004
-"""Planted: 0.4 points."""
+"""Planted effect: 0.4 points."""
 
 ARM_SPREAD, SEED_SPREAD = 0.003, 0.004
-"""Standard deviations of an arm's own noise and of what its seed shares with the other arms."""
+"""Standard deviations of the noise of an arm and of the noise that arms of a seed share."""
 
 RANKED = 8
-"""Searches on which fANOVA has to rank the planted parameter first."""
+"""Number of simulated searches in which fANOVA should rank the planted parameter first."""
 
 
 def simulated(studies: int, seeds: int) -> Iterator[str]:
-    """A Markdown table, a line at a time."""
+    """Yield the lines of a Markdown table."""
     inside, declared = coverage(studies, seeds), false_positives(studies, seeds)
     first = ranked(RANKED)
-    yield "| simulated | wanted | found |"
+    yield "| simulated | expected | found |"
     yield "| --- | --- | --- |"
     yield (
-        f"| 95 % intervals that hold a planted effect of {100 * EFFECT:g} points "
+        f"| 95 % intervals that include a planted effect of {100 * EFFECT:g} points "
         f"({studies} studies, {seeds} seeds) | 93–97 % | {inside:.1%} |"
     )
     yield (
-        f"| studies of {ARMS} equal arms in which some arm is declared different ({studies}) "
+        f"| studies of {ARMS} equal arms in which a difference is declared ({studies} studies) "
         f"| at most 5 % | {declared:.1%} |"
     )
     yield f"| searches in which fANOVA ranks the planted parameter first | {RANKED} of {RANKED} | {first} of {RANKED} |"
 
 
 def planted(rng: np.random.Generator, seeds: int, effect: float) -> pd.DataFrame:
-    """Accuracies of arms by seed; the second arm has an effect, noise is partly the seed's."""
+    """Return accuracies by seed and arm; arm 1 has the effect, and arms of a seed share noise."""
     shared = rng.normal(0, SEED_SPREAD, (seeds, 1))
     own = rng.normal(0, ARM_SPREAD, (seeds, ARMS))
     table = pd.DataFrame(0.88 + shared + own, columns=[f"arm {n}" for n in range(ARMS)])
@@ -49,8 +48,7 @@ def planted(rng: np.random.Generator, seeds: int, effect: float) -> pd.DataFrame
 
 
 def coverage(studies: int, seeds: int) -> float:
-    """Share of studies whose interval of the planted effect holds it."""
-    gc.freeze()  # as in effects.py, for what has been imported since
+    """Return the share of studies whose interval includes the planted effect."""
     rng = np.random.default_rng(1)
     held = []
     for _ in range(studies):
@@ -60,8 +58,7 @@ def coverage(studies: int, seeds: int) -> float:
 
 
 def false_positives(studies: int, seeds: int) -> float:
-    """Share of studies without any effect in which some arm is declared different."""
-    gc.freeze()
+    """Return the share of studies without effects in which a difference is declared."""
     rng = np.random.default_rng(2)
     return float(
         np.mean(
@@ -71,7 +68,7 @@ def false_positives(studies: int, seeds: int) -> float:
 
 
 def ranked(searches: int) -> int:
-    """In how many searches the parameter that was planted comes first in fANOVA."""
+    """Return the number of searches in which fANOVA ranks the planted parameter first."""
     return sum(_first(seed) == "planted" for seed in range(searches))
 
 

@@ -1,1 +1,1 @@
-"""What the logs show: trials, curves and arms as tables, and the statistics on them."""
+"""The data in the logs: trials, curves and arms as tables, and the statistics on them."""

@@ -1,7 +1,8 @@
-"""Scalars out of TensorBoard event files, by TensorBoard's protos and without its accumulator.
+"""Read scalars from TensorBoard event files with TensorBoard's protos, without its accumulator.
 
-The accumulator keeps ten tensors a tag and takes a second for some hundred files; this takes every
-record that is whole, and reports a file that ends in the middle of one, as a killed run leaves it.
+The accumulator keeps only ten tensors per tag and takes about a second per hundred files. This
+module reads every complete record. It reports a file that ends in the middle of a record, as a
+killed run leaves it.
 """
 
 import math
@@ -21,7 +22,7 @@ Scalars = dict[str, dict[int, float]]
 
 
 def records(content: bytes) -> Iterator[bytes | None]:
-    """The records of an event file; None last where it ends inside a record.
+    """Yield the records of an event file, and None at the end if it stops inside a record.
 
     Format (tensorboard/compat/tensorflow_stub/pywrap_tensorflow.py): length, its checksum, the
     record, its checksum. Checksums are not checked.
@@ -41,9 +42,9 @@ def records(content: bytes) -> Iterator[bytes | None]:
 
 
 def scalars(directory: Path) -> tuple[Scalars, list[str]]:
-    """By tag and step, the scalars of one folder's event files, and what was wrong with them.
+    """Return the scalars of a folder's event files by tag and step, and the errors found.
 
-    Of values with the same tag and step, as a resumed run leaves them, the latest written counts.
+    A resumed run may leave several values for one tag and step; the latest value counts.
     """
     found: dict[str, dict[int, tuple[float, float]]] = {}
     wrong = []
@@ -74,7 +75,7 @@ def _event(record: bytes | None) -> Event | None:
 
 
 def _number(value: "Event") -> float | None:
-    """A scalar as Keras writes it (a tensor) or as this project does (a simple value)."""
+    """Return a scalar, written as a tensor (Keras) or as a simple value (this project)."""
     kind = value.WhichOneof("value")
     if kind == "simple_value":
         return float(value.simple_value)

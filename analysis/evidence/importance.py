@@ -1,4 +1,4 @@
-"""Which hyperparameters mattered in a search: fANOVA by Optuna, with bootstrap intervals."""
+"""Importance of the hyperparameters in a search: Optuna's fANOVA with bootstrap intervals."""
 
 import warnings
 from dataclasses import dataclass
@@ -25,11 +25,11 @@ DEPTH = 16
 
 
 REPEATS = 100
-"""Bootstrap samples of the configurations."""
+"""Number of bootstrap samples of the configurations."""
 
 
 FEWEST = 20
-"""Configurations below which no importance is given."""
+"""Fewest configurations for which importances are computed."""
 
 
 SETTINGS = f"fANOVA (Optuna {optuna.__version__}), {TREES} trees of depth {DEPTH}"
@@ -37,10 +37,11 @@ SETTINGS = f"fANOVA (Optuna {optuna.__version__}), {TREES} trees of depth {DEPTH
 
 @dataclass(frozen=True)
 class Importance:
-    """Shares of the variance of val_accuracy at a budget, of hyperparameters that all have.
+    """Shares of the variance of val_accuracy at a budget.
 
-    table: a row a hyperparameter, largest first: importance, low, high (95 %, by bootstrap over
-    configurations). n: configurations, unselected ones only. epochs: the budget.
+    table: one row per hyperparameter that is active in all configurations, largest share first,
+    with importance, low and high (95 % bootstrap interval over configurations).
+    n: number of configurations, all unselected. epochs: the budget. chains: the configurations.
     """
 
     table: pd.DataFrame
@@ -50,7 +51,7 @@ class Importance:
 
 
 def importance(study: Study) -> Importance | None:
-    """At the longest budget that enough configurations reached without a promotion."""
+    """Compute importances at the longest budget that enough configurations reached unselected."""
     for epochs in reversed(budgets(study)):
         found = at_budget(study, epochs)
         found = found[found["unselected"]]
@@ -60,7 +61,7 @@ def importance(study: Study) -> Importance | None:
 
 
 def at(study: Study, found: pd.DataFrame, epochs: int) -> Importance | None:
-    """Of these configurations, as `effects.at_budget` gives them."""
+    """Compute importances over configurations, as `observed.at_budget` returns them."""
     names = [
         name
         for name in study.hyperparameters
@@ -84,7 +85,7 @@ def at(study: Study, found: pd.DataFrame, epochs: int) -> Importance | None:
 
 
 def as_optuna(study: Study, found: pd.DataFrame, names: list[str]) -> list[FrozenTrial]:
-    """Configurations, as `effects.at_budget` gives them, as Optuna's trials."""
+    """Convert configurations, as `observed.at_budget` returns them, to Optuna trials."""
     distributions = {name: distribution(study, name) for name in names}
     return [
         create_trial(
@@ -97,7 +98,7 @@ def as_optuna(study: Study, found: pd.DataFrame, names: list[str]) -> list[Froze
 
 
 def shares(trials: list[FrozenTrial], names: list[str], seed: int) -> pd.Series:
-    """FANOVA's importances (Hutter et al. 2014, ICML) of one sample of configurations."""
+    """Return fANOVA importances (Hutter et al. 2014, ICML) of one sample of configurations."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -109,7 +110,7 @@ def shares(trials: list[FrozenTrial], names: list[str], seed: int) -> pd.Series:
 
 
 def distribution(study: Study, name: str) -> BaseDistribution:
-    """Optuna's distribution of a hyperparameter of the space."""
+    """Return Optuna's distribution for a hyperparameter of the space."""
     bounds = study.bounds[name]
     if isinstance(bounds, list):
         return CategoricalDistribution([plain(value) for value in bounds])
@@ -122,11 +123,11 @@ def distribution(study: Study, name: str) -> BaseDistribution:
 
 
 def plain(value: object, kind: BaseDistribution | None = None) -> bool | int | float | str | None:
-    """A value as Python's own type, whatever pandas made of it."""
+    """Convert a value from a pandas type to a plain Python type."""
     if hasattr(value, "item"):
         value = value.item()
     if isinstance(kind, IntDistribution):
         return int(value)  # type: ignore[call-overload]
     if isinstance(kind, CategoricalDistribution) and value not in kind.choices:
-        raise ValueError(f"{value!r} is none of {kind.choices}")
+        raise ValueError(f"{value!r} is not one of {kind.choices}")
     return value  # type: ignore[return-value]

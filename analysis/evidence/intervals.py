@@ -1,4 +1,4 @@
-"""Intervals of accuracies for new seeds and new test images."""
+"""Intervals of accuracies for new seeds and new test images, and McNemar's test."""
 
 import math
 
@@ -10,14 +10,16 @@ from analysis.evidence.paired import ALPHA, interval
 
 
 def new_images(validation: np.ndarray, correct: np.ndarray) -> tuple[float, float, float]:
-    """Test less validation accuracy of models of several seeds, with its 95 % interval.
+    """Return test minus validation accuracy, averaged over seeds, with its 95 % interval.
 
-    validation: shape (models,), each on images of its own. correct: shape (models, test images),
-    whether each model is right, or that of one arm less that of another, in pairs by seed.
-    The spread between seeds has validation's images in it; the test images are the same for all
-    models, so their own sampling error is added. What is a model's luck with one image counts in
-    both, which makes the interval a little too wide. Student's t, degrees of freedom by
-    Satterthwaite (1946); blank ends for fewer than two models.
+    validation: shape (models,), each model on its own images. correct: shape (models, test images):
+    whether a model is right, or whether it is right minus whether the model of another arm with
+    the same seed is right.
+    The spread between seeds includes the sampling error of the validation images. The test images
+    are the same for all models, so their sampling error is added. The error of a single model on
+    a single image counts in both terms, which makes the interval slightly too wide. The interval is
+    Student's t with degrees of freedom by Satterthwaite (1946). Its ends are NaN for fewer than two
+    models.
     """
     correct = correct.astype(float)
     differences = correct.mean(axis=1) - validation
@@ -36,7 +38,7 @@ def new_images(validation: np.ndarray, correct: np.ndarray) -> tuple[float, floa
 
 
 def seeds_and_images(correct: np.ndarray) -> tuple[float, float, float]:
-    """Mean test accuracy over models with a 95 % interval for new seeds and new images.
+    """Return mean test accuracy over models with a 95 % interval for new seeds and new images.
 
     correct: as in `new_images`.
     """
@@ -44,16 +46,16 @@ def seeds_and_images(correct: np.ndarray) -> tuple[float, float, float]:
 
 
 def one_more(sample: np.ndarray) -> tuple[float, float]:
-    """Where one more of a normal sample lies, 19 times in 20; blank for fewer than two."""
+    """Return the 95 % prediction interval of one more value; NaN ends for fewer than two values."""
     mean, low, high = interval(sample)
     half = (high - low) / 2 * math.sqrt(len(sample) + 1)
     return mean - half, mean + half
 
 
 def mcnemar(one: np.ndarray, other: np.ndarray) -> tuple[int, int, float]:
-    """Images that only `one` gets right, that only `other` does, and the exact two-sided p.
+    """Return the images only `one` gets right, those only `other` gets right, and the exact p.
 
-    one, other: whether two models are right about the same images (McNemar 1947).
+    one, other: whether two models are right on the same images. p is two-sided (McNemar 1947).
     """
     only_one, only_other = int(np.sum(one & ~other)), int(np.sum(other & ~one))
     test = contingency_mcnemar([[0, only_one], [only_other, 0]], exact=True)

@@ -1,4 +1,4 @@
-"""What a search shows by itself, at equal budgets: observational, not controlled."""
+"""Observational results of a search, compared at equal budgets."""
 
 import itertools
 import math
@@ -9,13 +9,14 @@ import pandas as pd
 from analysis.evidence.trials import Study
 
 EDGE = 0.05
-"""Share of a range, on its own scale, that counts as being on its bound."""
+"""Share of a range, on its own scale, within which a value counts as lying on the bound."""
 
 
 def at_budget(study: Study, epochs: int) -> pd.DataFrame:
-    """A row a configuration trained for at least `epochs`: its best val_accuracy in the first ones.
+    """Return the configurations trained for at least `epochs`, one per row.
 
-    unselected: whether it came there without a promotion.
+    val_accuracy: the best of the first `epochs`. unselected: whether the configuration reached the
+    budget without a promotion.
     """
     curves = study.chain_curves
     reached = curves.groupby("chain")["epoch"].max()
@@ -28,19 +29,20 @@ def at_budget(study: Study, epochs: int) -> pd.DataFrame:
 
 
 def budgets(study: Study) -> list[int]:
-    """The epochs at which rungs of the study end."""
+    """Return the epochs at which rungs of the study end."""
     return sorted({int(epochs) for epochs in study.trials["epochs"].dropna()})
 
 
 FEW_VALUES = 8
-"""Different values of an integer up to which each stands for itself."""
+"""An integer with at most this many different values is not binned."""
 
 
 def isolation(study: Study, name: str, epochs: int) -> pd.DataFrame:
-    """For each value of a hyperparameter (quarters of its range for numbers), the best at a budget.
+    """Return the best result at a budget for each value of a hyperparameter.
 
-    As in an isolation plot (Google's tuning playbook): the best over all other hyperparameters.
-    n: configurations with the value. Promotion favours the good ones: this is observational.
+    The best is over all other hyperparameters, as in an isolation plot (Google's tuning playbook).
+    Numbers are binned into quarters of their range. n: number of configurations with the value.
+    The comparison is observational, because promotion favours good configurations.
     """
     found = at_budget(study, epochs)
     found = found[found[name].notna()]
@@ -75,9 +77,9 @@ def isolation(study: Study, name: str, epochs: int) -> pd.DataFrame:
 
 
 def on_bounds(study: Study) -> dict[str, float]:
-    """By name, the values of a search's best configuration that lie on the bounds of their range.
+    """Return the values of a search's best configuration that lie on a bound of their range.
 
-    Of a search in which some configuration has a val_accuracy.
+    At least one configuration must have a val_accuracy.
     """
     best = study.chains.loc[study.chains["val_accuracy"].idxmax()]
     found = {}
@@ -88,18 +90,19 @@ def on_bounds(study: Study) -> dict[str, float]:
         if name in study.log_scaled:
             low, high, value = math.log(low), math.log(high), math.log(value)
         place = (value - low) / (high - low) if high > low else 0.5
-        # A lower bound of 0 means off, which is no bound to be widened.
+        # A lower bound of 0 means off and cannot be widened.
         if place > 1 - EDGE or (place < EDGE and limit[0] != 0):
             found[name] = best[name]
     return found
 
 
 def selection_bias(scores: np.ndarray, images: int, rng: np.random.Generator) -> float:
-    """How much the best of many validation scores is expected to flatter, as a share.
+    """Estimate by how much the best of many validation scores overstates accuracy, as a share.
 
-    The scores are taken for the truth, each is given the noise of `images` validation images, and
-    the noise of the one that then looks best is averaged. Scores are more spread than truths, which
-    makes this too small; all share their images, which makes it too large: a rough figure.
+    The scores serve as true accuracies. Each draws the noise of `images` validation images, and the
+    estimate is the mean noise of the score that is then the best. Scores vary more than true
+    accuracies, which makes the estimate too small. All scores share their images, which makes it
+    too large. The result is therefore a rough estimate.
     """
     if len(scores) < 2 or images < 1:
         return math.nan

@@ -1,6 +1,7 @@
-"""Differences between arms in pairs by seed, and what a search shows at equal budget.
+"""Differences between arms paired by seed, their power, factorials and early stopping.
 
-Tables of arms are frames with a row a seed and a column an arm. Accuracies are shares, not percent.
+A table of arms is a frame with one row per seed and one column per arm. Accuracies are shares, not
+percent.
 """
 
 import bisect
@@ -15,10 +16,6 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
-# multipletests collects garbage at every call: what the imports left need not be looked through.
-gc.freeze()
-
-
 LEVEL = 0.95
 
 
@@ -29,16 +26,17 @@ POWER = 0.8
 
 
 RESAMPLES = 2**14
-"""Sign changes of pairs: all of them up to 14 seeds, a sample of them beyond."""
+"""Sign changes that the test draws. Up to 14 seeds it uses all sign changes, beyond a sample."""
 
 
 def compare(table: pd.DataFrame, reference: str) -> pd.DataFrame:
-    """Every arm less the reference, in pairs by seed; a row an arm, the reference left out.
+    """Compare every arm with the reference, paired by seed; one row per arm except the reference.
 
-    n: seeds that both arms have. difference, low, high: mean and its 95 % interval by Student's t.
-    p: two-sided, by all sign changes of the pairs (exact up to 14 seeds). p_holm: over the arms
-    (Holm 1979). superiority: share of seeds where the arm is above, ties counting half.
-    detected: the interval leaves 0 out and p_holm is at most 0.05.
+    n: number of seeds that both arms have. difference, low, high: mean of arm minus reference, with
+    its 95 % interval by Student's t. p: two-sided, by all sign changes of the pairs (exact up to 14
+    seeds). p_holm: p corrected over the arms (Holm 1979). superiority: share of seeds on which the
+    arm is above the reference, ties counting half. detected: the interval excludes 0 and p_holm is
+    at most 0.05.
     """
     rows = []
     for arm in table.columns.drop(reference):
@@ -65,16 +63,22 @@ def compare(table: pd.DataFrame, reference: str) -> pd.DataFrame:
 
 
 def holm(p: pd.Series) -> pd.Series:
-    """Holm's (1979) adjustment of p-values; blanks stay blank and do not count."""
+    """Correct p-values by Holm's (1979) method; missing values stay missing and do not count."""
     adjusted = pd.Series(math.nan, p.index)
     tested = p.notna()
     if tested.any():
-        adjusted[tested] = multipletests(p[tested], method="holm")[1]
+        # multipletests collects garbage at every call. Frozen objects are exempt, which makes the
+        # collection fast.
+        gc.freeze()
+        try:
+            adjusted[tested] = multipletests(p[tested], method="holm")[1]
+        finally:
+            gc.unfreeze()
     return adjusted
 
 
 def interval(sample: np.ndarray) -> tuple[float, float, float]:
-    """Mean of a sample and its 95 % interval by Student's t; blank ends for fewer than two."""
+    """Return a mean and its 95 % interval by Student's t; NaN ends for fewer than two values."""
     if len(sample) == 0:
         return math.nan, math.nan, math.nan
     mean = float(np.mean(sample))
@@ -85,7 +89,7 @@ def interval(sample: np.ndarray) -> tuple[float, float, float]:
 
 
 def sign_change_p(pairs: np.ndarray) -> float:
-    """Two-sided p of a mean of 0, where every difference is as likely with the other sign."""
+    """Return the two-sided p of a zero mean, by all sign changes of the differences."""
     if len(pairs) < 2:
         return math.nan
     if not np.any(pairs):
@@ -102,25 +106,25 @@ def sign_change_p(pairs: np.ndarray) -> float:
 
 
 MOST_SEEDS = 10_000
-"""Seeds beyond which nobody would go to show a difference."""
+"""Upper limit of the search for the number of seeds that a difference needs."""
 
 
 def fewest_seeds(arms: int) -> int:
-    """Seeds below which no difference of so many can be detected: p is at least 2 / 2^seeds."""
+    """Return the fewest seeds that can detect any of `arms` differences, as p >= 2 / 2^seeds."""
     return math.ceil(math.log2(2 * arms / ALPHA))
 
 
 def seeds_needed(pairs: np.ndarray, arms: int) -> float:
-    """Seeds at which a difference as large as this is detected four times in five.
+    """Return the number of seeds that detects a difference of this size with 80 % power.
 
-    By the paired t-test at a level of 0.05 / arms, the first step of Holm's.
+    The power is that of a paired t-test at level 0.05 / arms, the first step of Holm's correction.
     """
     spread = np.std(pairs, ddof=1) if len(pairs) > 1 else math.nan
     if not spread > 0 or not np.mean(pairs):
         return math.nan
     effect = abs(np.mean(pairs)) / spread
     test, sizes = TTestPower(), range(fewest_seeds(arms), MOST_SEEDS)
-    # By bisection: the solver of statsmodels does not converge for small effects.
+    # Bisection, because the solver of statsmodels does not converge for small effects.
     needed = bisect.bisect_left(
         sizes, POWER, key=lambda n: np.nan_to_num(test.power(effect, n, ALPHA / arms), nan=1.0)
     )
@@ -128,7 +132,7 @@ def seeds_needed(pairs: np.ndarray, arms: int) -> float:
 
 
 def detectable(pairs: np.ndarray, arms: int) -> float:
-    """The smallest difference that this many seeds detect four times in five; blank for too few."""
+    """Return the smallest difference that these seeds detect with 80 % power; NaN for too few."""
     if len(pairs) < fewest_seeds(arms):
         return math.nan
     effect = TTestPower().solve_power(nobs=len(pairs), alpha=ALPHA / arms, power=POWER)
@@ -136,11 +140,12 @@ def detectable(pairs: np.ndarray, arms: int) -> float:
 
 
 def factorial(table: pd.DataFrame, factors: Sequence[str], none: str = "none") -> pd.DataFrame:
-    """Main effects and interactions of a full two-level factorial, in pairs by seed.
+    """Return main effects and interactions of a full two-level factorial, paired by seed.
 
-    Columns of `table`: `none`, and the factors that are on, joined by " + " in order. An effect is
-    the mean with the factor on less the mean with it off, over all settings of the others; an
-    interaction of two is half the change of one's effect that switching the other on makes.
+    The columns of `table` are `none` and the names of the factors that are on, joined by " + " in
+    order. A main effect is the mean with the factor on minus the mean with it off, over all
+    settings of the other factors. An interaction of two factors is half the change in the effect of
+    one when the other is switched on.
     """
     settings = {
         on: " + ".join(f for f in factors if f in on) or none
@@ -162,16 +167,17 @@ def factorial(table: pd.DataFrame, factors: Sequence[str], none: str = "none") -
 
 
 def epochs_to(curve: pd.Series, accuracy: float) -> float:
-    """The first epoch of a curve (indexed by epoch) that reaches an accuracy; infinity if none."""
+    """Return the first epoch at which a curve, indexed by epoch, reaches an accuracy, or inf."""
     reached = curve.index[curve >= accuracy]
     return float(reached[0]) if len(reached) else math.inf
 
 
 def reaching(epochs: Sequence[float]) -> dict[str, float]:
-    """Of runs' epochs to an accuracy, infinity where it was not reached (all cut at one budget).
+    """Summarise how many epochs runs took to reach an accuracy, infinity if they never did.
 
-    reached: how many. median: when half had reached it, infinite where they never had, which is
-    Kaplan and Meier's where all are censored at one epoch.
+    n: number of runs. reached: number of runs that reached the accuracy. median: epoch by which
+    half of the runs had reached it, infinity if fewer did. As all runs are censored at the same
+    epoch, the median equals that of Kaplan and Meier.
     """
     return {
         "n": len(epochs),
@@ -181,7 +187,7 @@ def reaching(epochs: Sequence[float]) -> dict[str, float]:
 
 
 def early_stop(curve: pd.Series, patience: int) -> tuple[int, int]:
-    """(epoch at which training would have stopped, epoch whose weights would be restored)."""
+    """Return the epoch at which training stops, and the epoch whose weights are restored."""
     best_epoch, best = 0, -math.inf
     for epoch, value in curve.items():
         if value > best:

@@ -16,11 +16,11 @@ from typing import Any
 import pandas as pd
 
 from analysis.evidence import events
-from search.records.arguments import HyperbandArguments
+from search.records.arguments import FinalArguments, HyperbandArguments
 from search.records.errors import Misuse
 from search.records.parts import PlannedPart
 from search.records.reading import Invalid
-from search.records.study import StudyRecord, study_record
+from search.records.study import SessionRecord, StudyRecord, study_record
 from search.records.trial import HeldOut, TrialRun, trial_run
 
 CURVES = {
@@ -70,9 +70,52 @@ class Study:
     held_out: dict[str, HeldOut] = field(default_factory=dict)
 
     @property
-    def about(self) -> Json:
-        """The record as it stands in the file, empty if there is none."""
-        return self.record.to_file() if self.record else {}
+    def data(self) -> dict[str, str]:
+        """File name to SHA-256 of the data; empty if no record tells."""
+        return self.record.data if self.record else {}
+
+    @property
+    def sessions(self) -> tuple[SessionRecord, ...]:
+        """The runs that worked on the study, as far as a record tells."""
+        return self.record.sessions if self.record else ()
+
+    @property
+    def search(self) -> str:
+        """Name of the search that a final study or an ablation belongs to.
+
+        Raises ValueError if the study belongs to no search.
+        """
+        if self.record is None or self.record.search is None:
+            raise ValueError(f"study {self.name} belongs to no search")
+        return self.record.search
+
+    @property
+    def final_arguments(self) -> FinalArguments:
+        """The arguments of a final study. Raises ValueError if the study is of another kind."""
+        arguments = self.record.arguments if self.record else None
+        if not isinstance(arguments, FinalArguments):
+            raise ValueError(f"study {self.name} is no final study")
+        return arguments
+
+    @property
+    def patience(self) -> int:
+        """Epochs without improvement that stop a trial of a study that stops trials early."""
+        if self.record is None or self.record.patience is None:
+            raise ValueError(f"study {self.name} stops no trial early")
+        return self.record.patience
+
+    @property
+    def watched_from(self) -> int:
+        """The first epoch, from 1, that early stopping watches."""
+        if self.record is None or self.record.watched_from is None:
+            raise ValueError(f"study {self.name} stops no trial early")
+        return self.record.watched_from + 1
+
+    @property
+    def search_arguments(self) -> HyperbandArguments | None:
+        """The arguments of a search of this project; None for any other study."""
+        arguments = self.record.arguments if self.record else None
+        return arguments if isinstance(arguments, HyperbandArguments) else None
 
     @property
     def parts(self) -> tuple[PlannedPart, ...]:

@@ -1,1 +1,1 @@
-"""The report: chapters of text, tables, figures and checks, and the files they go into."""
+"""The report: chapters of text, tables, figures and checks, and the files they are written to."""

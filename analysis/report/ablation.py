@@ -1,6 +1,4 @@
-"""The sections on the ablation path and on leaving each choice out."""
-
-from collections.abc import Callable
+"""The sections on the ablation path and on reverting each choice of the final network."""
 
 import pandas as pd
 
@@ -8,7 +6,7 @@ from analysis.evidence import paired
 from analysis.evidence.arms import Part, parts
 from analysis.evidence.trials import Study
 from analysis.report import comparison, figures
-from analysis.report.blocks import Block, Card, Plot, Table, Text
+from analysis.report.blocks import Block, Card, Chapter, Plot, Table, Text
 from analysis.report.comparison import shown_accuracy
 from analysis.report.final import chosen_values
 from analysis.report.searched import shown
@@ -17,20 +15,18 @@ from analysis.words.language import Language
 Json = dict[str, object]
 
 
-def sections(
-    study: Study, final: Study | None, say: Language
-) -> list[tuple[str, str, Callable[[], list[Block]]]]:
-    """(key, title, what makes its blocks). final: the final study of the same search."""
+def sections(study: Study, final: Study | None, say: Language) -> list[Chapter]:
+    """Plan the sections. final: the final study of the same search, if it is in the report."""
     found = parts(study)
     races = [part for part in found if part.name == "race"]
     walked = next(part for part in found if part.name == "path")
     left_out = next(part for part in found if part.name == "leave-one-out")
     return [
-        (
+        Chapter(
             "regularization-path",
             say(
-                "4.1 · From the assignment's network to ours, a choice at a time",
-                "4.1 · De la red de la tarea a la nuestra, una decisión cada vez",
+                "4.1 · From the assignment's network to the final network, one choice at a time",
+                "4.1 · De la red de la tarea a la red final, una decisión cada vez",
             ),
             lambda: [
                 *elsewhere(left_out, final, say),
@@ -38,11 +34,11 @@ def sections(
                 *path(walked, races, differ(walked, left_out), say),
             ],
         ),
-        (
+        Chapter(
             "regularization-left-out",
             say(
-                "4.1 · The final network with one choice undone",
-                "4.1 · La red final con una decisión deshecha",
+                "4.1 · The final network with one choice reverted",
+                "4.1 · La red final con una decisión revertida",
             ),
             lambda: [*other_budget(left_out, final, say), *leave_one_out(left_out, say)],
         ),
@@ -50,7 +46,7 @@ def sections(
 
 
 def elsewhere(left_out: Part, final: Study | None, say: Language) -> list[Block]:
-    """A warning where the path's end is not what the final study has chosen."""
+    """Warn if the path does not end at the network that the final study chose."""
     chosen = chosen_values(final) if final else {}
     end = left_out.values[left_out.reference]
     if all(end.get(name, value) == value for name, value in chosen.items()):
@@ -60,38 +56,42 @@ def elsewhere(left_out: Part, final: Study | None, say: Language) -> list[Block]
             "PATH",
             "WARN",
             say(
-                "the path leads to another network than the final one of this report",
-                "el camino lleva a otra red que la final de este informe",
+                "The path leads to another network than the final network of this report.",
+                "El camino lleva a una red distinta de la red final de este informe.",
             ),
-            say("move its study away and run it anew", "aparte su estudio y ejecútelo de nuevo"),
+            say(
+                "Move the path's study to another folder and run the path again.",
+                "Mueva el estudio del camino a otra carpeta y ejecute el camino de nuevo.",
+            ),
         )
     ]
 
 
 def other_budget(part: Part, final: Study | None, say: Language) -> list[Block]:
-    """A caution where the final network was not chosen for as many epochs as these trials have."""
-    epochs = final.about["arguments"]["epochs"] if final else part.epochs
+    """Caution if the final network was chosen for another number of epochs than these trials."""
+    epochs = final.final_arguments.epochs if final else part.epochs
     if epochs == part.epochs:
         return []
     text = say(
-        f"The final network was chosen for {epochs} epochs, and these trials have {part.epochs}: "
-        f"what a choice gains in {epochs} epochs is not shown here.",
-        f"La red final se eligió para {epochs} épocas y estas pruebas tienen {part.epochs}: aquí no "
-        f"se muestra qué gana una decisión en {epochs} épocas.",
+        f"The final network was chosen for {epochs} epochs, but these trials have {part.epochs}. "
+        f"They do not show what a choice gains in {epochs} epochs.",
+        f"La red final se eligió para {epochs} épocas, pero estas pruebas tienen {part.epochs}. No "
+        f"muestran cuánto gana una decisión en {epochs} épocas.",
     )
     return [Text(text)]
 
 
 def differ(walked: Part, left_out: Part) -> bool:
-    """Whether the path has not come to the final network yet."""
+    """Return whether the path has not reached the final network yet."""
     return walked.values[walked.arms[-1]] != left_out.values[left_out.reference]
 
 
 def steps(part: Part) -> pd.DataFrame:
-    """A row a step of the path (index: the choice): gain on the step before and on the start.
+    """Return one row per step of the path, indexed by choice.
 
-    gain, low, high and total, total_low, total_high: mean and 95 % interval in pairs by seed.
-    n: pairs of the gain.
+    gain, low, high: mean difference from the previous step and its 95 % interval, paired by seed.
+    total, total_low, total_high: the same for the difference from the start of the path.
+    n: number of pairs of the gain.
     """
     table = part.table()
     rows = []
@@ -116,10 +116,10 @@ def path(part: Part, races: list[Part], unfinished_yet: bool, say: Language) -> 
             part,
             "path",
             say(
-                "Validation accuracy along the path, each step added to those before it; mean and "
-                "95 % interval over seeds, and the seeds.",
-                "Exactitud de validación a lo largo del camino, cada paso sumado a los anteriores; "
-                "media e intervalo del 95 % entre semillas, y las semillas.",
+                "Validation accuracy along the path, where each step adds to the previous steps: "
+                "every seed, the mean and its 95 % interval.",
+                "Exactitud de validación a lo largo del camino, en el que cada paso se suma a los "
+                "anteriores: cada semilla, la media y su intervalo del 95 %.",
             ),
             figures.over_seeds,
             say,
@@ -133,57 +133,60 @@ def path_in_words(part: Part, found: pd.DataFrame, so_far: bool, say: Language) 
     found = found.dropna(subset=["low"])
     last = found.iloc[-1]
     text = say(
-        "Of all that still differed, each step changed what did best in a race on other seeds; all "
-        "is changed in the end, so that the last steps may lose. Every trial has "
-        f"{part.epochs} epochs. ",
-        "De todo lo que aún difería, cada paso cambió lo que mejor quedó en una carrera con otras "
-        "semillas; al final se cambia todo, así que los últimos pasos pueden perder. Toda prueba "
-        f"tiene {part.epochs} épocas. ",
+        "Each step changed one choice: the best of the remaining differences in a race on other "
+        "seeds. In the end every difference is changed, so the last steps may lose accuracy. Every "
+        f"trial has {part.epochs} epochs. ",
+        "Cada paso cambió una decisión: la mejor de las diferencias pendientes en una carrera con "
+        "otras semillas. Al final se cambian todas, así que los últimos pasos pueden perder "
+        f"exactitud. Cada prueba tiene {part.epochs} épocas. ",
     )
     gained = f"{say.points(last['total'])}"
     between = say.between(last["total_low"], last["total_high"])
     if so_far:
         text += say(
-            f"The path is not finished; steps so far: {len(found)}, {gained} points {between}. ",
-            f"El camino no ha terminado; pasos hasta ahora: {len(found)}, {gained} puntos {between}. ",
+            f"The path is not finished. The steps so far ({len(found)}) gain {gained} points "
+            f"{between}. ",
+            f"El camino no ha terminado. Los pasos hasta ahora ({len(found)}) suman {gained} puntos "
+            f"{between}. ",
         )
     else:
         text += say(
-            f"From the assignment's final network to ours (steps: {len(found)}): {gained} points "
-            f"{between} in all. ",
-            f"De la red final de la tarea a la nuestra (pasos: {len(found)}): {gained} puntos "
-            f"{between} en total. ",
+            "The total gain from the assignment's network to the final network "
+            f"(steps: {len(found)}) is {gained} points {between}. ",
+            f"La ganancia total de la red de la tarea a la red final (pasos: {len(found)}) es de "
+            f"{gained} puntos {between}. ",
         )
     gains, losses = found[found["low"] > 0], found[found["high"] < 0]
     for rows, english, spanish in (
-        (gains, "Steps whose interval is above 0", "Pasos con intervalo por encima de 0"),
-        (losses, "Steps whose interval is below 0", "Pasos con intervalo por debajo de 0"),
+        (gains, "Steps with an interval above 0", "Pasos con intervalo por encima de 0"),
+        (losses, "Steps with an interval below 0", "Pasos con intervalo por debajo de 0"),
     ):
         text += f"{say(english, spanish)}: {by_arm(rows['gain'], say) or say('none', 'ninguno')}. "
     return text + each_alone(part, say)
 
 
 def by_arm(points: pd.Series, say: Language) -> str:
-    """Arms in words, each with its points. points: by arm, as shares."""
+    """List arms with their points. points: differences by arm, as shares."""
     return say.several([f"{say.arm(arm)} ({say.points(own)})" for arm, own in points.items()])
 
 
 def each_alone(part: Part, say: Language) -> str:
-    """What the intervals of so many arms are, and are not."""
+    """Say that the intervals are not corrected, and how many seeds a correction would take."""
     arms, seeds = len(part.arms) - 1, int(part.table().notna().sum().min())
     text = say(
-        "Each interval stands alone, not adjusted for their number",
-        "Cada intervalo vale por sí solo, sin ajustar por su número",
+        "The intervals are not corrected for multiple comparisons.",
+        "Los intervalos no están corregidos por comparaciones múltiples.",
     )
     needed = paired.fewest_seeds(arms)
     if seeds < needed:
         text += say(
-            f": that any of {arms} differences is detected after Holm's adjustment, as the "
-            f"exercises ask, takes {needed} seeds (here: {seeds})",
-            f": para que alguna de {arms} diferencias se detecte tras el ajuste de Holm, como piden "
-            f"los ejercicios, hacen falta {needed} semillas (aquí: {seeds})",
+            f" With Holm's correction, as used in the exercises, at least {needed} seeds are needed "
+            f"to detect any of {arms} differences; this study has {seeds}.",
+            f" Con la corrección de Holm, que se usa en los ejercicios, hacen falta al menos "
+            f"{needed} semillas para detectar alguna de {arms} diferencias; este estudio tiene "
+            f"{seeds}.",
         )
-    return text + "."
+    return text
 
 
 def path_table(part: Part, found: pd.DataFrame, say: Language) -> Table:
@@ -193,16 +196,19 @@ def path_table(part: Part, found: pd.DataFrame, say: Language) -> Table:
         mean, low, high = paired.interval(table[arm].dropna().to_numpy())
         row = {
             say("step", "paso"): str(number),
-            say("choice", "decisión"): say("the assignment's", "la de la tarea")
+            say("choice", "decisión"): say("assignment's network", "red de la tarea")
             if number == 0
             else say.arm(arm),
-            say("becomes", "pasa a ser"): ""
+            say("new value", "valor nuevo"): ""
             if number == 0
             else changed(part.values[part.arms[number - 1]], part.values[arm], say),
             say("val. accuracy %", "exactitud val. %"): shown_accuracy(mean, low, high, say),
             "n": int(found.loc[arm, "n"] if number else table[arm].count()),
         }
-        for key, heading in (("gain", ("gain", "ganancia")), ("total", ("in all", "en total"))):
+        for key, heading in (
+            ("gain", ("gain", "ganancia")),
+            ("total", ("total gain", "ganancia total")),
+        ):
             row[say(*heading)] = ""
             if number:
                 step = found.loc[arm]
@@ -211,10 +217,12 @@ def path_table(part: Part, found: pd.DataFrame, say: Language) -> Table:
                 row[say(*heading)] = f"{say.points(step[key])} {between}"
         rows.append(row)
     caption = say(
-        "The path: after each step, validation accuracy over seeds; its gain on the step before "
-        "and on the assignment's network, in points, in pairs by seed, with 95 % intervals.",
-        "El camino: tras cada paso, exactitud de validación entre semillas; su ganancia sobre el "
-        "paso anterior y sobre la red de la tarea, en puntos, por parejas de semilla, con "
+        "The path: mean validation accuracy over seeds after each step, with its 95 % interval. The "
+        "gain is the difference from the previous step, the total gain the difference from the "
+        "assignment's network; both are in points, paired by seed, with 95 % intervals.",
+        "El camino: exactitud de validación media entre semillas tras cada paso, con su intervalo "
+        "del 95 %. La ganancia es la diferencia con el paso anterior y la ganancia total, la "
+        "diferencia con la red de la tarea; ambas en puntos, por parejas de semilla, con "
         "intervalos del 95 %.",
     )
     trials = [part.trials(arm) for arm in part.arms]
@@ -223,7 +231,7 @@ def path_table(part: Part, found: pd.DataFrame, say: Language) -> Table:
 
 
 def changed(before: Json, after: Json, say: Language) -> str:
-    """The values of a configuration that are not those of another, in words."""
+    """Return, in words, the values of a configuration that differ from another configuration."""
     new = {k: v for k, v in after.items() if before.get(k) != v}
     off = [k for k, v in new.items() if v is False]
     words = shown(pd.Series(new, dtype=object), list(new), say)
@@ -231,7 +239,10 @@ def changed(before: Json, after: Json, say: Language) -> str:
 
 
 def race_table(races: list[Part], path: list[str], say: Language) -> Table:
-    """For each step, who raced, on how many seeds, and who won. path: its start, then the winners."""
+    """Return the choices that raced for each step, their seeds and the winner.
+
+    path: the arms of the path, from its start, so that the winner of step n is path[n].
+    """
     rows, numbers, trials = [], [], []
     by_step: dict[int, list[Part]] = {}
     for part in races:
@@ -244,29 +255,30 @@ def race_table(races: list[Part], path: list[str], say: Language) -> Table:
         for arm in ranked:
             part = last[arm]
             mean, seeds = part.table()[arm].mean(), int(part.table()[arm].count())
-            outcome = say("out", "fuera")
+            outcome = say("eliminated", "eliminada")
             if step >= len(path):
                 outcome = say("racing", "en carrera")
             elif path[step] == arm:
-                outcome = say("changed", "cambiada")
+                outcome = say("winner", "ganadora")
             rows.append(
                 {
                     say("step", "paso"): str(step),
                     say("choice", "decisión"): say.arm(arm),
                     say("seeds", "semillas"): seeds,
                     say("mean val. accuracy %", "exactitud val. media %"): say.number(100 * mean),
-                    say("outcome", "resultado"): outcome,
+                    say("result", "resultado"): outcome,
                 }
             )
             numbers.append({"step": step, "choice": arm, "seeds": seeds, "val_accuracy": mean})
             trials.append(part.trials(arm))
     caption = say(
-        "The races: after each round, a seed more, the best third goes on. Means are over the "
-        "seeds that a choice was raced on, so they compare within a round only. So few seeds put "
-        "the steps in an order; that of close ones is not settled by them.",
-        "Las carreras: tras cada ronda, con una semilla más, sigue el mejor tercio. Las medias son "
-        "de las semillas que corrió cada decisión: solo comparan dentro de una ronda. Tan pocas "
-        "semillas ordenan los pasos, pero no deciden el orden de los parecidos.",
+        "The races. Each round adds one seed, and the best third of the choices goes on to the next "
+        "round. Means are over the seeds of each choice, so they are comparable only within a "
+        "round. With so few seeds, the order of choices with similar means is uncertain.",
+        "Las carreras. Cada ronda añade una semilla y el mejor tercio de las decisiones pasa a la "
+        "siguiente. Las medias son de las semillas de cada decisión, así que solo son comparables "
+        "dentro de una ronda. Con tan pocas semillas, el orden de las decisiones con medias "
+        "parecidas es incierto.",
     )
     return Table("path-races", caption, pd.DataFrame(rows), pd.DataFrame(numbers), trials)
 
@@ -276,30 +288,34 @@ def leave_one_out(part: Part, say: Language) -> list[Block]:
     compared = paired.compare(part.table(), part.reference)
     if compared["low"].isna().all():
         waiting = say(
-            "No choice undone is measured yet.", "Aún no se midió ninguna decisión deshecha."
+            "No reverted choice is measured yet.", "Aún no se midió ninguna decisión revertida."
         )
         return [*unfinished, Text(waiting)]
     worse = compared[compared["high"] < 0].sort_values("difference")
     better = compared[compared["low"] > 0]
     listed = by_arm(worse["difference"], say)
     text = say(
-        "Each choice alone is put back to the space's default, which is not everywhere what the "
-        "assignment's network has: this is not the path backwards. Undoing costs accuracy (interval "
-        f"below 0): {listed or 'none'}. ",
-        "Cada decisión por sí sola vuelve a su valor por defecto en el espacio, que no siempre es el "
-        "de la red de la tarea: no es el camino al revés. Deshacerla cuesta exactitud (intervalo "
-        f"por debajo de 0): {listed or 'ninguna'}. ",
+        "Each choice alone is changed back to the default of the search space. The default is not "
+        "always the value in the assignment's network, so this is not the path in reverse. "
+        f"Reverting these choices loses accuracy (interval below 0): {listed or 'none'}. ",
+        "Cada decisión por separado vuelve al valor por defecto del espacio de búsqueda. Ese valor "
+        "no siempre es el de la red de la tarea, así que esto no es el camino a la inversa. "
+        "Revertir estas decisiones pierde exactitud (intervalo por debajo de 0): "
+        f"{listed or 'ninguna'}. ",
     )
     if len(better):
         listed = by_arm(better["difference"], say)
-        text += say(f"Undoing gains: {listed}. ", f"Deshacerla gana: {listed}. ")
+        text += say(
+            f"Reverting these choices gains accuracy (interval above 0): {listed}. ",
+            f"Revertir estas decisiones gana exactitud (intervalo por encima de 0): {listed}. ",
+        )
     rest = [say.arm(n) for n in compared.index[(compared["low"] <= 0) & (compared["high"] >= 0)]]
     if rest:
         text += say(
-            f"The interval holds 0 for {say.several(rest)}: without these, one by one, no loss is "
-            "shown. ",
-            f"El intervalo contiene 0 en {say.several(rest)}: sin ellas, una a una, no se muestra "
-            "pérdida. ",
+            f"The interval includes 0 for {say.several(rest)}: there is no evidence that reverting "
+            "any of them alone loses accuracy. ",
+            f"El intervalo incluye el 0 en {say.several(rest)}: nada indica que revertir una sola "
+            "de ellas pierda exactitud. ",
         )
     few = [say.arm(n) for n in compared.index[compared["low"].isna()]]
     if few:
@@ -310,8 +326,8 @@ def leave_one_out(part: Part, say: Language) -> list[Block]:
     text += each_alone(part, say)
     rows = [
         {
-            say("choice undone", "decisión deshecha"): say.arm(arm),
-            say("becomes", "pasa a ser"): changed(
+            say("reverted choice", "decisión revertida"): say.arm(arm),
+            say("new value", "valor nuevo"): changed(
                 part.values[part.reference], part.values[arm], say
             ),
             say("points", "puntos"): f"{say.points(row['difference'])} "
@@ -321,12 +337,12 @@ def leave_one_out(part: Part, say: Language) -> list[Block]:
         for arm, row in compared.sort_values("difference").iterrows()
     ]
     caption = say(
-        f"The final network with one choice at the space's default, less the final network, in "
-        f"points of validation accuracy after {part.epochs} epochs, in pairs by seed, with 95 % "
-        "intervals.",
-        "La red final con una decisión en su valor por defecto, menos la red final, en puntos de "
-        f"exactitud de validación tras {part.epochs} épocas, por parejas de semilla, con "
-        "intervalos del 95 %.",
+        "Validation accuracy of the final network with one choice at its default, minus that of "
+        f"the final network, after {part.epochs} epochs. Differences are in points, paired by "
+        "seed, with 95 % intervals.",
+        "Exactitud de validación de la red final con una decisión en su valor por defecto, menos "
+        f"la de la red final, tras {part.epochs} épocas. Diferencias en puntos, por parejas de "
+        "semilla, con intervalos del 95 %.",
     )
     ordered = compared.sort_values("difference")
     return [
@@ -335,8 +351,8 @@ def leave_one_out(part: Part, say: Language) -> list[Block]:
         Plot(
             "leave-one-out",
             say(
-                "What undoing each choice does to validation accuracy; mean and 95 % interval.",
-                "Qué hace deshacer cada decisión a la exactitud de validación; media e intervalo "
+                "Effect of reverting each choice on validation accuracy: mean and 95 % interval.",
+                "Efecto de revertir cada decisión en la exactitud de validación: media e intervalo "
                 "del 95 %.",
             ),
             lambda: figures.differences(ordered, say),

@@ -1,25 +1,32 @@
-"""What a report is made of; report.py writes it as HTML, Markdown, CSV, LaTeX, SVG and PNG."""
+"""The blocks of a report; files.py writes them as HTML, Markdown, CSV, LaTeX, SVG and PNG."""
 
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from analysis.words.language import Language
+
+PASS, WARN, FAIL, NONE = "PASS", "WARN", "FAIL", "N/A"
+"""The statuses of a check; N/A if the check does not apply to the study."""
+
 
 @dataclass(frozen=True)
 class Text:
-    """A paragraph, computed."""
+    """A paragraph computed from the logs."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table whose every row leads to trials.
+    """A table whose rows link to the trials behind them.
 
-    name: of its files. frame: what is shown, as text, one column a heading.
-    data: the numbers behind, for the CSV file. trials: for each row, the trials behind it.
+    name: stem of its files. frame: the cells as text, one column per heading.
+    data: the numbers behind the cells, for the CSV file. trials: the trials behind each row.
     """
 
     name: str
@@ -31,7 +38,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Plot:
-    """A figure, drawn when it is written. trials: behind it, in words."""
+    """A figure, drawn when it is written. source: the trials behind it, in words."""
 
     name: str
     caption: str
@@ -41,12 +48,40 @@ class Plot:
 
 @dataclass(frozen=True)
 class Card:
-    """A health check: a stable code, PASS, WARN, FAIL or N/A, what was found, what to do next."""
+    """A health check or an error.
+
+    code: stable name of the check. found: what the check found. todo: the next step.
+    trace: the traceback, if the code that should have made this block raised an error.
+    """
 
     code: str
     status: str
     found: str
     todo: str = ""
+    trace: str = ""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The result of a check, without the check's code."""
+
+    status: str
+    found: str
+    todo: str = ""
+
+    def card(self, code: str) -> Card:
+        return Card(code, self.status, self.found, self.todo)
+
+
+def crash(code: str, error: Exception, say: Language) -> Card:
+    """Return the card that replaces a block whose code raised an error."""
+    return Card(
+        code,
+        FAIL,
+        f"{type(error).__name__}: {error}",
+        say("The rest of the report is valid.", "El resto del informe es válido."),
+        "".join(traceback.format_exception(error)),
+    )
 
 
 Block = Text | Table | Plot | Card
@@ -54,8 +89,16 @@ Block = Text | Table | Plot | Card
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and what stands under it."""
+    """A heading and the blocks under it."""
 
     key: str
     title: str
     blocks: list[Block] = field(default_factory=list)
+
+
+class Chapter(NamedTuple):
+    """A section before its blocks are made."""
+
+    key: str
+    title: str
+    make: Callable[[], list[Block]]

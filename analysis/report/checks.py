@@ -1,4 +1,4 @@
-"""Health checks on a study and on what may be claimed from it."""
+"""Health checks on a study and on the claims that it supports."""
 
 import math
 from collections.abc import Callable
@@ -8,107 +8,77 @@ import numpy as np
 from analysis.evidence import observed, paired
 from analysis.evidence.arms import Part, parts
 from analysis.evidence.trials import Study
-from analysis.report.blocks import Block, Card
-from analysis.report.opening import ledger_card
+from analysis.report.blocks import FAIL, NONE, PASS, WARN, Block, Card, Finding, crash
+from analysis.report.opening import LEDGER, ledger_finding
 from analysis.words.language import Language
+from search.records.datasets import CHANCE
 
 FAILED_SHARE = 0.1
+"""Share of failed trials above which a study fails the check."""
 
 
-CHANCE = 0.1
-
-
-PASS, WARN, FAIL, NONE = "PASS", "WARN", "FAIL", "N/A"
+Check = Callable[[Study, list[Part], Language], Finding]
 
 
 def cards(study: Study, say: Language) -> list[Block]:
-    """All checks, in a fixed order."""
-    made = [seeds, bounds, budget, chance, used_up, undetected, failed, mixed, complete]
-    if study.kind == "final":
-        made.append(ledger)
+    """Run all checks on a study, in a fixed order."""
     found = parts(study)
-    return [_carried_out(check, study, found, say) for check in made]
+    codes = [code for code in CHECKS if code != LEDGER or study.kind == "final"]
+    return [_card(code, study, found, say) for code in codes]
 
 
-def ledger(study: Study, found: list[Part], say: Language) -> Card:
-    return ledger_card(study, say)
+def _card(code: str, study: Study, found: list[Part], say: Language) -> Card:
+    try:
+        return CHECKS[code](study, found, say).card(code)
+    except Exception as error:  # one broken check must not prevent the others
+        return crash(code, error, say)
 
 
 def comparable(found: list[Part]) -> list[Part]:
-    """The parts that compare arms with a reference, as far as they are planned."""
+    """Return the parts that compare arms with a reference."""
     return [part for part in found if part.reference and len(part.arms) > 1]
 
 
-UNFLATTERED = {
-    "exercises": (
-        "arms are compared after a fixed epoch; learning rates were chosen on splits of other "
-        "seeds; early stopping alone is judged by the images that chose the epoch",
-        "las variantes se comparan tras una época fija; las tasas de aprendizaje se eligieron con "
-        "particiones de otras semillas; solo la parada temprana se juzga con las imágenes que "
-        "eligieron la época",
-    ),
-    "ablation": (
-        "trials are compared after a fixed epoch; changes were raced on other seeds than the path "
-        "is measured on",
-        "las pruebas se comparan tras una época fija; las carreras usaron otras semillas que la "
-        "medida del camino",
-    ),
-    "final": (
-        "images that stop a run do not judge it; the configuration was chosen on other seeds than "
-        "it is judged on",
-        "las imágenes que detienen una prueba no la juzgan; la configuración se eligió con otras "
-        "semillas que las que la juzgan",
-    ),
-}
-"""Why the figures of a study of arms are not flattered by choosing, by its kind."""
-
-
-Check = Callable[[Study, list[Part], Language], Card]
-
-
-def _carried_out(check: Check, study: Study, found: list[Part], say: Language) -> Card:
-    try:
-        return check(study, found, say)
-    except Exception as error:  # the other checks stand
-        return Card(check.__name__.upper(), FAIL, f"{type(error).__name__}: {error}")
-
-
-def seeds(study: Study, found: list[Part], say: Language) -> Card:
+def seeds(study: Study, found: list[Part], say: Language) -> Finding:
+    """Check that every part has enough seeds to detect a difference."""
     if not found:
-        return Card(
-            "SEEDS",
-            NONE,
-            say(
-                "a search: each configuration has one seed",
-                "una búsqueda: cada configuración tiene una semilla",
-            ),
+        text = say(
+            "In a search, each configuration has one seed.",
+            "En una búsqueda, cada configuración tiene una semilla.",
         )
+        return Finding(NONE, text)
     compared = comparable(found)
     if not compared:
-        return Card("SEEDS", NONE, say("nothing to compare yet", "aún no hay nada que comparar"))
+        text = say("There are no arms to compare yet.", "Aún no hay variantes que comparar.")
+        return Finding(NONE, text)
     fewest = min(int(part.table().notna().sum().min()) for part in compared)
     needed = max(paired.fewest_seeds(len(part.arms) - 1) for part in compared)
     text = say(
-        f"every arm has at least {fewest} finished seeds; {needed} are the fewest that can show a "
-        "difference in every part",
-        f"cada variante tiene al menos {fewest} semillas terminadas; {needed} son las mínimas que "
-        "pueden mostrar una diferencia en todas las partes",
+        f"Every arm has at least {fewest} completed seeds. Detecting a difference in every part "
+        f"takes at least {needed} seeds.",
+        f"Cada variante tiene al menos {fewest} semillas terminadas. Para detectar una diferencia "
+        f"en todas las partes hacen falta al menos {needed} semillas.",
     )
     if fewest >= needed:
-        return Card("SEEDS", PASS, text)
-    asked_for = study.about["arguments"].get("search", study.name)
+        return Finding(PASS, text)
+    asked_for = study.record.arguments.started_as(study.name) if study.record else study.name
     command = f"python -m search {study.kind} --study {asked_for} --logs {study.directory.parent}"
-    todo = say(f"go on: {command} --seeds {needed + 1}", f"siga: {command} --seeds {needed + 1}")
+    todo = say(
+        f"Add seeds: {command} --seeds {needed + 1}",
+        f"Añada semillas: {command} --seeds {needed + 1}",
+    )
     if study.kind == "final":
         todo = say(
-            f"--seeds {needed + 1} for a next final network; here the test set was opened",
-            f"--seeds {needed + 1} para otra red final; aquí ya se abrió el conjunto de test",
+            f"Use --seeds {needed + 1} for the next final network. For this network the test set "
+            "has already been opened.",
+            f"Use --seeds {needed + 1} para la próxima red final. Para esta red ya se abrió el "
+            "conjunto de test.",
         )
-    return Card("SEEDS", WARN if fewest > 1 else FAIL, text, todo)
+    return Finding(WARN if fewest > 1 else FAIL, text, todo)
 
 
-def bounds(study: Study, found: list[Part], say: Language) -> Card:
-    """Best values of a search on the bounds of its space; best of a grid at its end."""
+def bounds(study: Study, found: list[Part], say: Language) -> Finding:
+    """Check that the best values do not lie on the bounds of the space, or at the ends of a grid."""
     on_bound = []
     grids = [part for part in found if part.name == "learning rates"]
     for part in grids:
@@ -120,110 +90,140 @@ def bounds(study: Study, found: list[Part], say: Language) -> Card:
     if not found and len(study.chains) and study.chains["val_accuracy"].notna().any():
         on_bound += [f"{name} = {value:.4g}" for name, value in observed.on_bounds(study).items()]
     elif not grids:
-        return Card("BOUNDS", NONE, say("no range was searched", "no se buscó en ningún rango"))
+        return Finding(NONE, say("No range was searched.", "No se buscó en ningún rango."))
     if not on_bound:
-        return Card(
-            "BOUNDS",
-            PASS,
-            say("no best value lies on a bound", "ningún mejor valor está en un límite"),
+        text = say(
+            "No best value lies on a bound of its range.",
+            "Ningún mejor valor está en un límite de su rango.",
         )
-    return Card(
-        "BOUNDS",
+        return Finding(PASS, text)
+    return Finding(
         WARN,
-        say("on a bound: ", "en un límite: ") + ", ".join(on_bound),
-        say("widen the range and search again", "amplíe el rango y busque de nuevo"),
+        say("Best values on a bound of their range: ", "Mejores valores en un límite de su rango: ")
+        + f"{', '.join(on_bound)}.",
+        say("Widen the range and search again.", "Amplíe el rango y busque de nuevo."),
     )
 
 
-def budget(study: Study, found: list[Part], say: Language) -> Card:
+def budget(study: Study, found: list[Part], say: Language) -> Finding:
+    """Check that the compared trials have the same number of epochs."""
     if not found:
-        several = len(observed.budgets(study)) > 1
+        if len(observed.budgets(study)) <= 1:
+            text = say(
+                "All configurations have the same number of epochs.",
+                "Todas las configuraciones tienen el mismo número de épocas.",
+            )
+            return Finding(PASS, text)
         text = say(
-            "configurations were trained for different budgets; comparisons here are at equal ones",
-            "las configuraciones tienen presupuestos distintos; aquí se comparan a igual presupuesto",
+            "Configurations were trained for different numbers of epochs. This report compares "
+            "them only at equal numbers of epochs.",
+            "Las configuraciones se entrenaron distinto número de épocas. Este informe solo las "
+            "compara a igual número de épocas.",
         )
-        return Card(
-            "BUDGET",
-            WARN if several else PASS,
-            text if several else say("one budget", "un presupuesto"),
-        )
+        return Finding(WARN, text)
     text = say(
-        "all arms of a part have the same epochs",
-        "todas las variantes de una parte tienen las mismas épocas",
+        "All arms of a part are trained for the same number of epochs.",
+        "Todas las variantes de una parte se entrenan el mismo número de épocas.",
     )
     if found[0].stops:
         text = say(
-            "all arms of a part have the same longest budget and the same patience",
-            "todas las variantes de una parte tienen el mismo presupuesto máximo y la misma "
-            "paciencia",
+            "All arms of a part have the same maximum number of epochs and the same patience.",
+            "Todas las variantes de una parte tienen el mismo máximo de épocas y la misma "
+            "paciencia.",
         )
-    return Card("BUDGET", PASS, text)
+    return Finding(PASS, text)
 
 
-def chance(study: Study, found: list[Part], say: Language) -> Card:
+def chance(study: Study, found: list[Part], say: Language) -> Finding:
+    """Check that no trial ended at chance accuracy."""
     curves = study.curves[study.curves["execution"] == 0]
     if curves["val_accuracy"].isna().all():
-        return Card("CHANCE", NONE, say("no curves", "sin curvas"))
+        return Finding(NONE, say("There are no curves.", "No hay curvas."))
     done = study.trials.index[study.trials["status"] == "COMPLETED"]
     curves = curves[curves["trial"].isin(done)]
     last = curves.dropna(subset=["val_accuracy"]).groupby("trial").tail(1)
     stuck = last[last["val_accuracy"] <= CHANCE + 0.01]["trial"]
     if not len(stuck):
-        return Card(
-            "CHANCE",
-            PASS,
-            say("no trial ended at chance", "ninguna prueba acabó al nivel del azar"),
+        text = say(
+            "No trial ended at chance accuracy.",
+            "Ninguna prueba acabó con la exactitud del azar.",
         )
-    share = len(stuck) / len(last)
-    return Card(
-        "CHANCE",
+        return Finding(PASS, text)
+    share = say.percent(len(stuck) / len(last), 0)
+    listed = _some(list(stuck))
+    return Finding(
         WARN,
         say(
-            f"{len(stuck)} of {len(last)} trials ended at chance ({say.percent(share, 0)}): {_some(list(stuck))}",
-            f"{len(stuck)} de {len(last)} pruebas acabaron al nivel del azar ({say.percent(share, 0)}): {_some(list(stuck))}",
+            f"{len(stuck)} of {len(last)} trials ended at chance accuracy ({share}): {listed}.",
+            f"{len(stuck)} de {len(last)} pruebas acabaron con la exactitud del azar ({share}): "
+            f"{listed}.",
         ),
         say(
-            "look at dead and saturated units in TensorBoard; zeros is expected to be there",
-            "mire las unidades muertas y saturadas en TensorBoard; con ceros es lo esperado",
+            "Check for dead and saturated units in TensorBoard. Chance accuracy is expected if all "
+            "weights start at zero.",
+            "Busque unidades muertas y saturadas en TensorBoard. Si todos los pesos empiezan en "
+            "cero, este resultado es el esperado.",
         ),
     )
 
 
-def used_up(study: Study, found: list[Part], say: Language) -> Card:
-    """Validation used to choose: how much the best of many flatters."""
+UNBIASED = {
+    "exercises": (
+        "Arms are compared after a fixed epoch. Learning rates were chosen on splits of other "
+        "seeds. Only early stopping is judged on the images that chose the epoch.",
+        "Las variantes se comparan tras una época fija. Las tasas de aprendizaje se eligieron con "
+        "particiones de otras semillas. Solo la parada temprana se juzga con las imágenes que "
+        "eligieron la época.",
+    ),
+    "ablation": (
+        "Trials are compared after a fixed epoch. The races used other seeds than the measurements "
+        "of the path.",
+        "Las pruebas se comparan tras una época fija. Las carreras usaron otras semillas que las "
+        "medidas del camino.",
+    ),
+    "final": (
+        "Runs are not judged on the images that stopped them. The configuration was not chosen on "
+        "the seeds that judge it.",
+        "Las pruebas no se juzgan con las imágenes que las detuvieron. La configuración no se "
+        "eligió con las semillas que la juzgan.",
+    ),
+}
+"""By kind of study of arms: why choosing does not bias its accuracies."""
+
+
+def selection(study: Study, found: list[Part], say: Language) -> Finding:
+    """Check how much the best of many scores overstates accuracy."""
     if found:
-        return Card("VALIDATION", PASS, say(*UNFLATTERED[study.kind]))
+        return Finding(PASS, say(*UNBIASED[study.kind]))
     scores = (
         study.chains["val_accuracy"].dropna().to_numpy(float) if len(study.chains) else np.array([])
     )
-    images = study.about.get("validation_images", 0)
+    images = (study.record and study.record.validation_images) or 0
     bias = observed.selection_bias(scores, images, np.random.default_rng(0))
     if math.isnan(bias):
-        return Card(
-            "VALIDATION",
-            NONE,
-            say(
-                "the number of validation images is not recorded",
-                "no consta el número de imágenes de validación",
-            ),
+        text = say(
+            "The number of validation images is not recorded.",
+            "No consta el número de imágenes de validación.",
         )
-    return Card(
-        "VALIDATION",
+        return Finding(NONE, text)
+    points = say.number(100 * bias, 1)
+    return Finding(
         WARN if bias > 0.002 else PASS,
         say(
-            f"the best of {len(scores)} scores on {images} images flatters by some "
-            f"{say.number(100 * bias, 1)} points, and by what choosing its epoch adds",
-            f"la mejor de {len(scores)} puntuaciones con {images} imágenes resulta optimista en "
-            f"unos {say.number(100 * bias, 1)} puntos, más lo que añade elegir su época",
+            f"Picking the best of {len(scores)} scores on {images} images overstates accuracy by "
+            f"about {points} points. Picking the best epoch adds to that.",
+            f"Elegir la mejor de {len(scores)} puntuaciones con {images} imágenes sobrestima la "
+            f"exactitud en unos {points} puntos. Elegir la mejor época aumenta ese sesgo.",
         ),
         say(
-            "judge the chosen one on images that did not choose it",
-            "juzgue la elegida con imágenes que no la eligieron",
+            "Judge the chosen configuration on images that were not used to choose it.",
+            "Juzgue la configuración elegida con imágenes que no sirvieron para elegirla.",
         ),
     )
 
 
-def undetected(study: Study, found: list[Part], say: Language) -> Card:
+def power(study: Study, found: list[Part], say: Language) -> Finding:
+    """Check which differences the study detects, and how many seeds the others need."""
     waiting = []
     compared_parts = comparable(found)
     for part in compared_parts:
@@ -233,86 +233,109 @@ def undetected(study: Study, found: list[Part], say: Language) -> Card:
             pairs = (table[arm] - table[part.reference]).dropna().to_numpy()
             needed = paired.seeds_needed(pairs, len(compared))
             waiting.append(f"{part.label}: {arm} ({say.number(needed, 0)})")
+    if not compared_parts:
+        text = say("There are no arms to compare.", "No hay variantes que comparar.")
+        return Finding(NONE, text)
     if not waiting:
-        return Card(
-            "POWER",
-            PASS if compared_parts else NONE,
-            say("every difference is detected", "toda diferencia se detecta")
-            if compared_parts
-            else say("no arms to compare", "sin variantes que comparar"),
-        )
-    return Card(
-        "POWER",
+        text = say("Every difference is detected.", "Se detectan todas las diferencias.")
+        return Finding(PASS, text)
+    return Finding(
         WARN,
         say(
-            f"not detected at this number of seeds (in brackets, how many would show the measured difference): {_some(waiting, 12)}",
-            f"sin detectar con estas semillas (entre paréntesis, cuántas mostrarían la diferencia medida): {_some(waiting, 12)}",
+            "Differences not detected, with the number of seeds that would detect a difference of "
+            f"the measured size 80 % of the time: {_some(waiting, 12)}.",
+            "Diferencias no detectadas, con el número de semillas que detectaría una diferencia "
+            f"del tamaño medido el 80 % de las veces: {_some(waiting, 12)}.",
         ),
         say(
-            "add seeds, or say that no difference was detected",
-            "añada semillas, o diga que no se detecta diferencia",
+            "Add seeds, or report that no difference was detected.",
+            "Añada semillas, o informe de que no se detectó diferencia.",
         ),
     )
 
 
-def failed(study: Study, found: list[Part], say: Language) -> Card:
+def failed(study: Study, found: list[Part], say: Language) -> Finding:
+    """Check how many trials failed."""
     bad = study.trials[study.trials["status"].isin(["FAILED", "INVALID"])]
     share = len(bad) / len(study.trials)
     text = say(
         f"{len(bad)} of {len(study.trials)} trials failed",
-        f"fallaron {len(bad)} de {len(study.trials)} pruebas",
+        f"Fallaron {len(bad)} de {len(study.trials)} pruebas",
     )
     if not len(bad):
-        return Card("FAILED", PASS, text)
-    return Card(
-        "FAILED",
+        return Finding(PASS, f"{text}.")
+    return Finding(
         WARN if share <= FAILED_SHARE else FAIL,
-        f"{text}: {_some(list(bad.index))}",
+        f"{text}: {_some(list(bad.index))}.",
         say(
-            "read their message in trial.json; a diverged one had too high a learning rate",
-            "lea su mensaje en trial.json; si divergió, su tasa de aprendizaje era demasiado alta",
+            "Read the error message in trial.json. If the trial diverged, its learning rate was "
+            "too high.",
+            "Lea el mensaje de error en trial.json. Si la prueba divergió, su tasa de aprendizaje "
+            "era demasiado alta.",
         ),
     )
 
 
-def mixed(study: Study, found: list[Part], say: Language) -> Card:
-    sessions = study.about.get("sessions", [])
+def mixed(study: Study, found: list[Part], say: Language) -> Finding:
+    """Check that all sessions ran the same code on the same kind of machine."""
+    sessions = study.sessions
     if not sessions:
-        return Card("MIXED", NONE, say("no record of versions", "no constan versiones"))
+        text = say("No software versions are recorded.", "No constan las versiones del software.")
+        return Finding(NONE, text)
     different = [
         key
         for key in ("commit", "versions", "processor")
-        if len({repr(s.get(key)) for s in sessions}) > 1
+        if len({repr(getattr(s, key)) for s in sessions}) > 1
     ]
     if not different:
-        return Card(
-            "MIXED",
-            PASS,
-            say(
-                "one commit, one set of versions, one processor",
-                "un commit, un solo conjunto de versiones, un procesador",
-            ),
+        text = say(
+            "All sessions used one commit, one set of package versions and one processor.",
+            "Todas las sesiones usaron un mismo commit, las mismas versiones de los paquetes y un "
+            "mismo procesador.",
         )
-    return Card(
-        "MIXED",
+        return Finding(PASS, text)
+    return Finding(
         WARN,
-        say("runs differ in ", "las sesiones difieren en ") + ", ".join(different),
-        say("run the study again where bits matter", "repita el estudio si los bits importan"),
+        say("Sessions differ in: ", "Las sesiones difieren en: ") + f"{', '.join(different)}.",
+        say(
+            "Run the study again if you need bit-identical results.",
+            "Repita el estudio si necesita resultados idénticos bit a bit.",
+        ),
     )
 
 
-def complete(study: Study, found: list[Part], say: Language) -> Card:
+def complete(study: Study, found: list[Part], say: Language) -> Finding:
+    """Check that the logs are complete."""
     if not study.notes:
-        return Card("COMPLETE", PASS, say("nothing is missing", "no falta nada"))
-    return Card(
-        "COMPLETE",
+        return Finding(PASS, say("Nothing is missing.", "No falta nada."))
+    return Finding(
         WARN,
         _some(study.notes, 6),
         say(
-            "continue the study, or report what is there",
-            "continúe el estudio, o informe de lo que hay",
+            "Continue the study, or report on the completed trials.",
+            "Continúe el estudio, o informe de las pruebas terminadas.",
         ),
     )
+
+
+def ledger(study: Study, found: list[Part], say: Language) -> Finding:
+    """Check how often the test set was opened, and that the record is intact."""
+    return ledger_finding(study, say)
+
+
+CHECKS: dict[str, Check] = {
+    "SEEDS": seeds,
+    "BOUNDS": bounds,
+    "BUDGET": budget,
+    "CHANCE": chance,
+    "VALIDATION": selection,
+    "POWER": power,
+    "FAILED": failed,
+    "MIXED": mixed,
+    "COMPLETE": complete,
+    LEDGER: ledger,
+}
+"""The checks by code, in the order of a report. A card keeps its code even if the check crashes."""
 
 
 def _some(names: list[str], most: int = 8) -> str:

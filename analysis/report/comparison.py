@@ -1,4 +1,4 @@
-"""The table and the sentences that every comparison of arms has."""
+"""The table, figures and sentences that every comparison of arms has."""
 
 import math
 
@@ -12,11 +12,11 @@ from analysis.report.blocks import Block, Plot, Table, Text
 from analysis.words.language import Language
 
 THRESHOLDS = (0.85, 0.88)
-"""Accuracies to which the epochs needed are counted."""
+"""Accuracies for which the table counts the epochs to reach them."""
 
 
 def comparison(part: Part, name: str, language: Language) -> list[Block]:
-    """What is said, the table, the spread over seeds."""
+    """Return the result in words, the table and the figure of all seeds."""
     say = language
     table = part.table()
     compared = paired.compare(table, part.reference)
@@ -32,7 +32,12 @@ def comparison(part: Part, name: str, language: Language) -> list[Block]:
         arms_table(part, compared, name, say),
         Plot(
             f"{name}-seeds",
-            say("Every seed, by arm.", "Cada semilla, por variante."),
+            say(
+                "Validation accuracy of each arm after the last epoch: every seed, the mean and its "
+                "95 % interval.",
+                "Exactitud de validación de cada variante tras la última época: cada semilla, la "
+                "media y su intervalo del 95 %.",
+            ),
             lambda: figures.over_seeds(part, say),
             source,
         ),
@@ -40,13 +45,13 @@ def comparison(part: Part, name: str, language: Language) -> list[Block]:
 
 
 def verdict(part: Part, compared: pd.DataFrame, say: Language) -> str:
-    """One sentence an arm that differs, one for all that do not."""
+    """Return one sentence per arm that differs, and one for all arms that do not."""
     mean = part.table().mean()
     sentences = [
         say(
-            f"The reference, {part.reference}, ends at {say.percent(mean[part.reference])} "
+            f"The reference, {part.reference}, reaches {say.percent(mean[part.reference])} "
             "validation accuracy.",
-            f"La referencia, {part.reference}, termina en {say.percent(mean[part.reference])} de "
+            f"La referencia, {part.reference}, alcanza un {say.percent(mean[part.reference])} de "
             "exactitud de validación.",
         )
     ]
@@ -55,11 +60,11 @@ def verdict(part: Part, compared: pd.DataFrame, say: Language) -> str:
         sentences.append(
             say(
                 f"{arm} is {say.number(100 * abs(row['difference']))} points "
-                f"{'below' if lower else 'above'} it "
+                f"{'below' if lower else 'above'} {part.reference} "
                 f"(95 % interval {say.between(row['low'], row['high'])}, Holm p "
                 f"{say.p(row['p_holm'])}, n = {row['n']}).",
                 f"{arm} queda {say.number(100 * abs(row['difference']))} puntos "
-                f"por {'debajo' if lower else 'encima'} "
+                f"por {'debajo' if lower else 'encima'} de {part.reference} "
                 f"(intervalo del 95 % {say.between(row['low'], row['high'])}, p de Holm "
                 f"{say.p(row['p_holm'])}, n = {row['n']}).",
             )
@@ -71,14 +76,14 @@ def verdict(part: Part, compared: pd.DataFrame, say: Language) -> str:
         sentences.append(
             say(
                 f"Too few finished runs to compare: {say.several(without)}.",
-                f"Sin pruebas terminadas suficientes para comparar: {say.several(without)}.",
+                f"Muy pocas pruebas terminadas para comparar: {say.several(without)}.",
             )
         )
     return " ".join(sentences)
 
 
 def not_detected(part: Part, arms: list[str], tested: int, say: Language) -> list[str]:
-    """What is said of arms without a detected difference, and what could have been detected."""
+    """Return the sentence on the arms without a detected difference, and the detectable one."""
     if not arms:
         return []
     table = part.table()
@@ -87,25 +92,29 @@ def not_detected(part: Part, arms: list[str], tested: int, say: Language) -> lis
     if had < fewest:
         return [
             say(
-                f"No difference of {say.several(arms)} can be detected with {had} seeds: "
-                f"{tested} comparisons take at least {fewest}.",
-                f"Con {had} semillas no puede detectarse ninguna diferencia de "
+                f"No difference from {part.reference} can be detected for {say.several(arms)} with "
+                f"{had} seeds: {tested} comparisons need at least {fewest}.",
+                f"Con {had} semillas no puede detectarse ninguna diferencia con {part.reference} en "
                 f"{say.several(arms)}: {tested} comparaciones requieren al menos {fewest}.",
             )
         ]
     smallest = say.number(100 * max(paired.detectable(p, tested) for p in pairs))
+    listed = say.alternatives(arms)
+    noisiest = ""
+    if len(arms) > 1:
+        noisiest = say(", even for the noisiest of them", ", incluso en la más variable de ellas")
     return [
         say(
-            f"Not detected: a difference for {say.several(arms)}; in the one that varies most a "
-            f"true difference of {smallest} points would be found four times in five.",
-            f"No se detecta diferencia en {say.several(arms)}; en la que más varía, una "
-            f"diferencia real de {smallest} puntos se hallaría cuatro de cada cinco veces.",
+            f"No difference from {part.reference} was detected for {listed}. With {had} seeds, a "
+            f"true difference of {smallest} points would be detected 80 % of the time{noisiest}.",
+            f"No se detecta diferencia con {part.reference} en {listed}. Con {had} semillas, una "
+            f"diferencia real de {smallest} puntos se detectaría el 80 % de las veces{noisiest}.",
         )
     ]
 
 
 def arms_table(part: Part, compared: pd.DataFrame, name: str, say: Language) -> Table:
-    """Arms by last val_accuracy, with differences, speed and gap."""
+    """Return the arms with their final val_accuracy, differences, speed and gap."""
     table = part.table()
     train, loss = part.table("accuracy"), part.table("val_loss")
     rows, numbers = [], []
@@ -118,7 +127,7 @@ def arms_table(part: Part, compared: pd.DataFrame, name: str, say: Language) -> 
             say("arm", "variante"): arm,
             "n": len(values),
             say("val. accuracy %", "exactitud val. %"): shown_accuracy(mean, low, high, say),
-            say("val. loss, penalties incl.", "pérdida val., con penaliz."): say.number(
+            say("val. loss incl. penalties", "pérdida val. con penaliz."): say.number(
                 loss[arm].mean(), 3
             ),
             say("train − val.", "entren. − val."): say.points(gap),
@@ -152,53 +161,56 @@ def arms_table(part: Part, compared: pd.DataFrame, name: str, say: Language) -> 
                 + f" {say.between(row['low'], row['high'])}",
                 "p (Holm)": say.p(row["p_holm"]),
                 say(
-                    "seeds above", "semillas encima"
+                    "seeds above", "semillas por encima"
                 ): f"{say.number(100 * row['superiority'], 0)} %",
                 say("detected", "detectada"): say("yes", "sí") if row["detected"] else "no",
             }
             number |= difference_numbers(row)
         else:
             blank = ("difference, points", "diferencia, puntos"), ("p (Holm)",) * 2
-            shown |= {say(*heading): "" for heading in (*blank, ("seeds above", "semillas encima"))}
+            shown |= {
+                say(*heading): "" for heading in (*blank, ("seeds above", "semillas por encima"))
+            }
             shown |= {say("detected", "detectada"): say("reference", "referencia")}
         rows.append(shown)
         numbers.append(number)
     caption = say(
-        f"After {part.epochs} epochs: means and 95 % intervals over seeds; differences to "
-        f"{part.reference} in pairs by seed; p by all sign changes, Holm over the arms; detected: "
-        "the interval leaves 0 out and p is at most 0.05; seeds above: where the arm is better, "
-        "ties counting half; epochs: median over runs, those that never got there censored (how "
-        "many did).",
-        f"Tras {part.epochs} épocas: medias e intervalos del 95 % entre semillas; diferencias con "
-        f"{part.reference} por parejas de semilla; p por todos los cambios de signo, Holm entre "
-        "variantes; detectada: el intervalo no contiene 0 y p es como mucho 0,05; semillas encima: "
-        "donde la variante es mejor, los empates valen medio; épocas: mediana, censuradas las que "
-        "no llegaron (cuántas llegaron).",
+        f"After {part.epochs} epochs: means and 95 % intervals over seeds. Differences from "
+        f"{part.reference} are paired by seed; p is by all sign changes, with Holm's correction over "
+        "the arms. Detected: the interval excludes 0 and p is at most 0.05. Seeds above: share of "
+        "seeds on which the arm is better, ties counting half. Epochs: median over runs; runs that "
+        "never reached the accuracy are censored (in brackets: how many reached it).",
+        f"Tras {part.epochs} épocas: medias e intervalos del 95 % entre semillas. Las diferencias "
+        f"con {part.reference} son por parejas de semilla; p se obtiene con todos los cambios de "
+        "signo y la corrección de Holm entre variantes. Detectada: el intervalo excluye el 0 y p es "
+        "como mucho 0,05. Semillas por encima: proporción de semillas en las que la variante es "
+        "mejor; los empates cuentan la mitad. Épocas: mediana de las pruebas; las que nunca "
+        "alcanzaron la exactitud se censuran (entre paréntesis, cuántas la alcanzaron).",
     )
     trials = [part.trials(arm) for arm in part.arms]
     return Table(name, caption, pd.DataFrame(rows).fillna(""), pd.DataFrame(numbers), trials)
 
 
 def shown_accuracy(mean: float, low: float, high: float, say: Language) -> str:
-    """An accuracy in percent with its interval, as far as it can be an accuracy."""
+    """Return an accuracy in percent with its interval, clipped to 0–100 %."""
     return f"{say.number(100 * mean)} {shown_interval(low, high, say)}"
 
 
 def shown_interval(low: float, high: float, say: Language) -> str:
-    """An interval of accuracies in percent."""
+    """Return an interval of accuracies in percent, clipped to 0–100 %."""
     ends = (say.number(100 * float(np.clip(end, 0, 1))) for end in (low, high))
     return f"[{'; '.join(ends)}]"
 
 
 def difference_numbers(row: pd.Series) -> dict[str, object]:
-    """A row of `paired.compare` for a CSV file, beside an arm's own `low` and `high`."""
+    """Return a row of `paired.compare` for a CSV file, with names distinct from `low` and `high`."""
     keys = ["difference", "p", "p_holm", "superiority", "detected"]
     ends = {"difference_low": row["low"], "difference_high": row["high"]}
     return {**{key: row[key] for key in keys}, **ends}
 
 
 def after_one_epoch(part: Part, arm: str, say: Language) -> Text:
-    """How an arm starts: its difference to the reference after the first epoch."""
+    """Return a sentence on an arm's difference from the reference after the first epoch."""
     first = part.curves[part.curves["epoch"] == 1]
     table = first.pivot(index="seed", columns="arm", values="val_accuracy")
     pair = table.reindex(columns=[part.reference, arm])
@@ -207,25 +219,25 @@ def after_one_epoch(part: Part, arm: str, say: Language) -> Text:
     if row["n"] < paired.fewest_seeds(1):
         return Text(
             say(
-                f"With {row['n']} seeds nothing can be said of the first epoch.",
-                f"Con {row['n']} semillas nada puede decirse de la primera época.",
+                f"{row['n']} seeds are too few to compare the first epoch.",
+                f"{row['n']} semillas son muy pocas para comparar la primera época.",
             )
         )
     if not row["detected"]:
         return Text(
             say(
-                f"After the first epoch no difference between {arm} and {part.reference} is detected "
-                f"({say.between(row['low'], row['high'])} points).",
-                f"Tras la primera época no se detecta diferencia entre {arm} y {part.reference} "
+                f"After the first epoch, no difference between {arm} and {part.reference} is "
+                f"detected ({say.between(row['low'], row['high'])} points).",
+                f"Tras la primera época, no se detecta diferencia entre {arm} y {part.reference} "
                 f"({say.between(row['low'], row['high'])} puntos).",
             )
         )
     return Text(
         say(
-            f"After the first epoch {arm} is {say.number(100 * abs(row['difference']))} points "
+            f"After the first epoch, {arm} is {say.number(100 * abs(row['difference']))} points "
             f"{'below' if lower else 'above'} {part.reference} "
             f"({say.between(row['low'], row['high'])}, p {say.p(row['p'])}).",
-            f"Tras la primera época {arm} queda {say.number(100 * abs(row['difference']))} puntos "
+            f"Tras la primera época, {arm} queda {say.number(100 * abs(row['difference']))} puntos "
             f"por {'debajo' if lower else 'encima'} de {part.reference} "
             f"({say.between(row['low'], row['high'])}, p {say.p(row['p'])}).",
         )
@@ -238,10 +250,10 @@ def curves(part: Part, name: str, say: Language) -> Plot:
     return Plot(
         f"{name}-curves",
         say(
-            "Accuracy and loss by epoch: validation in lines, training dotted; mean and 95 % interval "
+            "Accuracy and loss by epoch, validation solid and training dotted: mean and 95 % interval "
             f"over {len(seeds)} seeds.",
-            "Exactitud y pérdida por época: validación en línea continua, entrenamiento en puntos; "
-            f"media e intervalo del 95 % entre {len(seeds)} semillas.",
+            "Exactitud y pérdida por época; validación en línea continua, entrenamiento en línea de "
+            f"puntos: media e intervalo del 95 % entre {len(seeds)} semillas.",
         ),
         lambda: figures.curves(part, say),
         source,
@@ -249,7 +261,7 @@ def curves(part: Part, name: str, say: Language) -> Plot:
 
 
 def figure(part: Part, name: str, caption: str, draw: object, say: Language) -> Plot:
-    """A figure of one part. draw: one of `figures`, called with the part and the language."""
+    """Return a figure of one part. draw: a function of `figures`, given the part and language."""
     source = f"n = {len(part.seeds())}, " + say("trials", "pruebas") + f" {_span(part)}"
     return Plot(name, caption, lambda: draw(part, say), source)  # type: ignore[operator]
 
@@ -260,37 +272,37 @@ def _span(part: Part) -> str:
 
 
 def begun(part: Part) -> bool:
-    """Whether enough of a part has been run to compare anything."""
+    """Return whether the reference, or the first arm, has two completed seeds."""
     return bool(part.table()[part.reference or part.arms[0]].count() >= 2)
 
 
 def missing(part: Part, say: Language) -> list[Block]:
-    """What of a part was not run to its end or failed, in a sentence."""
+    """Return a paragraph on the failed and unfinished runs of a part, if there are any."""
     states = part.runs["status"].value_counts()
-    told = []
+    sentences = []
     failed = part.runs[part.runs["status"] == "FAILED"]
     if len(failed):
         names = failed["arm"].value_counts(sort=False)
         listed = say.several([f"{arm} ({count})" for arm, count in names.items()])
-        told.append(
+        sentences.append(
             say(
-                f"Failed runs, left out of the means: {listed}.",
-                f"Pruebas fallidas, fuera de las medias: {listed}.",
+                f"Failed runs, excluded from the means: {listed}.",
+                f"Pruebas fallidas, excluidas de las medias: {listed}.",
             )
         )
     waiting = int(states.drop(["COMPLETED", "FAILED"], errors="ignore").sum())
     if waiting:
-        told.append(
+        sentences.append(
             say(
                 f"{waiting} of {len(part.runs)} runs are not finished.",
                 f"{waiting} de {len(part.runs)} pruebas no han terminado.",
             )
         )
-    return [Text(" ".join(told))] if told else []
+    return [Text(" ".join(sentences))] if sentences else []
 
 
 def spread(table: pd.DataFrame) -> tuple[float, float, float]:
-    """Best arm's mean less the worst's, with a 95 % interval by bootstrap over seeds."""
+    """Return the best arm's mean minus the worst's, with a 95 % bootstrap interval over seeds."""
     complete = table.dropna()
     if len(complete) < 2:
         return math.nan, math.nan, math.nan

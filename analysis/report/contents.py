@@ -1,88 +1,84 @@
-"""The contents of a report: which chapters it has, in order."""
+"""The contents of a report: its sections, in order."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 
 from analysis.evidence.trials import Study
 from analysis.report import ablation, checks, exercises, final, opening, searched, strategy
-from analysis.report.blocks import Block, Card, Section
+from analysis.report.blocks import Chapter, Section, crash
 from analysis.words.language import Language
 from search.records.errors import Misuse
 
-Planned = tuple[str, str, Callable[[], list[Block]]]
-
 
 def sections(studies: list[Study], say: Language, only: str | None = None) -> Iterator[Section]:
-    """The sections of a report over these studies.
+    """Make the sections of a report on these studies.
 
-    only: the key of those to be made, or what it begins with. One that raises becomes a card that says why.
+    only: make only the section with this key and the sections whose key starts with it and "-".
+    A section that raises an error becomes a card with the error and its traceback.
     """
-    planned = _planned(studies, say)
+    chapters = _results(studies, say)
     for study in studies:
         title = say(f"Health checks of {study.name}", f"Comprobaciones de {study.name}")
-        planned.append((f"checks-{study.name}", title, lambda s=study: checks.cards(s, say)))  # type: ignore[misc]
-    for key, title, make in planned:
-        if only is None or key == only or key.startswith(f"{only}-"):
-            yield _made(key, title, make, say)
+        make = partial(checks.cards, study, say)
+        chapters.append(Chapter(f"checks-{study.name}", title, make))
+    for chapter in chapters:
+        if only is None or chapter.key == only or chapter.key.startswith(f"{only}-"):
+            yield _made(chapter, say)
 
 
-def _planned(studies: list[Study], say: Language) -> list[Planned]:
-    """The sections that tell of the studies, in the order of the exercises."""
+def _results(studies: list[Study], say: Language) -> list[Chapter]:
+    """Return the sections on the studies' results, in the order of the exercises."""
     experiment, network, walked = (
         _only(studies, kind) for kind in ("exercises", "final", "ablation")
     )
-    # One search leads to the next. Nothing tells when a study of stock KerasTuner was begun.
+    # By start time: one search leads to the next. A stock KerasTuner study records no start time.
     searches = sorted((s for s in studies if not s.parts), key=lambda s: s.begun or math.inf)
-    planned = exercises.sections(experiment, say) if experiment else []
+    chapters = exercises.sections(experiment, say) if experiment else []
     earlier = [search for search in searches if network and led_to(search, network)]
     beside = network if walked and network and searched_by(walked) == searched_by(network) else None
     if network:
-        planned += strategy.sections(network, earlier, walked if beside else None, say)
+        chapters += strategy.sections(network, earlier, walked if beside else None, say)
     before_final = {search.name for search in earlier}
     for search in searches:
         number = "4.1 · " if search.name in before_final else ""
-        told = searched.sections(search, experiment, say)
-        planned += [(key, number + title, make) for key, title, make in told]
+        for chapter in searched.sections(search, experiment, say):
+            chapters.append(chapter._replace(title=number + chapter.title))
     if network:
         own = next((s for s in searches if s.name == searched_by(network)), None)
-        planned += final.sections(network, own, say)
+        chapters += final.sections(network, own, say)
     if walked:
-        planned += ablation.sections(walked, beside, say)
+        chapters += ablation.sections(walked, beside, say)
     if network:
-        planned += opening.sections(network, earlier, say)
-    return planned
+        chapters += opening.sections(network, earlier, say)
+    return chapters
 
 
 def _only(studies: list[Study], kind: str) -> Study | None:
-    """The study of a kind, if any. Raises Misuse where there are several."""
+    """Return the study of a kind, or None. Raises Misuse if there are several."""
     found = [study for study in studies if study.parts and study.kind == kind]
     if len(found) > 1:
         raise Misuse(
-            f"{' and '.join(study.name for study in found)} are by `search {kind}`, of which a "
-            "report takes one: name the studies it shall be of by --study"
+            f"{' and '.join(study.name for study in found)} were all made by `search {kind}`. "
+            "A report covers one such study: choose the studies of the report with --study."
         )
     return found[0] if found else None
 
 
 def searched_by(study: Study) -> str:
-    """The search that a final study or a path belongs to."""
-    return str(study.about["arguments"]["search"])
+    """Return the name of the search that a final study or an ablation path belongs to."""
+    return study.search
 
 
 def led_to(search: Study, final: Study) -> bool:
-    """Whether a search was one of those before a final network: of the same data, and earlier."""
-    if search.about.get("data") != final.about["data"]:
+    """Return whether a search preceded a final network: same data, and started earlier."""
+    if search.data != final.data:
         return False
     return bool(search.begun and final.begun and search.begun < final.begun)
 
 
-def _made(key: str, title: str, make: Callable[[], list[Block]], say: Language) -> Section:
+def _made(chapter: Chapter, say: Language) -> Section:
     try:
-        return Section(key, title, make())
-    except Exception as error:  # the rest of the report is written whatever one section meets
-        return Section(key, title, [_broken(error, say)])
-
-
-def _broken(error: Exception, say: Language) -> Card:
-    todo = say("the rest of the report stands", "el resto del informe es válido")
-    return Card("SECTION", "FAIL", f"{type(error).__name__}: {error}", todo)
+        return Section(chapter.key, chapter.title, chapter.make())
+    except Exception as error:  # one broken section must not prevent the rest of the report
+        return Section(chapter.key, chapter.title, [crash("SECTION", error, say)])

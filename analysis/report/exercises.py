@@ -1,7 +1,7 @@
-"""The sections of exercises 1 to 3 from a controlled study; regularization.py has 4.1."""
+"""The sections on exercises 1 to 3, from a controlled study; regularization.py has 4.1."""
 
 import math
-from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -10,18 +10,21 @@ from analysis.evidence import paired
 from analysis.evidence.arms import Part, parts
 from analysis.evidence.trials import Study
 from analysis.report import comparison, figures
-from analysis.report.blocks import Block, Table, Text
+from analysis.report.blocks import Block, Chapter, Table, Text
 from analysis.report.regularization import regularization
 from analysis.words.language import Language
+from search.records.datasets import CHANCE
 
-CHANCE = 0.1
 
-
-def sections(study: Study, say: Language) -> list[tuple[str, str, Callable[[], list[Block]]]]:
-    """(key, title, what makes its blocks) of each exercise that the study has parts of."""
+def sections(study: Study, say: Language) -> list[Chapter]:
+    """Plan a section for each exercise that the study contains."""
     found = parts(study)
-    known: list[tuple[str, str, Callable[[list[Part], Language], list[Block]]]] = [
-        ("activation", say("1 · Does the unit matter?", "1 · ¿Importa la unidad?"), activation),
+    known = [
+        (
+            "activation",
+            say("1 · Does the activation matter?", "1 · ¿Importa la función de activación?"),
+            activation,
+        ),
         (
             "initializer",
             say("2 · Does the starting point matter?", "2 · ¿Importa el punto de partida?"),
@@ -35,7 +38,7 @@ def sections(study: Study, say: Language) -> list[tuple[str, str, Callable[[], l
         ),
     ]
     return [
-        (key, title, lambda make=make, own=own: make(own, say))  # type: ignore[misc]
+        Chapter(key, title, partial(make, own, say))
         for key, title, make in known
         if (own := [part for part in found if part.exercise == key])
     ]
@@ -58,10 +61,10 @@ def activation(found: list[Part], say: Language) -> list[Block]:
             deepest,
             "gradients",
             say(
-                f"Gradient norm of each layer's weights before training, {deepest.level} hidden "
-                "layers; the output layer is the last.",
-                f"Norma del gradiente de los pesos de cada capa antes de entrenar, {deepest.level} "
-                "capas ocultas; la de salida es la última.",
+                f"Gradient norm of each layer's weights before training, in the network with "
+                f"{deepest.level} hidden layers. The last layer is the output layer.",
+                "Norma del gradiente de los pesos de cada capa antes de entrenar, en la red de "
+                f"{deepest.level} capas ocultas. La última capa es la de salida.",
             ),
             lambda part, language: figures.by_layer(part, "gradient_norm", language),
             say,
@@ -70,10 +73,12 @@ def activation(found: list[Part], say: Language) -> list[Block]:
             main,
             "saturation",
             say(
-                "Share of (image, unit) pairs whose slope is under 5 % of the activation's "
-                "steepest, by epoch; mean and 95 % interval over seeds.",
-                "Parte de pares (imagen, unidad) con pendiente menor del 5 % de la máxima de la "
-                "activación, por época; media e intervalo del 95 % entre semillas.",
+                "Share of saturated (image, unit) pairs by epoch: mean and 95 % interval over "
+                "seeds. A pair is saturated if its slope is below 5 % of the activation's maximum "
+                "slope.",
+                "Proporción de pares (imagen, unidad) saturados por época: media e intervalo del "
+                "95 % entre semillas. Un par está saturado si su pendiente es menor del 5 % de la "
+                "pendiente máxima de la activación.",
             ),
             figures.saturation,
             say,
@@ -84,8 +89,8 @@ def activation(found: list[Part], say: Language) -> list[Block]:
             deepest,
             "depth",
             say(
-                "Validation accuracy after the last epoch by depth; mean and 95 % interval.",
-                "Exactitud de validación tras la última época según la profundidad; media e "
+                "Validation accuracy after the last epoch, by depth: mean and 95 % interval.",
+                "Exactitud de validación tras la última época, según la profundidad: media e "
                 "intervalo del 95 %.",
             ),
             lambda part, language: figures.by_depth(depths, language),
@@ -96,10 +101,11 @@ def activation(found: list[Part], say: Language) -> list[Block]:
 
 
 def layer_ratio(part: Part, arm: str) -> float:
-    """How much smaller the gradient becomes from one hidden layer to the one before it.
+    """Return the factor by which the gradient changes from one hidden layer to the previous layer.
 
-    Geometric mean over seeds and over neighbouring hidden layers that are fed by hidden layers, at
-    the start of training; Glorot's weights carry the gradient's norm, so it is the mean slope.
+    The factor is a geometric mean over seeds and over neighbouring hidden layers, at the start of
+    training. The first hidden layer is left out because its input is the image. Glorot weights
+    preserve the norm of the gradient, so the factor is the mean slope of the activation.
     """
     own = part.at_start[part.at_start["arm"] == arm]
     layers = [n for n in figures.layer_names(own, "gradient_norm") if n.startswith("hidden_")]
@@ -115,13 +121,13 @@ def gradients(part: Part, say: Language) -> str:
     sigmoid = ratios.get("sigmoid", math.nan)
     agrees = 0.15 <= sigmoid <= 0.35
     return say(
-        "Why: at the start, each hidden layer's gradient is the next one's times "
-        f"{listed} (geometric mean, {part.level} hidden layers, n = {len(part.seeds())}). "
-        "The slope of a sigmoid is at most 1/4: "
+        "Why: before training, the gradient of each hidden layer is that of the next layer "
+        f"multiplied by a factor: {listed} (geometric mean, {part.level} hidden layers, "
+        f"n = {len(part.seeds())}). The slope of a sigmoid is at most 1/4: "
         + ("the measured factor agrees." if agrees else "the measured factor does not agree."),
-        "Por qué: al inicio, el gradiente de cada capa oculta es el de la siguiente por "
-        f"{listed} (media geométrica, {part.level} capas ocultas, n = {len(part.seeds())}). "
-        "La pendiente de una sigmoide es como mucho 1/4: "
+        "Por qué: antes de entrenar, el gradiente de cada capa oculta es el de la capa siguiente "
+        f"multiplicado por un factor: {listed} (media geométrica, {part.level} capas ocultas, "
+        f"n = {len(part.seeds())}). La pendiente de una sigmoide es como mucho 1/4: "
         + ("el factor medido concuerda." if agrees else "el factor medido no concuerda."),
     )
 
@@ -135,13 +141,13 @@ def by_depth(depths: list[Part], say: Language) -> str:
             for arm, row in compared[compared["detected"]].iterrows()
         ]
         if compared["n"].min() < paired.fewest_seeds(len(compared)):
-            told = say("too few seeds to detect any", "semillas insuficientes para detectarla")
+            result = say("too few seeds to detect any", "muy pocas semillas para detectarlas")
         else:
-            told = say.several(found) or say("none detected", "no se detecta")
-        sentences.append(f"{part.level}: {told}")
+            result = say.several(found) or say("none", "ninguna")
+        sentences.append(f"{part.level}: {result}")
     return say(
-        "Differences to relu in points, by the number of hidden layers: ",
-        "Diferencias con relu en puntos, según el número de capas ocultas: ",
+        "Differences from relu detected, in points, by number of hidden layers: ",
+        "Diferencias con relu detectadas, en puntos, según el número de capas ocultas: ",
     ) + ("; ".join(sentences) + ".")
 
 
@@ -162,7 +168,7 @@ def depth_table(depths: list[Part], say: Language) -> Table:
                     say("val. accuracy %", "exactitud val. %"): comparison.shown_accuracy(
                         mean, low, high, say
                     ),
-                    say("difference to relu", "diferencia con relu"): ""
+                    say("difference from relu", "diferencia con relu"): ""
                     if other is None
                     else f"{say.points(other['difference'])} "
                     f"{say.between(other['low'], other['high'])}",
@@ -176,8 +182,10 @@ def depth_table(depths: list[Part], say: Language) -> Table:
             numbers.append(number)
             trials.append(part.trials(arm))
     caption = say(
-        "By depth, every layer 128 units, Glorot, Adam, in pairs by seed.",
-        "Según la profundidad, capas de 128 unidades, Glorot, Adam, por parejas de semilla.",
+        "Accuracy by depth. Every hidden layer has 128 units; the initializer is Glorot uniform, "
+        "the optimizer Adam. Differences are paired by seed.",
+        "Exactitud según la profundidad. Cada capa oculta tiene 128 unidades; el inicializador es "
+        "Glorot uniforme y el optimizador, Adam. Las diferencias son por parejas de semilla.",
     )
     return Table("depth", caption, pd.DataFrame(rows), pd.DataFrame(numbers), trials)
 
@@ -192,30 +200,41 @@ def initializer(found: list[Part], say: Language) -> list[Block]:
         comparison.curves(main, "initializer", say),
         comparison.after_one_epoch(main, "random_normal", say),
         Text(zeros(main, say)),
-        *comparison.missing(sigmoid, say),
-        *under_sigmoid(sigmoid, say),
         comparison.figure(
             main,
             "initializer-gradients",
             say(
-                "Gradient norm by layer before training; zeros has none but in the output's bias.",
-                "Norma del gradiente por capa antes de entrenar; con ceros no hay más que en el "
-                "sesgo de salida.",
+                "Gradient norm by layer before training. With zeros, only the bias of the output "
+                "layer has a gradient.",
+                "Norma del gradiente por capa antes de entrenar. Con ceros, solo el sesgo de la "
+                "capa de salida tiene gradiente.",
             ),
             lambda part, language: figures.by_layer(part, "gradient_norm", language),
             say,
         ),
+        *under_sigmoid(sigmoid, say),
     ]
 
 
 def under_sigmoid(part: Part, say: Language) -> list[Block]:
+    unfinished = comparison.missing(part, say)
     if not comparison.begun(part):
-        return []
-    return [Text(zeros(part, say)), *comparison.comparison(part, "initializer-sigmoid", say)]
+        return unfinished
+    arms = say.several(part.arms)
+    text = say(
+        f"A second experiment repeats the comparison with sigmoid instead of ReLU, for {arms}.",
+        f"Un segundo experimento repite la comparación con sigmoid en lugar de ReLU, para {arms}.",
+    )
+    return [
+        Text(text),
+        *unfinished,
+        Text(zeros(part, say)),
+        *comparison.comparison(part, "initializer-sigmoid", say),
+    ]
 
 
 def zeros(part: Part, say: Language) -> str:
-    """Whether zeros does what theory says, from the last epoch's measurements."""
+    """Say what zeros does, from the measurements of the last epoch."""
     own = part.curves[(part.curves["arm"] == "zeros") & (part.curves["epoch"] == part.epochs)]
     activation = part.values["zeros"]["activation"]
     layers = figures.layer_names(own, "distinct")
@@ -227,40 +246,38 @@ def zeros(part: Part, say: Language) -> str:
     nothing = not own["weight_norm/output"].any()
     balanced = ((own["val_accuracy"] - CHANCE).abs() < 1e-6).all()
     text = say(
-        f"Zeros under {activation}: after {part.epochs} epochs the loss is {say.number(loss, 4)} "
-        f"(ln 10 = {say.number(math.log(10), 4)}), the accuracy {say.percent(accuracy)}; ",
-        f"Ceros con {activation}: tras {part.epochs} épocas la pérdida es {say.number(loss, 4)} "
-        f"(ln 10 = {say.number(math.log(10), 4)}) y la exactitud {say.percent(accuracy)}; ",
+        f"Zeros under {activation}: after {part.epochs} epochs, the loss is {say.number(loss, 4)} "
+        f"(ln 10 = {say.number(math.log(10), 4)}) and the accuracy {say.percent(accuracy)}. ",
+        f"Ceros con {activation}: tras {part.epochs} épocas, la pérdida es {say.number(loss, 4)} "
+        f"(ln 10 = {say.number(math.log(10), 4)}) y la exactitud, {say.percent(accuracy)}. ",
     )
-    text += (
-        say(
-            "the units of each hidden layer are identical to the last bit",
-            "las unidades de cada capa oculta son idénticas hasta el último bit",
-        )
-        if identical
-        else say(
-            "the units of a hidden layer are not all identical",
-            "las unidades de alguna capa oculta no son todas idénticas",
-        )
-    )
-    if nothing:
+    if identical:
         text += say(
-            f", {say.percent(dead, 0)} of them dead: no weight ever moves, only the output's bias",
-            f", el {say.percent(dead, 0)} de ellas muertas: no se mueve ningún peso, solo el sesgo "
-            "de salida",
+            "The units of each hidden layer are identical to the last bit",
+            "Las unidades de cada capa oculta son idénticas hasta el último bit",
         )
-        return text + (
-            say(
-                ", and balanced classes leave it nothing to learn.",
-                ", y con clases equilibradas no tiene qué aprender.",
-            )
-            if balanced
-            else "."
+    else:
+        text += say(
+            "The units of at least one hidden layer are not all identical",
+            "Las unidades de alguna capa oculta no son todas idénticas",
         )
-    return text + say(
-        ": the output layer does learn, from a hidden layer that says one thing.",
-        ": la capa de salida sí aprende, de una capa oculta que dice una sola cosa.",
+    if not nothing:
+        return text + say(
+            ". The output layer does learn, but the last hidden layer gives it a single value.",
+            ". La capa de salida sí aprende, pero la última capa oculta solo le da un valor.",
+        )
+    text += say(
+        f", and {say.percent(dead, 0)} of them are dead. No weight ever changes; only the bias of "
+        "the output layer does.",
+        f" y el {say.percent(dead, 0)} están muertas. No cambia ningún peso, solo el sesgo de la "
+        "capa de salida.",
     )
+    if balanced:
+        text += say(
+            " The classes are balanced, so the bias has nothing to learn.",
+            " Las clases están equilibradas, así que el sesgo no tiene nada que aprender.",
+        )
+    return text
 
 
 def optimizer(found: list[Part], say: Language) -> list[Block]:
@@ -275,9 +292,11 @@ def optimizer(found: list[Part], say: Language) -> list[Block]:
         *unfinished,
         Text(
             say(
-                "At Keras' defaults (the momentum arm is the assignment's SGD 0.01, momentum 0.9):",
-                "Con los valores de Keras (la variante momentum es el SGD 0,01 con momento 0,9 del "
-                "enunciado):",
+                "First, every optimizer has Keras' default hyperparameters. The arm momentum is the "
+                "assignment's SGD with learning rate 0.01 and momentum 0.9.",
+                "Primero, cada optimizador tiene los hiperparámetros por defecto de Keras. La "
+                "variante momentum es el SGD de la tarea, con tasa de aprendizaje 0,01 y momento "
+                "0,9.",
             )
         ),
         *comparison.comparison(defaults, "optimizer-defaults", say),
@@ -286,10 +305,11 @@ def optimizer(found: list[Part], say: Language) -> list[Block]:
             grid,
             "learning-rates",
             say(
-                f"Learning rates tried, mean over {len(grid.seeds())} seeds of their own "
-                f"({grid.seeds()[0]}–{grid.seeds()[-1]}).",
-                f"Tasas de aprendizaje probadas, media de {len(grid.seeds())} semillas propias "
-                f"({grid.seeds()[0]}–{grid.seeds()[-1]}).",
+                f"Validation accuracy by learning rate, mean over {len(grid.seeds())} seeds "
+                f"({grid.seeds()[0]}–{grid.seeds()[-1]}) used only to choose the learning rates.",
+                f"Exactitud de validación según la tasa de aprendizaje, media de "
+                f"{len(grid.seeds())} semillas ({grid.seeds()[0]}–{grid.seeds()[-1]}) usadas solo "
+                "para elegir las tasas.",
             ),
             figures.learning_rates,
             say,
@@ -306,8 +326,10 @@ def optimizer(found: list[Part], say: Language) -> list[Block]:
         [f"{arm} {v[arm + '_lr']:g}".replace(".", point) for arm, v in tuned.values.items()]
     )
     chosen = say(
-        f"Each at the learning rate its own trials chose ({rates}), on fresh seeds:",
-        f"Cada uno con la tasa que eligieron sus propias pruebas ({rates}), en semillas nuevas:",
+        "Then every optimizer has its best learning rate from that grid and is trained on fresh "
+        f"seeds: {rates}.",
+        "Después, cada optimizador tiene su mejor tasa de esa rejilla y se entrena con semillas "
+        f"nuevas: {rates}.",
     )
     return [
         *blocks,
@@ -319,29 +341,30 @@ def optimizer(found: list[Part], say: Language) -> list[Block]:
 
 
 def closer(defaults: Part, tuned: Part, say: Language) -> str:
-    """How far apart the optimizers are, at defaults and tuned, and whether tuned they tie."""
+    """Say how far apart the optimizers are with default and with tuned learning rates."""
     before, after = comparison.spread(defaults.table()), comparison.spread(tuned.table())
-    said = [
+    shown = [
         f"{say.number(100 * s)} [{say.number(100 * low)}; {say.number(100 * high)}]"
         for s, low, high in (before, after)
     ]
     text = say(
-        f"Best less worst optimizer: {said[0]} points at defaults, {said[1]} tuned. ",
-        f"Del mejor al peor optimizador: {said[0]} puntos con los valores de Keras, {said[1]} "
-        "ajustados. ",
+        f"The best and the worst optimizer differ by {shown[0]} points at Keras' defaults and by "
+        f"{shown[1]} points when tuned. ",
+        f"El mejor y el peor optimizador difieren en {shown[0]} puntos con los valores por defecto "
+        f"de Keras y en {shown[1]} puntos una vez ajustados. ",
     )
     if after[2] < before[1]:
         share = say.percent(1 - after[0] / before[0], 0)
         text += say(
-            f"Tuning the learning rate takes away {share} of it: a ranking at defaults measures "
-            "learning rates as well as optimizers. ",
-            f"Ajustar la tasa de aprendizaje quita el {share} de esa distancia: una clasificación sin ajustar mide "
-            "también tasas de aprendizaje. ",
+            f"Tuning the learning rate removes {share} of the difference: a ranking at default "
+            "values compares learning rates as much as optimizers. ",
+            f"Ajustar la tasa de aprendizaje elimina el {share} de la diferencia: una clasificación "
+            "con valores por defecto compara tanto tasas de aprendizaje como optimizadores. ",
         )
     else:
         text += say(
-            "That tuning brings them closer is not detected. ",
-            "No se detecta que ajustarlos los acerque. ",
+            "No reduction of the difference by tuning was detected. ",
+            "No se detecta que ajustarlos reduzca la diferencia. ",
         )
     others = ["momentum", "adam"]
     compared = paired.compare(tuned.table(), "sgd")
@@ -350,14 +373,15 @@ def closer(defaults: Part, tuned: Part, say: Language) -> str:
     apart = [arm for arm in others if compared.loc[arm, "detected"]]
     if apart:
         return text + say(
-            "DeepOBS has SGD, momentum and Adam tie when tuned, on a convolutional network trained "
-            f"longer; in this network after {tuned.epochs} epochs {say.several(apart)} differs "
-            "from SGD.",
-            "En DeepOBS SGD, momento y Adam empatan una vez ajustados, con una red convolucional y "
-            f"más épocas; en esta red, tras {tuned.epochs} épocas, {say.several(apart)} difiere de "
-            "SGD.",
+            "In DeepOBS, tuned SGD, momentum and Adam perform alike, on a convolutional network "
+            f"trained for more epochs. In this network, a difference from SGD is detected after "
+            f"{tuned.epochs} epochs for {say.several(apart)}.",
+            "En DeepOBS, SGD, momento y Adam rinden igual una vez ajustados, con una red "
+            "convolucional y más épocas. En esta red, tras "
+            f"{tuned.epochs} épocas, se detecta una diferencia con SGD en {say.several(apart)}.",
         )
     return text + say(
-        "Tuned, no difference of momentum or Adam to SGD is detected, as in DeepOBS.",
-        "Ajustados, no se detecta diferencia de momento o Adam con SGD, como en DeepOBS.",
+        "When tuned, no difference from SGD is detected for momentum or Adam, as in DeepOBS.",
+        "Una vez ajustados, no se detecta diferencia con SGD en momento ni en Adam, como en "
+        "DeepOBS.",
     )

@@ -1,4 +1,4 @@
-"""The figures of a report, each from the numbers its table holds."""
+"""The figures of a report, drawn from the numbers of its tables."""
 
 import io
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from analysis.evidence.arms import Part
 from analysis.evidence.paired import interval
 from analysis.words.language import Language
 
-# Okabe and Ito (2008): told apart by colour-blind readers and in print.
+# Okabe and Ito (2008): distinguishable by colour-blind readers and in print.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31"]
 
 
@@ -23,11 +23,11 @@ MARKS = ["o", "s", "^", "D", "v", "P", "X", "*", "<", ">"]
 
 
 SHOWN_SHARE = 0.005
-"""Of a class: confusions that are rarer have no number in a confusion matrix."""
+"""Smallest share of a class that a confusion matrix shows as a number."""
 
 
 STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib: the same bytes on every machine
+    "font.family": "DejaVu Sans",  # included in matplotlib, so the bytes are the same on every machine
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -41,7 +41,7 @@ STYLE: dict[Any, Any] = {
 
 
 def rendered(figure: Figure) -> tuple[bytes, bytes]:
-    """(SVG, PNG) of a figure, the same bytes each time."""
+    """Return a figure as SVG and PNG, with the same bytes each time."""
     files = []
     for kind, about in (("svg", {"Date": None}), ("png", {"Software": None})):
         buffer = io.BytesIO()
@@ -74,7 +74,7 @@ def epochs_axis(axis: Axes, language: Language) -> None:
 
 
 def legend(figure: Figure, axis: Axes, columns: int = 4) -> None:
-    """Below the plots, where it covers no data."""
+    """Place the legend below the plots, so that it covers no data."""
     handles, labels = axis.get_legend_handles_labels()
     if labels:
         figure.legend(
@@ -87,7 +87,7 @@ def legend(figure: Figure, axis: Axes, columns: int = 4) -> None:
 
 
 def band(axis: Axes, curves: pd.DataFrame, column: str, place: int, label: str, style: str) -> None:
-    """Mean over seeds by epoch with its 95 % interval."""
+    """Draw the mean over seeds by epoch with its 95 % interval."""
     grouped = curves.dropna(subset=[column]).groupby("epoch")[column]
     if not len(grouped):
         return
@@ -98,7 +98,7 @@ def band(axis: Axes, curves: pd.DataFrame, column: str, place: int, label: str, 
 
 
 def curves(part: Part, language: Language) -> Figure:
-    """Accuracy and loss side by side, validation solid and training dotted."""
+    """Draw accuracy and loss side by side, validation solid and training dotted."""
     figure, axes = new(8.4, 4.0, 2)
     for column, axis in zip(("accuracy", "loss"), axes, strict=True):
         for place, arm in enumerate(part.arms):
@@ -117,19 +117,19 @@ def curves(part: Part, language: Language) -> Figure:
 
 
 def learning(part: Part) -> list[str]:
-    """The arms whose last accuracy is no less than half of the best arm's: those in the frame."""
+    """Return the arms that learn: their last accuracy is at least half of the best arm's."""
     means = part.table().mean()
     return list(means.index[means >= 0.5 * means.max()])
 
 
 def over_seeds(part: Part, language: Language) -> Figure:
-    """Every seed's last val_accuracy by arm, with mean and 95 % interval."""
+    """Draw every seed's last val_accuracy by arm, with mean and 95 % interval."""
     table = part.table()
     framed = learning(part)
     figure, (axis,) = new(8.4, 0.38 * len(part.arms) + 1.1)
     for place, arm in enumerate(part.arms):
         values = table[arm].dropna().to_numpy()
-        # No accuracy is beyond: two seeds may give an interval that is.
+        # With few seeds, an interval may exceed the range of an accuracy.
         mean, low, high = np.clip(interval(values), 0, 1)
         if arm not in framed:
             axis.annotate(
@@ -157,7 +157,7 @@ def over_seeds(part: Part, language: Language) -> Figure:
 
 
 def by_depth(parts: Sequence[Part], language: Language) -> Figure:
-    """Last val_accuracy against the number of hidden layers, an activation a line."""
+    """Draw last val_accuracy against the number of hidden layers, one line per activation."""
     figure, (axis,) = new(8.4, 3.6)
     for place, arm in enumerate(parts[0].arms):
         rows = np.array([interval(part.table()[arm].dropna().to_numpy()) for part in parts])
@@ -174,7 +174,7 @@ def by_depth(parts: Sequence[Part], language: Language) -> Figure:
 
 
 def by_layer(part: Part, quantity: str, language: Language) -> Figure:
-    """Gradient norms by layer before training, an arm a line, on a log scale."""
+    """Draw gradient norms by layer before training on a log scale, one line per arm."""
     figure, (axis,) = new(8.4, 3.6)
     layers = layer_names(part.at_start, quantity)
     for place, arm in enumerate(part.arms):
@@ -184,20 +184,22 @@ def by_layer(part: Part, quantity: str, language: Language) -> Figure:
         axis.plot(range(len(layers)), means, marker=MARKS[place], color=colour, label=arm, lw=1.4)
     axis.set_yscale("log")
     axis.set_xticks(range(len(layers)), layers)
-    axis.set_ylabel(language("gradient norm at the start", "norma del gradiente al inicio"))
+    axis.set_ylabel(
+        language("gradient norm before training", "norma del gradiente antes de entrenar")
+    )
     legend(figure, axis)
     return figure
 
 
 def layer_names(frame: pd.DataFrame, quantity: str) -> list[str]:
-    """The layers that a frame has a quantity of, from the input on."""
+    """Return the layers for which a frame has a quantity, from input to output."""
     columns = frame.dropna(axis="columns", how="all").columns
     names = [c.split("/")[1] for c in columns if c.startswith(f"{quantity}/")]
     return sorted(names, key=lambda name: (name == "output", name))
 
 
 def saturation(part: Part, language: Language) -> Figure:
-    """Share of flat (image, unit) pairs by epoch, a panel a hidden layer."""
+    """Draw the share of saturated (image, unit) pairs by epoch, one panel per hidden layer."""
     layers = layer_names(part.curves, "saturated")
     figure, axes = new(8.4, 3.4, len(layers))
     for layer, axis in zip(layers, axes, strict=True):
@@ -208,13 +210,13 @@ def saturation(part: Part, language: Language) -> Figure:
         axis.set_ylim(0, 1)
         epochs_axis(axis, language)
         percent_axis(axis, language)
-    axes[0].set_ylabel(language("saturated", "saturadas"))
+    axes[0].set_ylabel(language("saturated pairs", "pares saturados"))
     legend(figure, axes[0])
     return figure
 
 
 def gaps(part: Part, language: Language) -> Figure:
-    """Training less validation accuracy by epoch."""
+    """Draw training minus validation accuracy by epoch."""
     figure, (axis,) = new(8.4, 3.6)
     for place, arm in enumerate(part.arms):
         own = part.curves[part.curves["arm"] == arm]
@@ -230,7 +232,7 @@ def gaps(part: Part, language: Language) -> Figure:
 
 
 def learning_rates(part: Part, language: Language) -> Figure:
-    """Last val_accuracy against the learning rate, an optimizer a line."""
+    """Draw last val_accuracy against the learning rate, one line per optimizer."""
     figure, (axis,) = new(8.4, 3.8)
     table = part.table()
     optimizers = list(dict.fromkeys(values["optimizer"] for values in part.values.values()))
@@ -252,7 +254,7 @@ def learning_rates(part: Part, language: Language) -> Figure:
 
 
 def isolation(name: str, tables: dict[int, pd.DataFrame], language: Language) -> Figure:
-    """The best of each value at each budget."""
+    """Draw the best result of each value at each budget."""
     figure, (axis,) = new(8.4, 3.4)
     values = list(dict.fromkeys(v for table in tables.values() for v in table.index))
     for place, (epochs, table) in enumerate(tables.items()):
@@ -269,7 +271,7 @@ def isolation(name: str, tables: dict[int, pd.DataFrame], language: Language) ->
     axis.set_ylabel(language("best validation accuracy", "mejor exactitud de validación"))
     tops = [table["val_accuracy"].max() for table in tables.values()]
     lowest = min(table["val_accuracy"].min() for table in tables.values())
-    # A value that nothing is learned with would press all others together.
+    # A value with which nothing is learned would squeeze all other values together.
     axis.set_ylim(max(0, lowest - 0.02, min(tops) - 0.25), max(tops) + 0.02)
     percent_axis(axis, language)
     legend(figure, axis)
@@ -277,7 +279,7 @@ def isolation(name: str, tables: dict[int, pd.DataFrame], language: Language) ->
 
 
 def importances(table: pd.DataFrame, language: Language) -> Figure:
-    """FANOVA's shares with their bootstrap intervals."""
+    """Draw fANOVA's shares with their bootstrap intervals."""
     shown = table.head(12)
     figure, (axis,) = new(8.4, 0.3 * len(shown) + 1.0)
     place = np.arange(len(shown))
@@ -289,7 +291,7 @@ def importances(table: pd.DataFrame, language: Language) -> Figure:
     axis.set_xlabel(
         language(
             "share of the variance of validation accuracy, 95 % interval",
-            "parte de la varianza de la exactitud de validación, intervalo del 95 %",
+            "proporción de la varianza de la exactitud de validación, intervalo del 95 %",
         )
     )
     percent_axis(axis, language, "x")
@@ -297,7 +299,7 @@ def importances(table: pd.DataFrame, language: Language) -> Figure:
 
 
 def training_curve(curve: pd.DataFrame, best: int, language: Language) -> Figure:
-    """One configuration's accuracy, training and validation, with the epoch of its best."""
+    """Draw one configuration's training and validation accuracy, and mark its best epoch."""
     figure, (axis,) = new(8.4, 3.4)
     train, validation = language("training", "entrenamiento"), language("validation", "validación")
     axis.plot(curve["epoch"], curve["accuracy"], ":", color=COLOURS[0], label=train)
@@ -311,7 +313,7 @@ def training_curve(curve: pd.DataFrame, best: int, language: Language) -> Figure
 
 
 def differences(table: pd.DataFrame, language: Language) -> Figure:
-    """Differences in points with their intervals, a row each. table: difference, low, high."""
+    """Draw differences in points with intervals, one row each. table: difference, low, high."""
     figure, (axis,) = new(8.4, 0.34 * len(table) + 1.0)
     place = np.arange(len(table))
     axis.axvline(0, color="black", lw=0.8)
@@ -325,7 +327,7 @@ def differences(table: pd.DataFrame, language: Language) -> Figure:
 
 
 def confusion(shares: np.ndarray, names: Sequence[str], language: Language) -> Figure:
-    """Shares of each class, a row each, that were taken for each class, in percent."""
+    """Draw a confusion matrix in percent of each true class; one row per true class."""
     figure, (axis,) = new(8.4, 6.4)
     axis.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     axis.grid(visible=False)
@@ -335,6 +337,6 @@ def confusion(shares: np.ndarray, names: Sequence[str], language: Language) -> F
         axis.text(column, row, shown, ha="center", va="center", color=colour)
     axis.set_xticks(range(len(names)), names, rotation=35, ha="right")
     axis.set_yticks(range(len(names)), names)
-    axis.set_xlabel(language("taken for", "se toma por"))
-    axis.set_ylabel(language("is", "es"))
+    axis.set_xlabel(language("predicted class", "clase predicha"))
+    axis.set_ylabel(language("true class", "clase verdadera"))
     return figure

@@ -1,32 +1,42 @@
-"""Writes a report: one HTML file that works offline, Markdown, and every table and figure."""
+"""Write a report: one HTML file that works offline, Markdown, and every table and figure."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from analysis.evidence.trials import Study
-from analysis.report.blocks import Block, Card, Plot, Section, Table, Text
-from analysis.report.contents import _broken, sections
+from analysis.report.blocks import Block, Card, Plot, Section, Table, Text, crash
+from analysis.report.contents import sections
 from analysis.report.figures import rendered
 from analysis.words.language import MINUS, Language
 
 
 @dataclass(frozen=True)
+class Report:
+    """A report on disk.
+
+    paths: its files, in order. crashes: the card of each error, with the title of its section.
+    """
+
+    paths: list[Path]
+    crashes: list[tuple[str, Card]]
+
+
+@dataclass(frozen=True)
 class Written:
-    """A block with its files' contents."""
+    """A block with the content of its files."""
 
     block: Block
     kind: str
     svg: str = ""
 
 
-def write(studies: list[Study], say: Language, directory: Path) -> list[Path]:
-    """Writes report.html, report.md, tables/ and figures/; returns the files, in order."""
+def write(studies: list[Study], say: Language, directory: Path) -> Report:
+    """Write report.html, report.md, tables/ and figures/."""
     files: dict[str, bytes] = {}
     made: list[tuple[Section, list[Written]]] = []
     for section in sections(studies, say):
@@ -59,7 +69,15 @@ def write(studies: list[Study], say: Language, directory: Path) -> list[Path]:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
         paths.append(file)
-    return paths
+    # With the figures that failed: a figure is drawn when it is written.
+    written = [Section(s.key, s.title, [item.block for item in items]) for s, items in made]
+    return Report(paths, [crash for section in written for crash in crashes(section)])
+
+
+def crashes(section: Section) -> list[tuple[str, Card]]:
+    """Return the cards of the errors in a section, each with the section's title."""
+    cards = [block for block in section.blocks if isinstance(block, Card)]
+    return [(section.title, card) for card in cards if card.trace]
 
 
 def _files(block: Block, files: dict[str, bytes], say: Language) -> Written:
@@ -77,7 +95,7 @@ def _files(block: Block, files: dict[str, bytes], say: Language) -> Written:
         try:
             svg, png = rendered(block.draw())
         except Exception as error:
-            return Written(_broken(error, say), "card")
+            return Written(crash("SECTION", error, say), "card")
         files[f"figures/{block.name}.svg"], files[f"figures/{block.name}.png"] = svg, png
         return Written(block, "plot", _inline(svg.decode(), block.name))
     return Written(block, "card" if isinstance(block, Card) else "text")
@@ -88,14 +106,14 @@ def _latex(table: Table) -> str:
     styled = styled.format_index(escape="latex", axis=1)
     caption = re.sub(r"([&%$#_{}])", r"\\\1", table.caption)
     text = styled.to_latex(hrules=True, caption=caption, label=f"tab:{table.name}", position="htbp")
-    # What pdfLaTeX has no letter for.
+    # Characters that pdfLaTeX does not know.
     for sign, command in {MINUS: "$-$", "∞": r"$\infty$", "×": r"$\times$"}.items():
         text = text.replace(sign, command)
     return str(text)
 
 
 def _inline(svg: str, name: str) -> str:
-    """An SVG to stand inside HTML: no XML head, and identifiers that no other figure has."""
+    """Return an SVG for inclusion in HTML: no XML header, and identifiers unique to the figure."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     found = set(re.findall(r'\bid="([^"]+)"', svg))
@@ -107,33 +125,32 @@ def _inline(svg: str, name: str) -> str:
 
 
 def source(study: Study, say: Language) -> dict[str, str]:
-    """Where a study's numbers come from: for the head of the report."""
-    sessions: list[dict[str, Any]] = study.about.get("sessions", [])
+    """Return the origin of a study's numbers, for the last section of the report."""
+    sessions = study.sessions
     states = study.trials["status"].value_counts()
     counts = ", ".join(f"{count} {status}" for status, count in states.items())
     known = {say("trials", "pruebas"): f"{len(study.trials)} ({counts})"}
     if sessions:
         last = sessions[-1]
-        versions = last.get("versions", {})
-        seconds = sum(session["seconds"] for session in sessions)
+        seconds = sum(session.seconds for session in sessions)
         known |= {
-            "commit": ", ".join(dict.fromkeys(str(s.get("commit")) for s in sessions)),
-            say("versions", "versiones"): ", ".join(f"{k} {v}" for k, v in versions.items()),
-            say("processor", "procesador"): str(last.get("processor")),
+            "commit": ", ".join(dict.fromkeys(str(s.commit) for s in sessions)),
+            say("versions", "versiones"): ", ".join(f"{k} {v}" for k, v in last.versions.items()),
+            say("processor", "procesador"): last.processor,
             say("time", "tiempo"): say(
-                f"{seconds / 60:.0f} min on {last.get('workers')} workers",
-                f"{seconds / 60:.0f} min con {last.get('workers')} procesos",
+                f"{seconds / 60:.0f} min on {last.workers} workers",
+                f"{seconds / 60:.0f} min con {last.workers} procesos",
             ),
             say("data", "datos"): ", ".join(
-                f"{name} {digest[:12]}…" for name, digest in study.about.get("data", {}).items()
+                f"{name} {digest[:12]}…" for name, digest in study.data.items()
             ),
         }
     return {say("study", "estudio"): study.name, **known}
 
 
-def printable(studies: list[Study], say: Language, key: str | None) -> Iterator[str | pd.DataFrame]:
-    """Titles, sentences and tables of a section, or of all, for a terminal."""
-    for section in sections(studies, say, key):
+def printable(made: Iterable[Section]) -> Iterator[str | pd.DataFrame]:
+    """Yield the titles, sentences and tables of sections, for a terminal."""
+    for section in made:
         yield f"# {section.title}"
         for block in section.blocks:
             if isinstance(block, Text):
@@ -142,4 +159,5 @@ def printable(studies: list[Study], say: Language, key: str | None) -> Iterator[
                 yield block.frame
                 yield block.caption
             elif isinstance(block, Card):
-                yield f"{block.status:5} {block.code}: {block.found}"
+                todo = f" → {block.todo}" if block.todo else ""
+                yield f"{block.status:5} {block.code}: {block.found}{todo}"

@@ -1,38 +1,33 @@
-"""The section on how the final network was chosen: candidates on fresh seeds, and its training."""
-
-from collections.abc import Callable
+"""The section on the final network: its choice among candidates on fresh seeds, its training."""
 
 import numpy as np
 import pandas as pd
 
 from analysis.evidence import paired
-from analysis.evidence.arms import Json, Part, parts
+from analysis.evidence.arms import Part, parts
 from analysis.evidence.trials import Study
 from analysis.report import comparison, figures
-from analysis.report.blocks import Block, Plot, Table, Text
+from analysis.report.blocks import Block, Chapter, Plot, Table, Text
 from analysis.report.comparison import shown_accuracy
 from analysis.report.searched import shown
 from analysis.words.language import Language
+from search.records.parts import AUGMENTED, BASELINE, FINAL
+from search.records.trial import Values
 
-BASELINE, FINAL, AUGMENTED = "assignment", "final", "augmented"
-"""The arms of the last parts, as `search final` names them."""
 
-
-def sections(
-    study: Study, search: Study | None, say: Language
-) -> list[tuple[str, str, Callable[[], list[Block]]]]:
-    """(key, title, what makes its blocks). search: the one that the candidates came from."""
+def sections(study: Study, search: Study | None, say: Language) -> list[Chapter]:
+    """Plan the section. search: the search that the candidates came from."""
     title = say(
         "4.1 · The final network: choice and training",
         "4.1 · La red final: elección y entrenamiento",
     )
-    return [("regularization-final", title, lambda: choice(study, search, say))]
+    return [Chapter("regularization-final", title, lambda: choice(study, search, say))]
 
 
 def choice(study: Study, search: Study | None, say: Language) -> list[Block]:
     found = {part.name: part for part in parts(study)}
     tried = found["choice"]
-    slow = study.about["arguments"].get("too_slow", {})
+    slow = study.final_arguments.too_slow
     blocks: list[Block] = [
         *comparison.missing(tried, say),
         Text(procedure(study, tried, say)),
@@ -40,7 +35,9 @@ def choice(study: Study, search: Study | None, say: Language) -> list[Block]:
         candidates(tried, search, say),
     ]
     if "final" not in found or found["final"].table().notna().sum().min() == 0:
-        waiting = say("The final part has not been trained.", "La parte final no se ha entrenado.")
+        waiting = say(
+            "The final network has not been trained yet.", "La red final aún no se ha entrenado."
+        )
         return [*blocks, Text(waiting)]
     blocks += [
         Text(chosen(tried, found["final"], say)),
@@ -52,59 +49,62 @@ def choice(study: Study, search: Study | None, say: Language) -> list[Block]:
     return blocks
 
 
-def chosen_values(study: Study) -> Json:
-    """The values of the final network; none before it is chosen."""
-    found = (p["arms"][FINAL] for p in study.about["parts"] if FINAL in p["arms"])
+def chosen_values(study: Study) -> Values:
+    """Return the hyperparameters of the final network; empty before the choice."""
+    found = (part.arms[FINAL] for part in study.parts if FINAL in part.arms)
     return next(found, {})
 
 
 def chosen_candidate(study: Study) -> str:
-    """The name of the candidate that is the final network, "trial 0123"; none before the choice."""
+    """Return the name of the chosen candidate, such as "trial 0123"; empty before the choice."""
     values = chosen_values(study)
-    candidates = study.about["arguments"]["configurations"]
+    candidates = study.final_arguments.configurations
     return next((name for name, own in candidates.items() if own == values), "")
 
 
 def procedure(study: Study, tried: Part, say: Language) -> str:
-    """What was done, from the study's own record."""
-    epochs, patience = tried.epochs, study.about["patience"]
-    watched = study.about["watched_from"] + 1
-    search, count = study.about["arguments"]["search"], len(tried.arms)
+    """Describe how the final network was chosen, from the study's own record."""
+    epochs, patience = tried.epochs, study.patience
+    watched = study.watched_from
+    search, count = study.search, len(tried.arms)
     seeds = tried.runs["seed"].nunique()
-    slowest = study.about["arguments"].get("epoch_seconds")
+    slowest = study.final_arguments.epoch_seconds
     fast = ""
     if slowest:
         limit = say.short(slowest)
-        fast = say(f" that take up to {limit} s an epoch", f" de hasta {limit} s por época")
+        fast = say(
+            f" that take at most {limit} s per epoch", f" que tardan como mucho {limit} s por época"
+        )
     text = say(
-        f"The {count} best configurations of the search {search}{fast} were "
-        f"trained again on {seeds} fresh seeds, for {epochs} epochs at most. Half of each run's "
-        "validation images chose the epoch whose weights it keeps, that of the best accuracy from "
-        f"epoch {watched} on; {patience} epochs without a better one end a run",
-        f"Las {count} mejores configuraciones de la búsqueda {search}{fast} se "
-        f"entrenaron de nuevo con {seeds} semillas nuevas, {epochs} épocas como mucho. La mitad de "
-        "las imágenes de "
-        "validación de cada prueba eligió la época cuyos pesos conserva, la de mejor exactitud a "
-        f"partir de la época {watched}; {patience} épocas sin una mejor acaban la prueba",
+        f"The {count} best configurations of the search {search}{fast} were trained again on "
+        f"{seeds} fresh seeds, for at most {epochs} epochs. Half of each run's validation images "
+        f"chose the epoch whose weights are kept: the most accurate epoch from epoch {watched} on. "
+        f"Training stops after {patience} epochs without improvement",
+        f"Las {count} mejores configuraciones de la búsqueda {search}{fast} se entrenaron de nuevo "
+        f"con {seeds} semillas nuevas, como mucho {epochs} épocas. La mitad de las imágenes de "
+        "validación de cada prueba eligió la época cuyos pesos se conservan: la de mayor exactitud "
+        f"a partir de la época {watched}. El entrenamiento para tras {patience} épocas sin mejora",
     )
     if watched + patience >= epochs:
         text += say(
-            f" (which cannot come about in {epochs})", f" (lo que en {epochs} no puede darse)"
+            f" (which cannot happen within {epochs} epochs)",
+            f" (lo que no puede ocurrir en {epochs} épocas)",
         )
     return text + say(
-        ". The other half, which chose no epoch, judged it. The best on average is the final "
-        "network. It and the assignment's were then trained in the same way on seeds that chose "
-        "nothing. All seeds split the same training images: some that judge here have helped to "
-        "choose in the search or among the candidates.",
-        ". La otra mitad, que no eligió época, la juzgó. La mejor en media es la red final. Esta y "
-        "la de la tarea se entrenaron después, del mismo modo, con semillas que no eligieron nada. "
-        "Todas las semillas reparten las mismas imágenes de entrenamiento: algunas de las que aquí "
-        "juzgan ayudaron a elegir en la búsqueda o entre las candidatas.",
+        ". The other half, which chose no epoch, judged the run. The candidate with the best mean "
+        "is the final network. It and the assignment's network were then trained in the same way "
+        "on seeds that chose nothing. All seeds split the same training images, so some images "
+        "that judge here also helped to choose in the search or among the candidates.",
+        ". La otra mitad, que no eligió época, juzgó la prueba. La candidata con la mejor media es "
+        "la red final. Después, esta y la red de la tarea se entrenaron del mismo modo con "
+        "semillas que no eligieron nada. Todas las semillas reparten las mismas imágenes de "
+        "entrenamiento, así que algunas imágenes que aquí juzgan también ayudaron a elegir en la "
+        "búsqueda o entre las candidatas.",
     )
 
 
 def left_out(slow: dict[str, float], search: Study | None, say: Language) -> str:
-    """What was not tried for the time it takes."""
+    """Name the configurations that were excluded because an epoch takes too long."""
     listed = []
     for name, seconds in slow.items():
         trial = name.removeprefix("trial ")
@@ -113,15 +113,15 @@ def left_out(slow: dict[str, float], search: Study | None, say: Language) -> str
             score = f"{say.percent(search.trials.loc[trial, 'score'])}, "
         listed.append(f"{say('trial', 'prueba')} {trial} ({score}{say.number(seconds, 0)} s)")
     return say(
-        "Left out because an epoch takes too long, whatever their accuracy in the search: "
+        "Excluded because an epoch takes too long, regardless of accuracy in the search: "
         f"{say.several(listed)}.",
-        "Fuera porque una época tarda demasiado, sea cual sea su exactitud en la búsqueda: "
-        f"{say.several(listed)}.",
+        "Excluidas porque una época tarda demasiado, sin tener en cuenta su exactitud en la "
+        f"búsqueda: {say.several(listed)}.",
     )
 
 
 def candidates(tried: Part, search: Study | None, say: Language) -> Table:
-    """Each candidate's score in the search beside what fresh seeds and images say of it."""
+    """Return each candidate's score in the search and its accuracy on fresh seeds and images."""
     table = tried.table()
     values = pd.DataFrame([tried.values[arm] for arm in tried.arms], tried.arms, dtype=object)
     varied = [name for name in values if values[name].nunique(dropna=False) > 1] or list(values)
@@ -135,7 +135,7 @@ def candidates(tried: Part, search: Study | None, say: Language) -> Table:
             {
                 say("candidate", "candidata"): say.arm(arm),
                 say("configuration", "configuración"): shown(values.loc[arm], varied, say),
-                say("in the search %", "en la búsqueda %"): say.number(100 * before),
+                say("search accuracy %", "exactitud en la búsqueda %"): say.number(100 * before),
                 say("held-out accuracy %", "exactitud apartada %"): shown_accuracy(
                     mean, low, high, say
                 ),
@@ -144,18 +144,19 @@ def candidates(tried: Part, search: Study | None, say: Language) -> Table:
         )
         numbers.append({"arm": arm, "search": before, "held_out": mean, "low": low, "high": high})
     caption = say(
-        "The candidates: best val_accuracy in the search, and accuracy on images that neither "
-        "trained nor chose the epoch, mean and 95 % interval over seeds. What all share is left out.",
-        "Las candidatas: mejor val_accuracy en la búsqueda, y exactitud con imágenes que ni "
-        "entrenaron ni eligieron época, media e intervalo del 95 % entre semillas. Se omite lo "
-        "común.",
+        "The candidates. Search accuracy is the best val_accuracy in the search. Held-out accuracy "
+        "is measured on images that neither trained the run nor chose its epoch: mean and 95 % "
+        "interval over seeds. Hyperparameters that all candidates share are not shown.",
+        "Las candidatas. La exactitud en la búsqueda es la mejor val_accuracy en ella. La exactitud "
+        "apartada se mide con imágenes que ni entrenaron la prueba ni eligieron su época: media e "
+        "intervalo del 95 % entre semillas. Se omiten los hiperparámetros comunes a todas.",
     )
     trials = [tried.trials(arm) for arm in tried.arms]
     return Table("final-candidates", caption, pd.DataFrame(rows), pd.DataFrame(numbers), trials)
 
 
 def chosen(tried: Part, final: Part, say: Language) -> str:
-    """Which candidate was chosen, how clearly, and what all of it is."""
+    """Say which candidate was chosen, how clear the choice was, and all its hyperparameters."""
     arm = chosen_candidate(final.study)
     # As in the choice itself: a failed run counts as an accuracy of 0.
     failed = tried.runs[tried.runs["status"] == "FAILED"]
@@ -163,27 +164,31 @@ def chosen(tried: Part, final: Part, say: Language) -> str:
     for run in failed.itertuples():
         table.loc[run.seed, run.arm] = 0.0
     others = [other for other in tried.arms if other != arm]
-    text = say(f"Chosen: {say.arm(arm)}. ", f"Elegida: {say.arm(arm)}. ")
+    text = say(
+        f"The chosen candidate is {say.arm(arm)}. ", f"La candidata elegida es la {say.arm(arm)}. "
+    )
     if others and table[arm].count() >= 2:
         second = table[others].mean().idxmax()
         mean, low, high = paired.interval((table[arm] - table[second]).dropna().to_numpy())
         text += say(
-            f"It is {say.points(mean)} points {say.between(low, high)} from the next best: "
-            f"{'clearly ahead' if low > 0 else 'the order of the two is not settled'}. ",
-            f"Está a {say.points(mean)} puntos {say.between(low, high)} de la siguiente: "
-            f"{'claramente por delante' if low > 0 else 'el orden de ambas no está decidido'}. ",
+            f"Its accuracy minus that of the next best is {say.points(mean)} points "
+            f"{say.between(low, high)}: "
+            f"{'it is clearly ahead' if low > 0 else 'the order of the two is uncertain'}. ",
+            f"Su exactitud menos la de la siguiente es de {say.points(mean)} puntos "
+            f"{say.between(low, high)}: "
+            f"{'va claramente por delante' if low > 0 else 'el orden de ambas es incierto'}. ",
         )
     row = pd.Series(final.values[FINAL], dtype=object)
     return (
         text
-        + say("All its values: ", "Todos sus valores: ")
+        + say("Its hyperparameters: ", "Sus hiperparámetros: ")
         + shown(row, list(row.index), say)
         + "."
     )
 
 
 def augmented(part: Part, say: Language) -> list[Block]:
-    """The final network on images moved about, and how well it does then."""
+    """Describe the final network trained on augmented images, with its accuracy."""
     unfinished = comparison.missing(part, say)
     own = part.table()[AUGMENTED].dropna()
     if not len(own):
@@ -191,20 +196,21 @@ def augmented(part: Part, say: Language) -> list[Block]:
     scores = shown_accuracy(*paired.interval(own.to_numpy()), say)
     kind = part.values[AUGMENTED]["augmentation"]
     text = say(
-        "Apart from this, the final network was trained on images mirrored or shifted anew in every "
-        f"epoch ({kind}), for {part.epochs} epochs at most and with half its dropout. It is no "
-        "candidate, its images being others; what it gains is by the three together, images, "
-        f"epochs and dropout. Held-out accuracy: {scores} %, n = {len(own)}.",
-        "Aparte, la red final se entrenó con imágenes reflejadas o desplazadas de nuevo en cada "
-        f"época ({kind}), {part.epochs} épocas como mucho y con la mitad de dropout. No es "
-        "candidata, al ser otras sus imágenes; lo que gana se debe a las tres cosas juntas, "
-        f"imágenes, épocas y dropout. Exactitud apartada: {scores} %, n = {len(own)}.",
+        "In addition, the final network was trained on augmented images, mirrored or shifted anew "
+        f"in every epoch ({kind}), for at most {part.epochs} epochs and with half the dropout. This "
+        "network is not a candidate, because its images differ. Its gain comes from the images, "
+        f"the epochs and the dropout together. Held-out accuracy: {scores} %, n = {len(own)}.",
+        "Además, la red final se entrenó con imágenes aumentadas, reflejadas o desplazadas de "
+        f"nuevo en cada época ({kind}), como mucho {part.epochs} épocas y con la mitad de dropout. "
+        "Esta red no es candidata, porque sus imágenes son distintas. Su ganancia se debe a las "
+        "imágenes, las épocas y el dropout en conjunto. "
+        f"Exactitud apartada: {scores} %, n = {len(own)}.",
     )
     return [*unfinished, Text(text)]
 
 
 def training(final: Part, say: Language) -> list[Block]:
-    """Where the runs stopped, the baseline's too, and the curve of the final network's first seed."""
+    """Say where the runs stopped, and show the training curve of the final network's first seed."""
     own = final.curves[final.curves["arm"] == FINAL]
     stops = own.groupby("seed")["epoch"].max()
     restored = own[own["epoch"] == own["trial"].map(final.study.restored)]
@@ -212,14 +218,14 @@ def training(final: Part, say: Language) -> list[Block]:
     gap = float((restored["accuracy"] - restored["val_accuracy"]).mean())
     to_the_end = int((stops == final.epochs).sum())
     text = say(
-        f"Of {len(stops)} runs {to_the_end} went on to epoch {final.epochs}; the weights restored "
-        f"are of epochs {best.min()} to {best.max()} (median {best.median():.0f}). There, accuracy "
-        f"on the training images, measured while training, is {say.points(gap)} points from that on "
-        "the images that chose the epoch.",
-        f"De {len(stops)} pruebas, {to_the_end} llegaron a la época {final.epochs}; los pesos "
+        f"{to_the_end} of {len(stops)} runs trained for the full {final.epochs} epochs; the "
+        f"restored weights come from epochs {best.min()} to {best.max()} (median "
+        f"{best.median():.0f}). At that epoch, training accuracy, measured during training, minus "
+        f"accuracy on the images that chose the epoch is {say.points(gap)} points.",
+        f"{to_the_end} de {len(stops)} pruebas entrenaron las {final.epochs} épocas; los pesos "
         f"restaurados son de las épocas {best.min()} a {best.max()} (mediana {best.median():.0f}). "
-        "Ahí, la exactitud con las imágenes de entrenamiento, medida al entrenar, está a "
-        f"{say.points(gap)} puntos de la de las imágenes que eligieron la época.",
+        "En esa época, la exactitud de entrenamiento, medida al entrenar, menos la de las imágenes "
+        f"que eligieron la época es de {say.points(gap)} puntos.",
     )
     first = int(stops.index[0])
     curve = own[own["seed"] == first]
@@ -229,12 +235,14 @@ def training(final: Part, say: Language) -> list[Block]:
         Plot(
             "final-curve",
             say(
-                f"The final network, seed {first}: accuracy by epoch, validation on the half of the "
-                "images that chose the epoch. The line marks the epoch whose weights were restored, "
-                f"{best[first]}; training ended after epoch {stops[first]}.",
-                f"La red final, semilla {first}: exactitud por época, la de validación con la mitad "
-                "de las imágenes que eligió la época. La línea marca la época cuyos pesos se "
-                f"restauraron, {best[first]}; el entrenamiento acabó tras la época {stops[first]}.",
+                f"Accuracy of the final network by epoch, seed {first}. Validation accuracy is on "
+                "the half of the images that chose the epoch. The line marks epoch "
+                f"{best[first]}, whose weights were restored; training ended after epoch "
+                f"{stops[first]}.",
+                f"Exactitud de la red final por época, semilla {first}. La de validación es con la "
+                "mitad de las imágenes que eligió la época. La línea marca la época "
+                f"{best[first]}, cuyos pesos se restauraron; el entrenamiento acabó tras la época "
+                f"{stops[first]}.",
             ),
             lambda: figures.training_curve(curve, int(best[first]), say),
             say("trial ", "prueba ") + str(curve["trial"].iloc[0]),
@@ -243,14 +251,15 @@ def training(final: Part, say: Language) -> list[Block]:
 
 
 def baseline_rise(final: Part, say: Language) -> list[Block]:
-    """Whether the assignment's network, whose learning rate stays, had come to its end.
+    """Say whether the assignment's network, with its constant learning rate, was still improving.
 
-    By seed, the slope (least squares) of val_accuracy over the epochs that early stopping looked at.
-    Nothing is said where runs were stopped before their last epoch: those had. Nor of one epoch.
+    The measure is the least-squares slope of val_accuracy by seed, over the epochs that early
+    stopping watched. Empty if a run was stopped early, since it had converged, or if early
+    stopping watched only one epoch.
     """
     own = final.curves[final.curves["arm"] == BASELINE]
     stops = own.groupby("seed")["epoch"].max()
-    first = final.study.about["watched_from"] + 1
+    first = final.study.watched_from
     if len(stops) < 2 or stops.min() < final.epochs or first == final.epochs:
         return []
     late = own[own["epoch"] >= first].groupby("seed")
@@ -259,17 +268,19 @@ def baseline_rise(final: Part, say: Language) -> list[Block]:
     shown_rise = f"{say.points(rise, 3)} {say.between(low, high, 3)}"
     text = say(
         "The validation accuracy of the assignment's network changes from epoch "
-        f"{first} to {final.epochs} by {shown_rise} points an epoch: ",
+        f"{first} to {final.epochs} by {shown_rise} points per epoch: ",
         f"La exactitud de validación de la red de la tarea cambia de la época {first} a la "
         f"{final.epochs} en {shown_rise} puntos por época: ",
     )
     if low > 0:
         text += say(
-            f"it was still rising, and its distance from the final network is that at {final.epochs} "
-            "epochs, which more of them might lessen.",
-            f"aún subía, y su distancia a la red final es la de {final.epochs} épocas, que con más "
-            "podría ser menor.",
+            "it was still rising. More epochs might reduce its distance from the final network at "
+            f"{final.epochs} epochs.",
+            "aún subía. Con más épocas, podría reducirse su distancia a la red final a las "
+            f"{final.epochs} épocas.",
         )
     else:
-        text += say("that it still rose is not shown.", "no se muestra que aún subiera.")
+        text += say(
+            "there is no evidence that it was still rising.", "nada indica que aún subiera."
+        )
     return [Text(text)]

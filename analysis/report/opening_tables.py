@@ -1,4 +1,4 @@
-"""What the models of a final study say of the test images: by arm, and as tables."""
+"""The predictions of a final study's models on the test images, by arm and as tables."""
 
 from dataclasses import dataclass
 
@@ -6,33 +6,22 @@ import numpy as np
 import pandas as pd
 
 from analysis.evidence import intervals, paired
-from analysis.evidence.ledger import Json
 from analysis.evidence.trials import Study
 from analysis.report.blocks import Table
 from analysis.report.comparison import shown_accuracy
-from analysis.report.final import AUGMENTED, BASELINE, FINAL
 from analysis.words.language import Language
-
-GARMENTS = (
-    ("T-shirt/top", "camiseta"),
-    ("trouser", "pantalón"),
-    ("pullover", "jersey"),
-    ("dress", "vestido"),
-    ("coat", "abrigo"),
-    ("sandal", "sandalia"),
-    ("shirt", "camisa"),
-    ("sneaker", "zapatilla"),
-    ("bag", "bolso"),
-    ("ankle boot", "botín"),
-)
+from search.records.datasets import DATASETS
+from search.records.ledger import Results
+from search.records.parts import AUGMENTED, BASELINE, FINAL
 
 
 @dataclass(frozen=True)
 class Arm:
     """The models of one arm, in the order of seeds.
 
-    held_out: accuracy of each on the validation images that did not stop it, shape (models,).
-    predicted: shape (models, test images). correct: whether that is the label.
+    held_out: accuracy of each model on the validation images that did not stop it, shape (models,).
+    loss: test loss, shape (models,). predicted: classes, shape (models, test images).
+    correct: whether the predicted class is the label, same shape.
     """
 
     seeds: list[int]
@@ -44,22 +33,22 @@ class Arm:
 
     @property
     def gap(self) -> tuple[float, float, float]:
-        """Test less validation accuracy, with its interval (`intervals.new_images`)."""
+        """Test minus validation accuracy, with its interval (`intervals.new_images`)."""
         return intervals.new_images(self.held_out, self.correct)
 
     def less(self, other: "Arm") -> np.ndarray:
-        """By model and image, 1 where only this arm is right, -1 where only the other is."""
+        """Return, by model and image, 1 if only this arm is right, -1 if only the other is, else 0."""
         return self.correct.astype(float) - other.correct
 
     def of(self, seeds: list[int]) -> "Arm":
-        """The models of these seeds alone."""
+        """Return the models of the given seeds."""
         at = [self.seeds.index(seed) for seed in seeds]
         trials = [self.trials[place] for place in at]
         arrays = (self.held_out, self.loss, self.predicted, self.correct)
         return Arm(seeds, trials, *(array[at] for array in arrays))
 
     def shares(self, labels: np.ndarray, classes: int) -> np.ndarray:
-        """Of each class's test images, the share taken for each class; mean over models."""
+        """Return the share of each class's test images classified as each class, mean over models."""
         counts = np.zeros((classes, classes))
         for predicted in self.predicted:
             np.add.at(counts, (labels, predicted), 1)
@@ -68,9 +57,9 @@ class Arm:
 
 @dataclass(frozen=True)
 class Tested:
-    """The arms of an opening of the test set: the assignment's, the final, perhaps an augmented one.
+    """The arms evaluated on the test set: assignment, final and, in some studies, augmented.
 
-    labels: shape (test images,). names: of the classes, in words.
+    labels: shape (test images,). names: the names of the classes.
     """
 
     labels: np.ndarray
@@ -86,30 +75,28 @@ class Tested:
         return self.arms[FINAL]
 
     def paired(self, one: str = FINAL, other: str = BASELINE) -> tuple[Arm, Arm]:
-        """Two arms with the models of seeds that both have."""
+        """Return two arms, restricted to the seeds that both have."""
         first, second = self.arms[one], self.arms[other]
         both = [seed for seed in first.seeds if seed in second.seeds]
         return first.of(both), second.of(both)
 
 
-def tested(study: Study, results: Json, say: Language) -> Tested:
-    """results: content of a `test-N.json`."""
-    labels = np.array(results["labels"])
-    names = [str(digit) for digit in range(10)]
-    if study.about["arguments"]["dataset"] == "fashion-mnist":
-        names = [say(*garment) for garment in GARMENTS]
-    arms = dict.fromkeys(model["arm"] for model in results["models"])
+def tested(study: Study, results: Results, say: Language) -> Tested:
+    """Read the arms from the results of an opening, the content of a `test-N.json`."""
+    labels = np.array(results.labels)
+    names = [say.class_name(name) for name in DATASETS[study.final_arguments.dataset].classes]
+    arms = dict.fromkeys(model.arm for model in results.models)
     return Tested(labels, names, {arm: _arm(results, labels, arm) for arm in arms})
 
 
-def _arm(results: Json, labels: np.ndarray, name: str) -> Arm:
-    models = [model for model in results["models"] if model["arm"] == name]
-    predicted = np.array([model["predicted"] for model in models])
+def _arm(results: Results, labels: np.ndarray, name: str) -> Arm:
+    models = [model for model in results.models if model.arm == name]
+    predicted = np.array([model.predicted for model in models])
     return Arm(
-        [model["seed"] for model in models],
-        [model["trial"] for model in models],
-        np.array([model["held_out"] for model in models]),
-        np.array([model["loss"] for model in models]),
+        [model.seed for model in models],
+        [model.trial for model in models],
+        np.array([model.held_out for model in models]),
+        np.array([model.loss for model in models]),
         predicted,
         predicted == labels,
     )
@@ -119,7 +106,7 @@ KEYS = ("validation", "validation_low", "validation_high", "test", "test_low", "
 
 
 def scores(found: Tested, say: Language) -> Table:
-    """Validation and test by arm, and the differences between arms in pairs by seed."""
+    """Return validation and test accuracy by arm, and differences between arms paired by seed."""
     pairs = [(FINAL, BASELINE)]
     if AUGMENTED in found.arms:
         pairs += [(AUGMENTED, FINAL), (AUGMENTED, BASELINE)]
@@ -127,19 +114,22 @@ def scores(found: Tested, say: Language) -> Table:
     made += [_difference(found, one, other, say) for one, other in pairs]
     rows, numbers, trials = zip(*made, strict=True)
     caption = say(
-        "Accuracy on validation images that chose no epoch (interval over seeds, each with images "
-        "of its own) and on the test images (interval for new seeds and new images); the rows of "
-        "two networks are in points, in pairs by seed. The loss has neither smoothing nor "
-        "penalties.",
-        "Exactitud con imágenes de validación que no eligieron época (intervalo entre semillas, "
-        "cada una con las suyas) y con las de test (intervalo para nuevas semillas e imágenes); las "
-        "filas de dos redes, en puntos, por parejas de semilla. La pérdida es sin suavizado ni "
+        "Accuracy on validation images that chose no epoch, and on the test images. Validation "
+        "intervals are over seeds, each with its own images; test intervals are for new seeds and "
+        "new images. Rows with two networks give the difference in points, paired by seed. The "
+        "loss excludes label smoothing and penalties.",
+        "Exactitud con las imágenes de validación que no eligieron época y con las imágenes de "
+        "test. Los intervalos de validación son entre semillas, cada una con sus imágenes; los de "
+        "test, para nuevas semillas y nuevas imágenes. Las filas con dos redes dan la diferencia "
+        "en puntos, por parejas de semilla. La pérdida no incluye suavizado de etiquetas ni "
         "penalizaciones.",
     )
     if AUGMENTED in found.arms:
         caption += say(
-            " On augmented images the network has three times the epochs and half the dropout.",
-            " Con imágenes aumentadas, la red tiene el triple de épocas y la mitad de dropout.",
+            " The network trained on augmented images has three times the epochs and half the "
+            "dropout.",
+            " La red entrenada con imágenes aumentadas tiene el triple de épocas y la mitad de "
+            "dropout.",
         )
     frame, data = pd.DataFrame(list(rows)).fillna(""), pd.DataFrame(list(numbers))
     return Table("test", caption, frame, data, list(trials))
@@ -147,14 +137,14 @@ def scores(found: Tested, say: Language) -> Table:
 
 def arm_name(arm: str, say: Language) -> str:
     return {
-        BASELINE: say("assignment's", "la de la tarea"),
+        BASELINE: say("assignment's network", "red de la tarea"),
         FINAL: say("final network", "red final"),
-        AUGMENTED: say("final, augmented images", "final, imágenes aumentadas"),
+        AUGMENTED: say("final network, augmented images", "red final, imágenes aumentadas"),
     }[arm]
 
 
 Row = tuple[dict[str, object], dict[str, object], str]
-"""What is shown, the numbers, the trials."""
+"""A row of a table: its cells, its numbers, its trials."""
 
 
 def _arm_scores(found: Tested, name: str, say: Language) -> Row:
@@ -198,7 +188,7 @@ def _difference(found: Tested, one: str, other: str, say: Language) -> Row:
 
 
 def mcnemar(found: Tested, say: Language) -> Table:
-    """By seed, the images that one of the two networks gets right and the other does not."""
+    """Return, by seed, the numbers of images that only one of the two networks gets right."""
     ours, theirs = found.paired()
     columns = ["seed", "only_final", "only_assignment", "p"]
     rows = [
@@ -210,8 +200,8 @@ def mcnemar(found: Tested, say: Language) -> Table:
     frame = pd.DataFrame(
         {
             say("seed", "semilla"): data["seed"],
-            say("only the final network right", "solo acierta la red final"): data["only_final"],
-            say("only the assignment's right", "solo acierta la de la tarea"): data[
+            say("only final network correct", "solo acierta la red final"): data["only_final"],
+            say("only assignment's network correct", "solo acierta la red de la tarea"): data[
                 "only_assignment"
             ],
             "p (McNemar)": [say.p(p) for p in data["p"]],
@@ -219,15 +209,17 @@ def mcnemar(found: Tested, say: Language) -> Table:
         }
     )
     caption = say(
-        "McNemar's exact test by seed: test images that only one of the two networks gets right.",
-        "Prueba exacta de McNemar por semilla: imágenes de test que solo acierta una de las dos.",
+        "McNemar's exact test by seed, on the test images that only one of the two networks "
+        "classifies correctly.",
+        "Prueba exacta de McNemar por semilla, con las imágenes de test que solo acierta una de "
+        "las dos redes.",
     )
     trials = [", ".join(pair) for pair in zip(ours.trials, theirs.trials, strict=True)]
     return Table("test-mcnemar", caption, frame, data, trials)
 
 
 def by_class(found: Tested, say: Language) -> Table:
-    """Test accuracy of each class by arm, and the difference in pairs by seed."""
+    """Return the test accuracy of each class by arm, and the difference paired by seed."""
     ours, theirs = found.paired()
     rows, numbers = [], []
     for number, name in enumerate(found.names):
@@ -240,7 +232,7 @@ def by_class(found: Tested, say: Language) -> Table:
                 say("class", "clase"): name,
                 say("images", "imágenes"): int(own.sum()),
                 say("final network %", "red final %"): shown_accuracy(*score, say),
-                say("assignment's %", "la de la tarea %"): shown_accuracy(*other, say),
+                say("assignment's network %", "red de la tarea %"): shown_accuracy(*other, say),
                 say("difference, points", "diferencia, puntos"): f"{say.points(mean)} "
                 f"{say.between(low, high)}",
             }
@@ -249,10 +241,10 @@ def by_class(found: Tested, say: Language) -> Table:
         ends = {"difference": mean, "low": low, "high": high}
         numbers.append({"class": number, "images": int(own.sum()), **values, **ends})
     caption = say(
-        "Test accuracy by class (its recall): means over seeds, 95 % intervals for new seeds and "
-        "images; the difference is in pairs by seed.",
-        "Exactitud de test por clase (su exhaustividad): medias entre semillas, intervalos del "
-        "95 % para nuevas semillas e imágenes; la diferencia, por parejas de semilla.",
+        "Test accuracy by class (recall): means over seeds with 95 % intervals for new seeds and "
+        "new images. Differences are paired by seed.",
+        "Exactitud de test por clase (exhaustividad): medias entre semillas con intervalos del 95 % "
+        "para nuevas semillas y nuevas imágenes. Las diferencias son por parejas de semilla.",
     )
     trials = [", ".join([*found.final.trials, *found.baseline.trials])] * len(found.names)
     return Table("test-classes", caption, pd.DataFrame(rows), pd.DataFrame(numbers), trials)

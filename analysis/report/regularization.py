@@ -1,4 +1,4 @@
-"""The section on regularisation: each measure, their factorial, early stopping."""
+"""The section on regularisation: each method, the factorial design, early stopping."""
 
 import math
 
@@ -12,7 +12,7 @@ from analysis.report.blocks import Block, Table, Text
 from analysis.words.language import Language
 
 PATIENCE = 5
-"""Epochs without a better val_accuracy after which the assignment stops."""
+"""Epochs without improvement of val_accuracy after which the assignment stops training."""
 
 
 def regularization(found: list[Part], say: Language) -> list[Block]:
@@ -30,10 +30,11 @@ def regularization(found: list[Part], say: Language) -> list[Block]:
             part,
             "gap",
             say(
-                "Training less validation accuracy by epoch: overfitting. Dropout lowers training "
-                "accuracy itself, which is measured with units dropped.",
-                "Exactitud de entrenamiento menos la de validación por época: sobreajuste. El "
-                "dropout baja la de entrenamiento misma, que se mide con unidades anuladas.",
+                "Overfitting: training minus validation accuracy by epoch. Dropout also lowers "
+                "training accuracy, which is measured with units dropped.",
+                "Sobreajuste: exactitud de entrenamiento menos exactitud de validación por época. "
+                "El dropout también baja la exactitud de entrenamiento, que se mide con unidades "
+                "anuladas.",
             ),
             figures.gaps,
             say,
@@ -46,41 +47,43 @@ def regularization(found: list[Part], say: Language) -> list[Block]:
 
 
 def overfitting(part: Part, say: Language) -> str:
-    """How the gap between training and validation differs from the unregularised network's."""
+    """Say how each arm's gap between training and validation differs from the reference's."""
     gap = part.table("accuracy") - part.table()
     compared = paired.compare(gap, part.reference)
     smaller = compared[compared["detected"] & (compared["difference"] < 0)]
     mean = say.number(100 * gap[part.reference].mean())
     text = say(
-        f"Overfitting: without regularisation training is {mean} points above validation after "
-        f"{part.epochs} epochs. ",
-        f"Sobreajuste: sin regularización, el entrenamiento queda {mean} puntos por encima de la "
-        f"validación tras {part.epochs} épocas. ",
+        f"Overfitting: without regularisation, training accuracy is {mean} points above validation "
+        f"accuracy after {part.epochs} epochs. ",
+        f"Sobreajuste: sin regularización, la exactitud de entrenamiento queda {mean} puntos por "
+        f"encima de la de validación tras {part.epochs} épocas. ",
     )
     if not len(smaller):
         return text + say(
-            "No arm is detected to lessen it.", "No se detecta que ninguna variante lo reduzca."
+            "No reduction was detected for any arm.",
+            "No se detecta reducción en ninguna variante.",
         )
     listed = say.several(
         [f"{arm} ({say.points(row['difference'])})" for arm, row in smaller.iterrows()]
     )
-    text += say(f"It is less with {listed}.", f"Es menor con {listed}.")
+    text += say(f"The gap is smaller with {listed}.", f"La diferencia es menor con {listed}.")
     larger = compared[compared["detected"] & (compared["difference"] > 0)]
     if len(larger):
         listed = say.several(
             [f"{arm} ({say.points(row['difference'])})" for arm, row in larger.iterrows()]
         )
-        text += say(f" It is more with {listed}.", f" Es mayor con {listed}.")
+        text += say(f" The gap is larger with {listed}.", f" Es mayor con {listed}.")
     return text
 
 
 def main_effects(result: pd.DataFrame, say: Language) -> str:
-    """The factorial in a sentence: what each measure does on average, and what combines."""
+    """Say which main effects and interactions of the factorial are detected."""
     found = result[result["detected"]]
     if not len(found):
         return say(
-            "Over the factorial, no effect on validation accuracy is detected.",
-            "En el factorial no se detecta ningún efecto en la exactitud de validación.",
+            "In the full factorial design, no effect on validation accuracy was detected.",
+            "En el diseño factorial completo no se detecta ningún efecto en la exactitud de "
+            "validación.",
         )
     listed = say.several(
         [
@@ -90,10 +93,10 @@ def main_effects(result: pd.DataFrame, say: Language) -> str:
     )
     rest = say.several(list(result.index.drop(found.index)))
     return say(
-        f"Over the factorial, effects on validation accuracy in points: {listed}; not detected: "
-        f"{rest or 'none'}.",
-        f"En el factorial, efectos en la exactitud de validación en puntos: {listed}; sin "
-        f"detectar: {rest or 'ninguno'}.",
+        "In the full factorial design, these effects on validation accuracy were detected, in "
+        f"points: {listed}. Not detected: {rest or 'none'}.",
+        "En el diseño factorial completo se detectan estos efectos en la exactitud de validación, "
+        f"en puntos: {listed}. Sin detectar: {rest or 'ninguno'}.",
     )
 
 
@@ -110,19 +113,21 @@ def factorial_table(part: Part, result: pd.DataFrame, say: Language) -> Table:
         for name, row in result.iterrows()
     ]
     caption = say(
-        "Main effects and interactions of the full factorial, in points of validation accuracy, in "
-        "pairs by seed: with the factor minus without it, over all settings of the others. An "
-        "interaction of two is half of what switching one on changes in the other's effect.",
-        "Efectos principales e interacciones del factorial completo, en puntos de exactitud de "
-        "validación, por parejas de semilla: con el factor menos sin él, sobre los demás. Una "
-        "interacción de dos es la mitad de lo que uno cambia el efecto del otro.",
+        "Main effects and interactions of the full factorial design, in points of validation "
+        "accuracy, paired by seed. A main effect is accuracy with the factor minus accuracy "
+        "without it, averaged over all settings of the other factors. An interaction of two "
+        "factors is half the change in the effect of one when the other is switched on.",
+        "Efectos principales e interacciones del diseño factorial completo, en puntos de exactitud "
+        "de validación, por parejas de semilla. Un efecto principal es la exactitud con el factor "
+        "menos la exactitud sin él, promediada sobre los demás factores. Una interacción de dos "
+        "factores es la mitad de lo que cambia el efecto de uno al activar el otro.",
     )
     runs = ", ".join(part.runs.loc[part.runs["arm"] != "L1", "trial"].dropna())
     return Table("factorial", caption, pd.DataFrame(rows), result.reset_index(), [runs] * len(rows))
 
 
 def early_stopping(part: Part, say: Language) -> list[Block]:
-    """What stopping with patience, the best weights restored, would have given on these curves."""
+    """Return what early stopping with restored best weights would have given on these curves."""
     rows, numbers, trials = [], [], []
     for arm in part.arms:
         stops, gains, losses = [], [], []
@@ -140,7 +145,7 @@ def early_stopping(part: Part, say: Language) -> list[Block]:
             {
                 say("arm", "variante"): arm,
                 "n": len(gains),
-                say("stops at epoch", "para en la época"): say.number(
+                say("stopping epoch", "época de parada"): say.number(
                     float(np.median(stops)) if stops else math.nan, 0
                 ),
                 say("val. accuracy, points", "exactitud val., puntos"): f"{say.points(mean)} "
@@ -164,12 +169,13 @@ def early_stopping(part: Part, say: Language) -> list[Block]:
         )
         trials.append(part.trials(arm))
     caption = say(
-        f"Early stopping (val_accuracy, patience {PATIENCE}, best weights restored) read off the "
-        f"same curves: its result minus that of training all {part.epochs} epochs; the epoch it "
-        "stops at is a median. The images that choose the epoch "
-        "are those that judge it: the accuracies flatter it.",
-        f"Parada temprana (val_accuracy, paciencia {PATIENCE}, mejores pesos) leída en las mismas "
-        f"curvas: su resultado menos el de entrenar las {part.epochs} épocas; la época en que para "
-        "es una mediana. Las imágenes que eligen la época son las que la juzgan: las exactitudes resultan optimistas.",
+        f"Early stopping (val_accuracy, patience {PATIENCE}, best weights restored), computed from "
+        f"the same curves: its result minus the result of training for all {part.epochs} epochs. "
+        "The stopping epoch is a median. The same images choose the epoch and judge it, so these "
+        "accuracies are optimistic.",
+        f"Parada temprana (val_accuracy, paciencia {PATIENCE}, mejores pesos restaurados), "
+        "calculada con las mismas curvas: su resultado menos el de entrenar las "
+        f"{part.epochs} épocas. La época de parada es una mediana. Las mismas imágenes eligen la "
+        "época y la juzgan, así que estas exactitudes son optimistas.",
     )
     return [Table("early-stopping", caption, pd.DataFrame(rows), pd.DataFrame(numbers), trials)]

@@ -1,7 +1,7 @@
-"""The section of a search: its best, isolation, importance, and the experiments beside it."""
+"""The sections on a search: best configurations, isolation plots, importance, and agreement."""
 
 import math
-from collections.abc import Callable
+from functools import partial
 
 import pandas as pd
 
@@ -10,12 +10,12 @@ from analysis.evidence.arms import Part, parts
 from analysis.evidence.importance import FEWEST, SETTINGS, importance
 from analysis.evidence.trials import Study
 from analysis.report import figures
-from analysis.report.blocks import Block, Plot, Table, Text
+from analysis.report.blocks import Block, Chapter, Plot, Table, Text
 from analysis.report.comparison import begun
 from analysis.words.language import Language
 
 SHOWN = 10
-"""Best configurations in the table."""
+"""Number of best configurations in the table."""
 
 
 ISOLATED = (
@@ -30,39 +30,41 @@ ISOLATED = (
 
 
 FACTORS = {"activation": "activation", "initializer": "initializer", "optimizer": "tuned"}
-"""Hyperparameter and the part of a controlled study that varies it."""
+"""By hyperparameter: the part of a controlled study that varies it."""
 
 
-def sections(
-    study: Study, controlled: Study | None, say: Language
-) -> list[tuple[str, str, Callable[[], list[Block]]]]:
-    """(key, title, what makes its blocks)."""
+def sections(study: Study, controlled: Study | None, say: Language) -> list[Chapter]:
+    """Plan the sections. controlled: the experiments to compare the search with, if any."""
     made = [
-        (
+        Chapter(
             f"search-{study.name}",
             say(f"The search {study.name}", f"La búsqueda {study.name}"),
-            lambda: overview(study, say),
+            partial(overview, study, say),
         ),
-        (
+        Chapter(
             f"isolation-{study.name}",
-            say(f"What {study.name} found by value", f"Qué halló {study.name} por valor"),
-            lambda: isolations(study, say),
+            say(
+                f"Best results by value in {study.name}",
+                f"Mejores resultados por valor en {study.name}",
+            ),
+            partial(isolations, study, say),
         ),
-        (
+        Chapter(
             f"importance-{study.name}",
             say(
                 f"Which hyperparameters mattered in {study.name}",
                 f"Qué hiperparámetros importaron en {study.name}",
             ),
-            lambda: importances(study, say),
+            partial(importances, study, say),
         ),
     ]
-    if controlled is not None and controlled.about.get("data") == study.about.get("data"):
+    if controlled is not None and controlled.data == study.data:
         title = say(
-            f"{study.name} and the experiments side by side",
-            f"{study.name} y los experimentos, lado a lado",
+            f"{study.name} compared with the experiments",
+            f"{study.name} comparada con los experimentos",
         )
-        made.append((f"agreement-{study.name}", title, lambda: agreement(study, controlled, say)))
+        make = partial(agreement, study, controlled, say)
+        made.append(Chapter(f"agreement-{study.name}", title, make))
     return made
 
 
@@ -74,27 +76,28 @@ def overview(study: Study, say: Language) -> list[Block]:
     counts = say.several([f"{count} {status}" for status, count in states.items()])
     best = ranked.iloc[0] if len(ranked) else None
     text = say(
-        f"{len(study.trials)} trials ({counts}) of {len(chains)} configurations: rungs of one "
-        "configuration are one sample.",
-        f"{len(study.trials)} pruebas ({counts}) de {len(chains)} configuraciones: los escalones "
-        "de una configuración son una sola muestra.",
+        f"The search has {len(study.trials)} trials ({counts}) of {len(chains)} configurations. All "
+        "rungs of a configuration count as one sample.",
+        f"La búsqueda tiene {len(study.trials)} pruebas ({counts}) de {len(chains)} "
+        "configuraciones. Todos los escalones de una configuración cuentan como una sola muestra.",
     )
-    fixes = study.about.get("arguments", {}).get("fix", [])
+    fixes = study.search_arguments.fix if study.search_arguments else ()
     if fixes:
         text += " " + say(
-            f"The space was narrowed to {', '.join(fixes)}.",
-            f"El espacio se redujo a {', '.join(fixes)}.",
+            f"The search space was narrowed to {', '.join(fixes)}.",
+            f"El espacio de búsqueda se redujo a {', '.join(fixes)}.",
         )
     if best is None:
         return [Text(text)]
     trial = study.trials.loc[best["trials"], "score"].idxmax()
     text += " " + say(
-        f"The best reaches {say.percent(best['val_accuracy'])} validation accuracy in epoch "
-        f"{best['best_epoch']:.0f} (trial {trial}). It is the best of "
-        f"{len(ranked)}, by the images that chose it: expect less on new ones.",
-        f"La mejor alcanza {say.percent(best['val_accuracy'])} de exactitud de validación en la "
-        f"época {best['best_epoch']:.0f} (prueba {trial}). Es la mejor de "
-        f"{len(ranked)}, según las imágenes que la eligieron: con nuevas, cabe esperar menos.",
+        f"The best configuration reaches {say.percent(best['val_accuracy'])} validation accuracy in "
+        f"epoch {best['best_epoch']:.0f} (trial {trial}). It is the best of {len(ranked)} on the "
+        "images that chose it, so expect a lower accuracy on new images.",
+        f"La mejor configuración alcanza un {say.percent(best['val_accuracy'])} de exactitud de "
+        f"validación en la época {best['best_epoch']:.0f} (prueba {trial}). Es la mejor de "
+        f"{len(ranked)} con las imágenes que la eligieron, así que con imágenes nuevas cabe "
+        "esperar menos.",
     )
     varied = [n for n in study.hyperparameters if ranked[n].nunique(dropna=False) > 1]
     top = ranked.head(SHOWN)
@@ -125,8 +128,8 @@ def overview(study: Study, say: Language) -> list[Block]:
             Plot(
                 f"{study.name}-best-curve",
                 say(
-                    "The best configuration's accuracy by epoch; the line marks its best epoch.",
-                    "Exactitud de la mejor configuración por época; la línea marca la mejor.",
+                    "Accuracy of the best configuration by epoch. The line marks its best epoch.",
+                    "Exactitud de la mejor configuración por época. La línea marca su mejor época.",
                 ),
                 lambda: figures.training_curve(curve, int(best["best_epoch"]), say),
                 say("trials ", "pruebas ") + ", ".join(best["trials"]),
@@ -136,7 +139,7 @@ def overview(study: Study, say: Language) -> list[Block]:
 
 
 def shown(row: pd.Series, names: list[str], say: Language) -> str:
-    """A configuration in words: what is active, named."""
+    """Return a configuration in words: its active hyperparameters and their values."""
     words = []
     for name in names:
         value = row[name]
@@ -153,16 +156,18 @@ def isolations(study: Study, say: Language) -> list[Block]:
     blocks: list[Block] = [
         Text(
             say(
-                "The best result of each value, all else free, only between configurations trained "
-                "equally long. Observational: promotion chose who trained on.",
-                "El mejor resultado de cada valor, con todo lo demás libre, solo entre "
-                "configuraciones entrenadas el mismo tiempo. Observacional: la promoción eligió "
-                "quién seguía.",
+                "For each value, the tables give the best result over all other hyperparameters, "
+                "comparing only configurations trained for the same number of epochs. The "
+                "comparison is observational: Hyperband chose which configurations were promoted.",
+                "Para cada valor, las tablas dan el mejor resultado sobre todos los demás "
+                "hiperparámetros, comparando solo configuraciones entrenadas el mismo número de "
+                "épocas. La comparación es observacional: Hyperband eligió qué configuraciones se "
+                "promovían.",
             )
         )
     ]
     for name in (n for n in ISOLATED if n in study.hyperparameters):
-        # A schedule is of the longest budget: on a shorter rung its rate has not fallen yet.
+        # A schedule spans the longest budget: on a shorter rung, the rate has not fallen yet.
         fair = budgets[-1:] if name == "schedule" else budgets
         tables = {e: observed.isolation(study, name, e) for e in fair}
         tables = {e: table for e, table in tables.items() if len(table)}
@@ -184,15 +189,21 @@ def isolations(study: Study, say: Language) -> list[Block]:
         blocks += [
             Plot(
                 f"{study.name}-isolation-{name}",
-                say(f"Isolation plot of {name}.", f"Aislamiento de {name}."),
+                say(
+                    f"Isolation plot of {name}: best validation accuracy of each value.",
+                    f"Gráfico de aislamiento de {name}: mejor exactitud de validación de cada "
+                    "valor.",
+                ),
                 lambda name=name, tables=tables: figures.isolation(name, tables, say),  # type: ignore[misc]
                 ", ".join(f"{e}: n = {int(t['n'].sum())}" for e, t in tables.items()),
             ),
             Table(
                 f"{study.name}-isolation-{name}",
                 say(
-                    "The configuration behind each row is the best one.",
-                    "La configuración de cada fila es la mejor.",
+                    "Best validation accuracy of each value by number of epochs; n counts the "
+                    "configurations with the value.",
+                    "Mejor exactitud de validación de cada valor según el número de épocas; n "
+                    "cuenta las configuraciones con ese valor.",
                 ),
                 pd.DataFrame(rows),
                 data.reset_index(),
@@ -208,10 +219,10 @@ def importances(study: Study, say: Language) -> list[Block]:
         return [
             Text(
                 say(
-                    f"No known budget was reached by {FEWEST} configurations without a promotion: "
-                    "no importance is given.",
-                    f"Ningún presupuesto conocido lo alcanzaron {FEWEST} configuraciones sin "
-                    "promoción: no se da importancia.",
+                    f"No known budget was reached by at least {FEWEST} configurations without a "
+                    "promotion, so the report gives no importances.",
+                    f"Ningún presupuesto conocido lo alcanzaron al menos {FEWEST} configuraciones "
+                    "sin promoción, así que el informe no da importancias.",
                 )
             )
         ]
@@ -219,32 +230,37 @@ def importances(study: Study, say: Language) -> list[Block]:
     first = table.iloc[0]
     clear = first["low"] > table["high"].iloc[1:].max() if len(table) > 1 else True
     text = say(
-        f"At {found.epochs} epochs, over {found.n} configurations that no promotion chose, "
-        f"{table.index[0]} has the largest share of the variance: {say.percent(first['importance'], 0)} "
-        f"({say.percent(first['low'], 0)} to {say.percent(first['high'], 0)}). ",
-        f"A {found.epochs} épocas, sobre {found.n} configuraciones que ninguna promoción eligió, "
-        f"{table.index[0]} tiene la mayor parte de la varianza: {say.percent(first['importance'], 0)} "
-        f"({say.percent(first['low'], 0)} a {say.percent(first['high'], 0)}). ",
+        f"At {found.epochs} epochs, {table.index[0]} has the largest share of the variance: "
+        f"{say.percent(first['importance'], 0)} (95 % interval {say.percent(first['low'], 0)} to "
+        f"{say.percent(first['high'], 0)}). The analysis covers {found.n} configurations that "
+        "reached this budget without being promoted. ",
+        f"A {found.epochs} épocas, {table.index[0]} explica la mayor parte de la varianza: "
+        f"{say.percent(first['importance'], 0)} (intervalo del 95 %: de "
+        f"{say.percent(first['low'], 0)} a {say.percent(first['high'], 0)}). El análisis abarca "
+        f"{found.n} configuraciones que llegaron a este presupuesto sin ser promovidas. ",
     )
     text += (
-        say("Its interval is above all others.", "Su intervalo queda por encima de los demás.")
+        say(
+            "Its interval lies above all other intervals.",
+            "Su intervalo queda por encima de todos los demás.",
+        )
         if clear
         else say(
-            "Its interval overlaps others: the order is not settled.",
-            "Su intervalo se solapa con otros: el orden no está decidido.",
+            "Its interval overlaps with others, so the order is uncertain.",
+            "Su intervalo se solapa con otros, así que el orden es incierto.",
         )
     )
     searched = [n for n in study.hyperparameters if study.chains[n].nunique() > 1]
     absent = [name for name in searched if name not in table.index]
     if absent:
         text += " " + say(
-            f"Left out, being inactive in some configurations: {say.several(absent)}.",
-            f"Fuera, por no estar activos en alguna configuración: {say.several(absent)}.",
+            f"Excluded because they are inactive in some configurations: {say.several(absent)}.",
+            f"Excluidos por no estar activos en alguna configuración: {say.several(absent)}.",
         )
     frame = pd.DataFrame(
         {
             say("hyperparameter", "hiperparámetro"): table.index,
-            say("share of variance", "parte de la varianza"): [
+            say("share of variance", "proporción de la varianza"): [
                 f"{say.percent(r['importance'], 1)} [{say.percent(r['low'], 1)}; "
                 f"{say.percent(r['high'], 1)}]"
                 for _, r in table.iterrows()
@@ -253,9 +269,10 @@ def importances(study: Study, say: Language) -> list[Block]:
         }
     )
     caption = SETTINGS + say(
-        "; 95 % intervals by bootstrap over configurations; hyperparameters active in all of them.",
-        "; intervalos del 95 % por bootstrap entre configuraciones; hiperparámetros activos en "
-        "todas.",
+        ": shares of the variance with 95 % bootstrap intervals over configurations, for the "
+        "hyperparameters active in all of them.",
+        ": proporciones de la varianza con intervalos del 95 % por bootstrap entre "
+        "configuraciones, de los hiperparámetros activos en todas ellas.",
     )
     return [
         Text(text),
@@ -276,8 +293,8 @@ def importances(study: Study, say: Language) -> list[Block]:
 
 
 def agreement(study: Study, controlled: Study, say: Language) -> list[Block]:
-    """Each value's best in the search beside its mean in the experiment."""
-    rows, told = [], []
+    """Compare each value's best result in the search with its mean in the experiment."""
+    rows, sentences = [], []
     by_name = {part.name: part for part in parts(controlled)}
     for name, part_name in FACTORS.items():
         part = by_name.get(part_name)
@@ -288,18 +305,27 @@ def agreement(study: Study, controlled: Study, say: Language) -> list[Block]:
         if budget is None:
             continue
         rows += _beside(study, name, part, tables[budget], budget, say)
-        told.append(_agrees(name, part, str(tables[budget]["val_accuracy"].idxmax()), say))
+        sentences.append(_agrees(name, part, str(tables[budget]["val_accuracy"].idxmax()), say))
     if not rows:
-        return [Text(say("Nothing is in both.", "No hay nada que esté en los dos."))]
+        return [
+            Text(
+                say(
+                    "The search and the experiments have no hyperparameter in common.",
+                    "La búsqueda y los experimentos no tienen ningún hiperparámetro en común.",
+                )
+            )
+        ]
     caption = say(
-        "The search (best at equal budget, all else free, observational) beside the experiment "
-        "(mean over seeds, all else fixed).",
-        "La búsqueda (mejor a igual presupuesto, lo demás libre, observacional) junto al "
-        "experimento (media entre semillas, lo demás fijo).",
+        "The search gives the best result at equal budget over all other hyperparameters "
+        "(observational). The experiment gives the mean over seeds with all other hyperparameters "
+        "fixed.",
+        "La búsqueda da el mejor resultado a igual presupuesto sobre todos los demás "
+        "hiperparámetros (observacional). El experimento da la media entre semillas con los demás "
+        "hiperparámetros fijos.",
     )
     shown, numbers, trials = zip(*rows, strict=True)
     return [
-        Text(" ".join(told)),
+        Text(" ".join(sentences)),
         Table(
             f"{study.name}-agreement",
             caption,
@@ -313,7 +339,7 @@ def agreement(study: Study, controlled: Study, say: Language) -> list[Block]:
 def _beside(
     study: Study, name: str, part: Part, isolated: pd.DataFrame, budget: int, say: Language
 ) -> list[tuple[dict[str, str], dict[str, object], str]]:
-    """For each arm: what is shown, the numbers, the trials."""
+    """Return, for each arm, the cells of its row, its numbers and its trials."""
     table = part.table()
     rows = []
     for value in part.arms:
@@ -340,25 +366,25 @@ def _beside(
 
 
 def _agrees(name: str, part: Part, chosen: str, say: Language) -> str:
-    """Whether the experiment detects another value to be better than the search's choice."""
+    """Say whether the experiment detects a better value than the search's best."""
     if chosen not in part.arms:
         return say(
-            f"{name}: the search's best value, {chosen}, is not in the experiment.",
+            f"{name}: the best value in the search, {chosen}, is not part of the experiment.",
             f"{name}: el mejor valor de la búsqueda, {chosen}, no está en el experimento.",
         )
     compared = paired.compare(part.table(), chosen)
     better = compared.index[compared["detected"] & (compared["difference"] > 0)]
     if len(better):
         return say(
-            f"{name}: the search's best value is {chosen}, but the experiment detects "
-            f"{say.several(list(better))} to be better: they disagree, the experiment being of "
-            "one network and one budget.",
-            f"{name}: el mejor valor de la búsqueda es {chosen}, pero el experimento detecta que "
-            f"{say.several(list(better))} es mejor: discrepan, siendo el experimento de una sola "
-            "red y un solo presupuesto.",
+            f"{name}: the best value in the search is {chosen}, but in the experiment a better "
+            f"accuracy is detected for {say.several(list(better))}. The two disagree; the "
+            "experiment covers only one network and one budget.",
+            f"{name}: el mejor valor de la búsqueda es {chosen}, pero en el experimento se detecta "
+            f"mayor exactitud con {say.several(list(better))}. Los dos discrepan; el experimento "
+            "abarca solo una red y un presupuesto.",
         )
     return say(
-        f"{name}: the search's best value is {chosen}; the experiment detects none better.",
-        f"{name}: el mejor valor de la búsqueda es {chosen}; el experimento no detecta ninguno "
-        "mejor.",
+        f"{name}: the best value in the search is {chosen}; the experiment detects no better value.",
+        f"{name}: el mejor valor de la búsqueda es {chosen}; el experimento no detecta ningún "
+        "valor mejor.",
     )

@@ -1,6 +1,6 @@
-"""The section that tells how the final network was come by: searches, choice, path, in order."""
+"""The section on the strategy that led to the final network: searches, choice, ablation path."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -10,18 +10,19 @@ from analysis.evidence import paired
 from analysis.evidence.arms import Part, parts
 from analysis.evidence.trials import Study
 from analysis.report.ablation import differ, steps
-from analysis.report.blocks import Block, Table, Text
-from analysis.report.final import AUGMENTED, BASELINE, FINAL, chosen_candidate, chosen_values
+from analysis.report.blocks import Block, Chapter, Table, Text
+from analysis.report.final import chosen_candidate, chosen_values
 from analysis.report.opening import ledger
 from analysis.words.language import Language
+from search.records.parts import AUGMENTED, BASELINE, FINAL
 
 
 def sections(
     final: Study, searches: list[Study], walked: Study | None, say: Language
-) -> list[tuple[str, str, Callable[[], list[Block]]]]:
-    """(key, title, what makes its blocks).
+) -> list[Chapter]:
+    """Plan the section.
 
-    searches: those that led to the final study, in the order they were begun. walked: its path.
+    searches: the searches before the final study, by start time. walked: its ablation path.
     """
     title = say("4.1 · The strategy", "4.1 · La estrategia")
 
@@ -31,66 +32,67 @@ def sections(
             blocks.append(spaces(final, searches, say))
         return [Text(in_words(final, searches, say)), *blocks]
 
-    return [("regularization-strategy", title, made)]
+    return [Chapter("regularization-strategy", title, made)]
 
 
 def in_words(final: Study, searches: list[Study], say: Language) -> str:
-    own = final.about["arguments"]["search"]
+    own = final.search
     text = ""
     if len(searches) > 1:
         bests = [f"{say.percent(s.chains['val_accuracy'].max())} ({s.name})" for s in searches]
         text = say(
-            f"Searches before the final network: {len(searches)}. The best val_accuracy in each, in "
-            f"the order they were begun: {say.several(bests)}. What a search calls best is the best "
-            "of many by the images that chose it. ",
-            f"Búsquedas antes de la red final: {len(searches)}. La mejor val_accuracy de cada una, "
-            f"por orden de comienzo: {say.several(bests)}. Lo que una búsqueda llama mejor es la "
-            "mejor de muchas según las imágenes que la eligieron. ",
+            f"There were {len(searches)} searches before the final network. Their best val_accuracy, "
+            f"in order of start time, was {say.several(bests)}. These values are optimistic, because "
+            "each is the best of many on the images that chose it. ",
+            f"Hubo {len(searches)} búsquedas antes de la red final. Su mejor val_accuracy, por orden "
+            f"de comienzo, fue {say.several(bests)}. Estos valores son optimistas, porque cada uno "
+            "es el mejor de muchos con las imágenes que lo eligieron. ",
         )
     text += say(
-        f"The best configurations of {own} were trained again on fresh seeds; the final network was "
-        "chosen among them by the half of each run's validation images that had not chosen its "
-        "epoch. ",
-        f"Las mejores configuraciones de {own} se entrenaron de nuevo con semillas nuevas; la red "
-        "final se eligió entre ellas con la mitad de las imágenes de validación de cada prueba que "
-        "no había elegido su época. ",
+        f"The best configurations of {own} were then trained again on fresh seeds. The final "
+        "network was chosen among them on the half of each run's validation images that had not "
+        "chosen its epoch. ",
+        f"Después, las mejores configuraciones de {own} se entrenaron de nuevo con semillas "
+        "nuevas. La red final se eligió entre ellas con la mitad de las imágenes de validación de "
+        "cada prueba que no había elegido su época. ",
     )
-    return text + looks_before(final, searches, say)
+    return text + evaluated_before(final, searches, say)
 
 
-def looks_before(final: Study, searches: list[Study], say: Language) -> str:
-    """Which searches were begun after another study had looked at the test images."""
-    looks = [look for entry in ledger(final).openings for look in entry.get("elsewhere", [])]
-    # Of several looks of a study, the first.
-    times = {look["study"]: datetime.fromisoformat(look["time"]) for look in reversed(looks)}
+def evaluated_before(final: Study, searches: list[Study], say: Language) -> str:
+    """Name the searches that started after another study was evaluated on the test images."""
+    evaluations = ledger(final).elsewhere
+    # If a study was evaluated several times, the first evaluation counts.
+    times = {other.study: datetime.fromisoformat(other.time) for other in reversed(evaluations)}
     text = ""
     for study, time in times.items():
         after = [s.name for s in searches if s.begun and s.begun > time.timestamp()]
         if after:
             text += say(
-                f"Searches begun after {study} had looked at the test images: {say.several(after)}. "
-                "What to search may have been set with that figure known; in the search, validation "
-                "alone chose. ",
-                f"Búsquedas empezadas después de que {study} viera las imágenes de test: "
-                f"{say.several(after)}. Qué buscar pudo fijarse conociendo esa cifra; en la búsqueda "
-                "eligió solo la validación. ",
+                f"Searches started after {study} had been evaluated on the test images: "
+                f"{say.several(after)}. Their search spaces may have been set with that test "
+                "accuracy known. Within each search, only validation accuracy chose. ",
+                f"Búsquedas empezadas después de evaluar {study} con las imágenes de test: "
+                f"{say.several(after)}. Sus espacios de búsqueda pudieron fijarse conociendo esa "
+                "exactitud de test. Dentro de cada búsqueda, solo eligió la exactitud de "
+                "validación. ",
             )
     return text
 
 
 STAGES = {
     "choice": ("choice on fresh seeds", "elección con semillas nuevas"),
-    "final": ("final network and the assignment's", "red final y la de la tarea"),
+    "final": ("final and assignment's networks", "red final y red de la tarea"),
     "augmented": ("final network, augmented images", "red final, imágenes aumentadas"),
     "race": ("path: races", "camino: carreras"),
-    "path": ("path: its steps", "camino: sus pasos"),
-    "leave-one-out": ("one choice undone", "una decisión deshecha"),
+    "path": ("path: steps", "camino: pasos"),
+    "leave-one-out": ("one choice reverted", "una decisión revertida"),
 }
-"""The parts of a final study and of its path, by name."""
+"""Names of the parts of a final study and of its ablation path."""
 
 
 def stages(final: Study, searches: list[Study], walked: Study | None, say: Language) -> Table:
-    """What was trained in each stage, and what came of it."""
+    """Return the stages of the study with their cost and their result."""
     rows = [_row(s.name, s, s.trials.index, len(s.chains), _best(s, say), say) for s in searches]
     for study in filter(None, (final, walked)):
         found = parts(study)
@@ -105,15 +107,17 @@ def stages(final: Study, searches: list[Study], walked: Study | None, say: Langu
             rows.append(_row(label, study, trials, len(different), outcome, say))
     shown, numbers, behind = zip(*rows, strict=True)
     caption = say(
-        "The stages, in order. Core minutes are those that its trials took, a core each; a trial of "
-        "several stages counts in each. Accuracies of a search are its best; of the choice and the "
-        "final networks, means over seeds on images that had not chosen the run's epoch; of the path "
-        "and of choices undone, means on all validation images after the last epoch.",
-        "Las etapas, por orden. Los minutos de núcleo son los de sus pruebas, un núcleo cada una; una "
-        "prueba de varias etapas cuenta en cada una. Las exactitudes de una búsqueda son su mejor; "
-        "las de la elección y las redes finales, medias entre semillas con imágenes que no habían "
-        "elegido la época de la prueba; las del camino y las decisiones deshechas, medias con todas "
-        "las de validación tras la última época.",
+        "The stages in order. Core minutes sum the time of a stage's trials, each on one core. A "
+        "trial that belongs to several stages counts in each of them. A search shows its best "
+        "validation accuracy. The choice and the final networks show means over seeds on images "
+        "that did not choose the run's epoch. The path and the reverted choices are means on all "
+        "validation images after the last epoch.",
+        "Las etapas, por orden. Los minutos de núcleo suman el tiempo de las pruebas de cada etapa, "
+        "un núcleo por prueba. Una prueba que pertenece a varias etapas cuenta en todas ellas. De "
+        "cada búsqueda se da su mejor exactitud de validación. De la elección y de las redes "
+        "finales, medias entre semillas con imágenes que no eligieron la época de la prueba. Del "
+        "camino y de las decisiones revertidas, medias con todas las imágenes de validación tras "
+        "la última época.",
     )
     return Table(
         "strategy", caption, pd.DataFrame(list(shown)), pd.DataFrame(list(numbers)), list(behind)
@@ -121,9 +125,9 @@ def stages(final: Study, searches: list[Study], walked: Study | None, say: Langu
 
 
 def _row(
-    label: str, study: Study, trials: Iterable[str], configurations: int, told: str, say: Language
+    label: str, study: Study, trials: Iterable[str], configurations: int, result: str, say: Language
 ) -> tuple[dict[str, str], dict[str, object], str]:
-    """What is shown of a stage, its numbers, its trials."""
+    """Return the cells of a stage's row, its numbers and its trials."""
     names = list(trials)
     epochs = int(study.curves["trial"].isin(names).sum())
     seconds = float(study.trials.loc[names, "seconds"].sum())
@@ -132,7 +136,7 @@ def _row(
         say("configurations", "configuraciones"): str(configurations),
         say("epochs", "épocas"): str(epochs),
         say("core minutes", "minutos de núcleo"): say.number(seconds / 60, 0),
-        say("what came of it", "qué resultó"): told,
+        say("result", "resultado"): result,
     }
     counts = {"configurations": configurations, "epochs": epochs, "core_seconds": seconds}
     return shown, {"study": study.name, **counts}, ", ".join(f"{study.name}/{n}" for n in names)
@@ -147,7 +151,7 @@ def _best(search: Study, say: Language) -> str:
 
 
 def _outcome(part: Part, final: Study, say: Language) -> str:
-    """What came of a stage of seeds: mean accuracies, and gains along the path."""
+    """Return the result of a stage with seeds: mean accuracies, or the gain along the path."""
     if part.name == "race":
         return say("the order of the steps", "el orden de los pasos")
     if part.name == "path":
@@ -158,12 +162,12 @@ def _outcome(part: Part, final: Study, say: Language) -> str:
     chosen = chosen_candidate(final)
     arms = {
         chosen: say.arm(chosen),
-        FINAL: say("ours", "la nuestra"),
-        BASELINE: say("the assignment's", "la de la tarea"),
-        AUGMENTED: say("ours", "la nuestra"),
+        FINAL: say("final network", "red final"),
+        BASELINE: say("assignment's network", "red de la tarea"),
+        AUGMENTED: say("final network", "red final"),
     }
-    told = [f"{name}: {say.percent(means[arm])}" for arm, name in arms.items() if arm in means]
-    return "; ".join(told) or "–"
+    shown = [f"{name}: {say.percent(means[arm])}" for arm, name in arms.items() if arm in means]
+    return "; ".join(shown) or "–"
 
 
 def _gained(part: Part, say: Language) -> str:
@@ -174,8 +178,8 @@ def _gained(part: Part, say: Language) -> str:
     end = measured.iloc[-1]
     points = f"{say.points(end['total'])} {say.between(end['total_low'], end['total_high'])}"
     return say(
-        f"{points} points from the assignment's, at {part.epochs} epochs",
-        f"{points} puntos sobre la de la tarea, a {part.epochs} épocas",
+        f"{points} points from the assignment's network, at {part.epochs} epochs",
+        f"{points} puntos respecto a la red de la tarea, a {part.epochs} épocas",
     )
 
 
@@ -183,7 +187,7 @@ def _lost(part: Part, say: Language) -> str:
     compared = paired.compare(part.table(), part.reference)
     worse = compared[compared["high"] < 0]
     if worse.empty:
-        return say("no loss is shown", "no se muestra pérdida")
+        return say("no loss was found", "no se halló pérdida")
     worst = worse.loc[worse["difference"].idxmin()]
     points = f"{say.points(worst['difference'])} {say.between(worst['low'], worst['high'])}"
     return say(
@@ -193,7 +197,7 @@ def _lost(part: Part, say: Language) -> str:
 
 
 def spaces(final: Study, searches: list[Study], say: Language) -> Table:
-    """For each choice of the final network, what each search could choose from."""
+    """Return the range of each hyperparameter in each search, and its value in the final network."""
     values = chosen_values(final)
     rows, numbers = [], []
     for name, value in values.items():
@@ -205,13 +209,13 @@ def spaces(final: Study, searches: list[Study], say: Language) -> Table:
         bounds = {s.name: s.bounds.get(name, "") for s in searches}
         numbers.append({"hyperparameter": name, **bounds, "final": value})
     caption = say(
-        "What each search could choose from, and what the final network has; a dash where the "
-        "space did not have the hyperparameter yet.",
-        "Entre qué podía elegir cada búsqueda y qué tiene la red final; una raya donde el espacio "
-        "aún no tenía el hiperparámetro.",
+        "The search space of each search, and the value in the final network. A dash means that "
+        "the space did not yet include the hyperparameter.",
+        "El espacio de cada búsqueda y el valor en la red final. Una raya indica que el espacio "
+        "aún no incluía el hiperparámetro.",
     )
     trial = chosen_candidate(final).removeprefix("trial ")
-    source = f"{final.about['arguments']['search']}/{trial}"
+    source = f"{final.search}/{trial}"
     table = pd.DataFrame(rows)
     return Table("strategy-spaces", caption, table, pd.DataFrame(numbers), [source] * len(rows))
 
