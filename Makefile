@@ -2,9 +2,11 @@
 PYTHON ?= python3
 STUDY ?= digits
 BIN := .venv/bin
+# A test that finds no work left takes over another process' tests.
+DISTRIBUTION := --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help study test quick check format benchmark clean
+.PHONY: help study test quick check coverage format benchmark clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -18,21 +20,31 @@ study: .venv/ready ## run the main job on the embedded data, to its summary
 	$(BIN)/python -m search run --study $(STUDY) --dataset digits --seed-with baselines
 
 test: .venv/ready ## all tests
-	$(BIN)/python -m pytest -n logical --dist loadfile
+	$(BIN)/python -m pytest -n logical $(DISTRIBUTION)
 
 quick: .venv/ready ## the tests that end within two minutes
-	$(BIN)/python -m pytest -n logical --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n logical $(DISTRIBUTION) -m "not slow"
 
-check: .venv/ready ## lint, format and types
+check: .venv/ready ## lint, format, types, the layout's imports, spelling and plain words
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell search benchmarks tests docs *.md
+	@! git grep -nIiE -f docs/banned-words.txt -- '*.py' '*.md' '*.html' ':!tuner_logs' || \
+	    { echo "plainer words, please: docs/banned-words.txt, CONTRIBUTING.md"; exit 1; }
+
+coverage: .venv/ready ## branch coverage of all tests, processes included
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest -n logical $(DISTRIBUTION)
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report --skip-covered
 
 format: .venv/ready ## put the code into its format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-benchmark: .venv/ready ## the README's figures (idle machine; FASHION_MNIST_DIR or the Keras cache)
+benchmark: .venv/ready ## the figures of docs/speed.md (idle machine; FASHION_MNIST_DIR or the Keras cache)
 	$(BIN)/python -m benchmarks.epoch
 	$(BIN)/python -m benchmarks.against_kerastuner
 

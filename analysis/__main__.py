@@ -14,7 +14,7 @@ from search.records.commands import log
 from search.records.errors import Failure, Misuse
 
 if TYPE_CHECKING:
-    from analysis.evidence.trials import Study
+    from analysis.evidence.study import Study
     from analysis.report.blocks import Card
     from analysis.words.language import Language
 

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from analysis.evidence.arms import parts
-from analysis.evidence.trials import Study
+from analysis.evidence.study import Study
 from search.records.errors import Failure, Misuse
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.evidence.trials import Study
+from analysis.evidence.study import Study
 from search.records.errors import Misuse
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis.evidence.importance import as_optuna, shares
 from analysis.evidence.paired import compare
-from analysis.evidence.trials import Study
+from analysis.evidence.study import Study
 
 ARMS = 8
 EFFECT = 0.004

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.evidence.trials import Study
+from analysis.evidence.study import Study
 from search.records.parts import PlannedPart
 from search.records.trial import Values, key_of
 
@@ -14,10 +14,10 @@ from search.records.trial import Values, key_of
 class Part:
     """One comparison of a controlled study.
 
-    runs: a row an arm and seed, as planned: trial (blank where it was not run), status, and where
-        trials stopped early held_out_accuracy.
-    curves: a row a completed run and epoch, the columns of `Study.curves` and arm, seed.
-    at_start: a row a completed run: arm, seed and diagnostics before the first epoch.
+    runs: a row for each planned arm and seed: trial (blank if it was not run), status, and
+        held_out_accuracy if held-out images judged the trial.
+    curves: a row for each completed run and epoch, the columns of `Study.curves` and arm, seed.
+    at_start: a row for each completed run: arm, seed and diagnostics before the first epoch.
     """
 
     study: Study
@@ -34,7 +34,7 @@ class Part:
 
     @property
     def label(self) -> str:
-        """Its name, with its level where several parts share the name."""
+        """The name, with the level if several parts share the name."""
         return f"{self.name} {self.level}" if self.level else self.name
 
     @property
@@ -43,10 +43,10 @@ class Part:
         return bool(self.study.held_out)
 
     def table(self, column: str = "") -> pd.DataFrame:
-        """A row a seed, a column an arm: a quantity after the last epoch of completed runs.
+        """Return a quantity of completed runs after the last epoch: a row a seed, a column an arm.
 
-        column: of `curves`, or else what arms are compared by: val_accuracy, or where runs stop
-        early held_out_accuracy.
+        column: of `curves`. Empty: what arms are compared by, which is held_out_accuracy if runs
+        stop early, else val_accuracy.
         """
         if not column and self.stops:
             found = self.runs.dropna(subset=["held_out_accuracy"])
@@ -57,11 +57,11 @@ class Part:
         return table.reindex(columns=self.arms)
 
     def trials(self, arm: str) -> str:
-        """The trials of an arm, in the order of seeds."""
+        """Return the trials of an arm, in the order of seeds."""
         return ", ".join(self.runs.loc[self.runs["arm"] == arm, "trial"].dropna())
 
     def seeds(self) -> list[int]:
-        """The seeds that some arm has completed."""
+        """Return the seeds that some arm has completed."""
         return sorted({int(seed) for seed in self.curves["seed"]})
 
 

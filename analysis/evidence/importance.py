@@ -16,7 +16,7 @@ from optuna.importance import FanovaImportanceEvaluator
 from optuna.trial import FrozenTrial, create_trial
 
 from analysis.evidence.observed import at_budget, budgets
-from analysis.evidence.trials import Study
+from analysis.evidence.study import Study
 
 TREES = 32
 

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from analysis.evidence.trials import Study
+from analysis.evidence.study import Study
 
 EDGE = 0.05
 """Share of a range, on its own scale, within which a value counts as lying on the bound."""

@@ -1,14 +1,12 @@
-"""A KerasTuner project directory as tidy frames, whoever wrote it and however it ended.
+"""Reads a KerasTuner project directory, whoever wrote it and however it ended.
 
-What is missing is said in `notes` and left blank, never guessed.
+What is missing is listed in the notes and left blank, never guessed.
 """
 
 import json
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -16,12 +14,11 @@ from typing import Any
 import pandas as pd
 
 from analysis.evidence import events
-from search.records.arguments import FinalArguments, HyperbandArguments
+from analysis.evidence.study import Json, Study
 from search.records.errors import Misuse
-from search.records.parts import PlannedPart
 from search.records.reading import Invalid
-from search.records.study import SessionRecord, StudyRecord, study_record
-from search.records.trial import HeldOut, TrialRun, trial_run
+from search.records.study import study_record
+from search.records.trial import TrialRun, trial_run
 
 CURVES = {
     ("train", "epoch_loss"): "loss",
@@ -30,168 +27,14 @@ CURVES = {
     ("validation", "epoch_accuracy"): "val_accuracy",
     ("train", "epoch_learning_rate"): "learning_rate",
 }
-"""Keras' TensorBoard callback: folder and tag, and the name of the same in a Keras history."""
-
-
-Json = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Study:
-    """A study's logs.
-
-    trials: a row a trial (index `trial`): status, score (its best val_accuracy, whatever it was
-        searched by), best_epoch, initial_epoch, epochs, bracket, rung, parent, chain, seed,
-        started, ended, seconds, message, then a column a hyperparameter, blank where it is
-        inactive. Epochs are absolute, the first being 1.
-    curves: a row a trial, execution and epoch (from 1, absolute): loss, accuracy, val_loss,
-        val_accuracy, learning_rate, seconds, and diagnostics as `quantity/layer`.
-    at_start: a row a trial: diagnostics before the first epoch, where they were recorded.
-    values: by trial, the values in its file, KerasTuner's `tuner/…` and inactive ones included.
-    hyperparameters: names, in the space's order.
-    bounds: hyperparameter to its values, or to (low, high).
-    record: the content of `study.json`, None if another program wrote the study.
-    notes: what is missing or was torn, a line each.
-    held_out: by trial, of those that stopped early and were judged by other images than stopped
-        them: epoch restored (from 0), accuracy, loss, and by image labels and predicted classes.
-    """
-
-    name: str
-    directory: Path
-    trials: pd.DataFrame
-    curves: pd.DataFrame
-    at_start: pd.DataFrame
-    values: dict[str, Json]
-    hyperparameters: list[str]
-    bounds: dict[str, list[Any] | tuple[float, float]]
-    log_scaled: set[str]
-    record: StudyRecord | None
-    notes: list[str] = field(default_factory=list)
-    held_out: dict[str, HeldOut] = field(default_factory=dict)
-
-    @property
-    def data(self) -> dict[str, str]:
-        """File name to SHA-256 of the data; empty if no record tells."""
-        return self.record.data if self.record else {}
-
-    @property
-    def sessions(self) -> tuple[SessionRecord, ...]:
-        """The runs that worked on the study, as far as a record tells."""
-        return self.record.sessions if self.record else ()
-
-    @property
-    def search(self) -> str:
-        """Name of the search that a final study or an ablation belongs to.
-
-        Raises ValueError if the study belongs to no search.
-        """
-        if self.record is None or self.record.search is None:
-            raise ValueError(f"study {self.name} belongs to no search")
-        return self.record.search
-
-    @property
-    def final_arguments(self) -> FinalArguments:
-        """The arguments of a final study. Raises ValueError if the study is of another kind."""
-        arguments = self.record.arguments if self.record else None
-        if not isinstance(arguments, FinalArguments):
-            raise ValueError(f"study {self.name} is no final study")
-        return arguments
-
-    @property
-    def patience(self) -> int:
-        """Epochs without improvement that stop a trial of a study that stops trials early."""
-        if self.record is None or self.record.patience is None:
-            raise ValueError(f"study {self.name} stops no trial early")
-        return self.record.patience
-
-    @property
-    def watched_from(self) -> int:
-        """The first epoch, from 1, that early stopping watches."""
-        if self.record is None or self.record.watched_from is None:
-            raise ValueError(f"study {self.name} stops no trial early")
-        return self.record.watched_from + 1
-
-    @property
-    def search_arguments(self) -> HyperbandArguments | None:
-        """The arguments of a search of this project; None for any other study."""
-        arguments = self.record.arguments if self.record else None
-        return arguments if isinstance(arguments, HyperbandArguments) else None
-
-    @property
-    def parts(self) -> tuple[PlannedPart, ...]:
-        """The parts of a study of arms and seeds; a search has none."""
-        return self.record.parts if self.record else ()
-
-    @property
-    def kind(self) -> str:
-        """`exercises`, `ablation` or `final`; any other study is a search."""
-        return self.record.command if self.record else HyperbandArguments.COMMAND
-
-    @property
-    def begun(self) -> float | None:
-        """Start of the first run, in seconds since 1970; None if no record tells."""
-        return self.record.sessions[0].started if self.record and self.record.sessions else None
-
-    @property
-    def restored(self) -> dict[str, int]:
-        """By trial that stopped early, the epoch (from 1) whose weights were restored."""
-        return {trial: found.epoch + 1 for trial, found in self.held_out.items()}
-
-    @cached_property
-    def chains(self) -> pd.DataFrame:
-        """A row a configuration, all its rungs together (index `chain`, its first trial).
-
-        trials: its trials in order. epochs: trained in all. unselected: epochs of its first rung,
-        to which it came by a random draw and not by a promotion. val_accuracy, best_epoch: the
-        best of any rung. status: FAILED where any rung failed, else COMPLETED, else RUNNING.
-        """
-        rows = []
-        ordered = self.trials.sort_values(["initial_epoch", "epochs"], kind="stable")
-        for chain, members in ordered.groupby("chain", sort=True):
-            best = members["score"].idxmax() if members["score"].notna().any() else None
-            statuses = set(members["status"])
-            status = next((s for s in ("FAILED", "COMPLETED") if s in statuses), "RUNNING")
-            rows.append(
-                {
-                    "chain": chain,
-                    "trials": list(members.index),
-                    "status": status,
-                    "bracket": members["bracket"].iloc[0],
-                    "rungs": len(members),
-                    "epochs": members.loc[members["status"] == "COMPLETED", "epochs"].max(),
-                    "unselected": members["epochs"].iloc[0],
-                    "val_accuracy": members["score"].max(),
-                    "best_epoch": members.loc[best, "best_epoch"] if best else None,
-                    **members.iloc[0][self.hyperparameters],
-                }
-            )
-        return pd.DataFrame(rows).set_index("chain") if rows else pd.DataFrame()
-
-    @cached_property
-    def chain_curves(self) -> pd.DataFrame:
-        """The curves of the first execution with their chain instead of their trial."""
-        first = self.curves[self.curves["execution"] == 0]
-        named = first.assign(chain=first["trial"].map(self.trials["chain"]))
-        return named.sort_values(["chain", "epoch"]).drop_duplicates(
-            ["chain", "epoch"], keep="last"
-        )
-
-    @property
-    def executions(self) -> pd.DataFrame:
-        """A row a trial and execution: epochs logged, best and last val_accuracy."""
-        if self.curves.empty:
-            return pd.DataFrame(columns=["trial", "execution", "epochs", "best", "last"])
-        grouped = self.curves.groupby(["trial", "execution"])
-        return grouped.agg(
-            epochs=("epoch", "size"), best=("val_accuracy", "max"), last=("val_accuracy", "last")
-        ).reset_index()
+"""Folder and tag of Keras' TensorBoard callback, to the name in a Keras history."""
 
 
 def load(directory: Path, event_files: Path | None = None) -> Study:
-    """Reads a study.
+    """Read a study.
 
-    event_files: folder of the TensorBoard event files, where they are not under `directory`.
-    Raises Misuse where there is no study.
+    event_files: folder of the TensorBoard event files, if they are not under `directory`.
+    Raises Misuse if there is no study, Failure if `study.json` is not as its format says.
     """
     if not directory.is_dir():
         raise Misuse(f"there is no folder {directory}: --logs names the folder, --study the study")
@@ -329,8 +172,9 @@ def _row(trial: str, record: Json, run: TrialRun | None, space: list[Json], orac
 
 
 def _accuracy(record: Json) -> tuple[float | None, int | None]:
-    """The best val_accuracy that KerasTuner recorded, and its step: not the score, which is of
-    whatever objective the search had.
+    """Return the best val_accuracy that KerasTuner recorded, and its step.
+
+    The score is not used: it belongs to the objective of the search.
     """
     metrics = record.get("metrics", {}).get("metrics", {})
     observations = metrics.get("val_accuracy", {}).get("observations", [])

@@ -7,7 +7,7 @@ import numpy as np
 
 from analysis.evidence import observed, paired
 from analysis.evidence.arms import Part, parts
-from analysis.evidence.trials import Study
+from analysis.evidence.study import Study
 from analysis.report.blocks import FAIL, NONE, PASS, WARN, Block, Card, Finding, crash
 from analysis.report.opening import LEDGER, ledger_finding
 from analysis.words.language import Language

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from functools import partial
 
-from analysis.evidence.trials import Study
+from analysis.evidence.study import Study
 from analysis.report import ablation, checks, exercises, final, opening, searched, strategy
 from analysis.report.blocks import Chapter, Section, crash
 from analysis.words.language import Language

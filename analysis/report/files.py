@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from analysis.evidence.trials import Study
+from analysis.evidence.study import Study
 from analysis.report.blocks import Block, Card, Plot, Section, Table, Text, crash
 from analysis.report.contents import sections
 from analysis.report.figures import rendered

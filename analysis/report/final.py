@@ -5,7 +5,7 @@ import pandas as pd
 
 from analysis.evidence import paired
 from analysis.evidence.arms import Part, parts
-from analysis.evidence.trials import Study
+from analysis.evidence.study import Study
 from analysis.report import comparison, figures
 from analysis.report.blocks import Block, Chapter, Plot, Table, Text
 from analysis.report.comparison import shown_accuracy

@@ -4,7 +4,7 @@ import numpy as np
 
 from analysis.evidence import intervals, paired
 from analysis.evidence.ledger import Ledger, read
-from analysis.evidence.trials import Study
+from analysis.evidence.study import Study
 from analysis.report import figures
 from analysis.report.blocks import FAIL, NONE, PASS, WARN, Block, Chapter, Finding, Plot, Text
 from analysis.report.comparison import shown_interval

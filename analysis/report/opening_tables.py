@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.evidence import intervals, paired
-from analysis.evidence.trials import Study
+from analysis.evidence.study import Study
 from analysis.report.blocks import Table
 from analysis.report.comparison import shown_accuracy
 from analysis.words.language import Language

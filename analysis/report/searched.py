@@ -8,7 +8,7 @@ import pandas as pd
 from analysis.evidence import observed, paired
 from analysis.evidence.arms import Part, parts
 from analysis.evidence.importance import FEWEST, SETTINGS, importance
-from analysis.evidence.trials import Study
+from analysis.evidence.study import Study
 from analysis.report import figures
 from analysis.report.blocks import Block, Chapter, Plot, Table, Text
 from analysis.report.comparison import begun

@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis.evidence import paired
 from analysis.evidence.arms import Part, parts
-from analysis.evidence.trials import Study
+from analysis.evidence.study import Study
 from analysis.report.ablation import differ, steps
 from analysis.report.blocks import Block, Chapter, Table, Text
 from analysis.report.final import chosen_candidate, chosen_values
