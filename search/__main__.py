@@ -22,6 +22,7 @@ from search.records.arguments import (
     HyperbandArguments,
 )
 from search.records.commands import log
+from search.records.errors import Interrupted
 from search.records.folder import StudyFolder
 from search.records.reading import Json
 from search.running.execution import Execution, cores
@@ -259,8 +260,7 @@ def carry_out(
         if summary["finished"]:
             summary |= at_end()
     except KeyboardInterrupt:
-        log.print(f"interrupted; to continue: {command}")
-        raise typer.Exit(commands.INTERRUPTED) from None
+        raise Interrupted(f"to continue: {command}") from None
     print_summary(summary, execution.json)
     if not summary["finished"]:
         log.print(f"time is up; to continue, with more --time-budget: {command}")

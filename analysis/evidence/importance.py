@@ -32,7 +32,7 @@ FEWEST = 20
 """Fewest configurations for which importances are computed."""
 
 
-SETTINGS = f"fANOVA (Optuna {optuna.__version__}), {TREES} trees of depth {DEPTH}"
+EVALUATOR = f"fANOVA (Optuna {optuna.__version__})"
 
 
 @dataclass(frozen=True)

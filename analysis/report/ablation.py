@@ -133,11 +133,11 @@ def path_in_words(part: Part, found: pd.DataFrame, so_far: bool, say: Language) 
     found = found.dropna(subset=["low"])
     last = found.iloc[-1]
     text = say(
-        "Each step changed one choice: the best of the remaining differences in a race on other "
-        "seeds. In the end every difference is changed, so the last steps may lose accuracy. Every "
-        f"trial has {part.epochs} epochs. ",
-        "Cada paso cambió una decisión: la mejor de las diferencias pendientes en una carrera con "
-        "otras semillas. Al final se cambian todas, así que los últimos pasos pueden perder "
+        "Each step changed one choice: of all choices that still differed, the winner of a race on "
+        "other seeds. In the end, every choice is changed, so the last steps may lose accuracy. "
+        f"Every trial has {part.epochs} epochs. ",
+        "Cada paso cambió una decisión: de todas las que aún diferían, la ganadora de una carrera "
+        "con otras semillas. Al final se cambian todas, así que los últimos pasos pueden perder "
         f"exactitud. Cada prueba tiene {part.epochs} épocas. ",
     )
     gained = f"{say.points(last['total'])}"
@@ -300,14 +300,14 @@ def leave_one_out(part: Part, say: Language) -> list[Block]:
         f"Reverting these choices loses accuracy (interval below 0): {listed or 'none'}. ",
         "Cada decisión por separado vuelve al valor por defecto del espacio de búsqueda. Ese valor "
         "no siempre es el de la red de la tarea, así que esto no es el camino a la inversa. "
-        "Revertir estas decisiones pierde exactitud (intervalo por debajo de 0): "
+        "Al revertir estas decisiones se pierde exactitud (intervalo por debajo de 0): "
         f"{listed or 'ninguna'}. ",
     )
     if len(better):
         listed = by_arm(better["difference"], say)
         text += say(
             f"Reverting these choices gains accuracy (interval above 0): {listed}. ",
-            f"Revertir estas decisiones gana exactitud (intervalo por encima de 0): {listed}. ",
+            f"Al revertir estas decisiones se gana exactitud (intervalo por encima de 0): {listed}. ",
         )
     rest = [say.arm(n) for n in compared.index[(compared["low"] <= 0) & (compared["high"] >= 0)]]
     if rest:

@@ -117,13 +117,13 @@ def budget(study: Study, found: list[Part], say: Language) -> Finding:
         text = say(
             "Configurations were trained for different numbers of epochs. This report compares "
             "them only at equal numbers of epochs.",
-            "Las configuraciones se entrenaron distinto número de épocas. Este informe solo las "
-            "compara a igual número de épocas.",
+            "Las configuraciones se entrenaron durante distinto número de épocas. Este informe solo "
+            "las compara a igual número de épocas.",
         )
         return Finding(WARN, text)
     text = say(
         "All arms of a part are trained for the same number of epochs.",
-        "Todas las variantes de una parte se entrenan el mismo número de épocas.",
+        "Todas las variantes de una parte se entrenan durante el mismo número de épocas.",
     )
     if found[0].stops:
         text = say(
@@ -146,7 +146,7 @@ def chance(study: Study, found: list[Part], say: Language) -> Finding:
     if not len(stuck):
         text = say(
             "No trial ended at chance accuracy.",
-            "Ninguna prueba acabó con la exactitud del azar.",
+            "Ninguna prueba acabó al nivel del azar.",
         )
         return Finding(PASS, text)
     share = say.percent(len(stuck) / len(last), 0)
@@ -155,8 +155,7 @@ def chance(study: Study, found: list[Part], say: Language) -> Finding:
         WARN,
         say(
             f"{len(stuck)} of {len(last)} trials ended at chance accuracy ({share}): {listed}.",
-            f"{len(stuck)} de {len(last)} pruebas acabaron con la exactitud del azar ({share}): "
-            f"{listed}.",
+            f"{len(stuck)} de {len(last)} pruebas acabaron al nivel del azar ({share}): {listed}.",
         ),
         say(
             "Check for dead and saturated units in TensorBoard. Chance accuracy is expected if all "
@@ -176,10 +175,10 @@ UNBIASED = {
         "eligieron la época.",
     ),
     "ablation": (
-        "Trials are compared after a fixed epoch. The races used other seeds than the measurements "
-        "of the path.",
-        "Las pruebas se comparan tras una época fija. Las carreras usaron otras semillas que las "
-        "medidas del camino.",
+        "Trials are compared after a fixed epoch. The races and the measurements of the path used "
+        "different seeds.",
+        "Las pruebas se comparan tras una época fija. Las carreras y las medidas del camino usaron "
+        "semillas distintas.",
     ),
     "final": (
         "Runs are not judged on the images that stopped them. The configuration was not chosen on "
@@ -260,13 +259,13 @@ def failed(study: Study, found: list[Part], say: Language) -> Finding:
     share = len(bad) / len(study.trials)
     text = say(
         f"{len(bad)} of {len(study.trials)} trials failed",
-        f"Fallaron {len(bad)} de {len(study.trials)} pruebas",
+        f"Pruebas fallidas: {len(bad)} de {len(study.trials)}",
     )
     if not len(bad):
         return Finding(PASS, f"{text}.")
     return Finding(
         WARN if share <= FAILED_SHARE else FAIL,
-        f"{text}: {_some(list(bad.index))}.",
+        f"{text} ({_some(list(bad.index))}).",
         say(
             "Read the error message in trial.json. If the trial diverged, its learning rate was "
             "too high.",

@@ -49,9 +49,9 @@ def verdict(part: Part, compared: pd.DataFrame, say: Language) -> str:
     mean = part.table().mean()
     sentences = [
         say(
-            f"The reference, {part.reference}, reaches {say.percent(mean[part.reference])} "
+            f"The reference ({part.reference}) reaches {say.percent(mean[part.reference])} "
             "validation accuracy.",
-            f"La referencia, {part.reference}, alcanza un {say.percent(mean[part.reference])} de "
+            f"La referencia ({part.reference}) alcanza un {say.percent(mean[part.reference])} de "
             "exactitud de validación.",
         )
     ]
@@ -60,11 +60,11 @@ def verdict(part: Part, compared: pd.DataFrame, say: Language) -> str:
         sentences.append(
             say(
                 f"{arm} is {say.number(100 * abs(row['difference']))} points "
-                f"{'below' if lower else 'above'} {part.reference} "
+                f"{'below' if lower else 'above'} the reference "
                 f"(95 % interval {say.between(row['low'], row['high'])}, Holm p "
                 f"{say.p(row['p_holm'])}, n = {row['n']}).",
                 f"{arm} queda {say.number(100 * abs(row['difference']))} puntos "
-                f"por {'debajo' if lower else 'encima'} de {part.reference} "
+                f"por {'debajo' if lower else 'encima'} de la referencia "
                 f"(intervalo del 95 % {say.between(row['low'], row['high'])}, p de Holm "
                 f"{say.p(row['p_holm'])}, n = {row['n']}).",
             )
@@ -88,26 +88,26 @@ def not_detected(part: Part, arms: list[str], tested: int, say: Language) -> lis
         return []
     table = part.table()
     pairs = [(table[arm] - table[part.reference]).dropna().to_numpy() for arm in arms]
+    listed = say.alternatives(arms)
     fewest, had = paired.fewest_seeds(tested), min(len(p) for p in pairs)
     if had < fewest:
         return [
             say(
-                f"No difference from {part.reference} can be detected for {say.several(arms)} with "
-                f"{had} seeds: {tested} comparisons need at least {fewest}.",
-                f"Con {had} semillas no puede detectarse ninguna diferencia con {part.reference} en "
-                f"{say.several(arms)}: {tested} comparaciones requieren al menos {fewest}.",
+                f"No difference from the reference can be detected for {listed} with {had} seeds: "
+                f"{tested} comparisons need at least {fewest}.",
+                f"Con {had} semillas no puede detectarse ninguna diferencia con la referencia en "
+                f"{listed}: {tested} comparaciones requieren al menos {fewest}.",
             )
         ]
     smallest = say.number(100 * max(paired.detectable(p, tested) for p in pairs))
-    listed = say.alternatives(arms)
     noisiest = ""
     if len(arms) > 1:
         noisiest = say(", even for the noisiest of them", ", incluso en la más variable de ellas")
     return [
         say(
-            f"No difference from {part.reference} was detected for {listed}. With {had} seeds, a "
-            f"true difference of {smallest} points would be detected 80 % of the time{noisiest}.",
-            f"No se detecta diferencia con {part.reference} en {listed}. Con {had} semillas, una "
+            f"No difference from the reference was detected for {listed}. With {had} seeds, a true "
+            f"difference of {smallest} points would be detected 80 % of the time{noisiest}.",
+            f"No se detecta diferencia con la referencia en {listed}. Con {had} semillas, una "
             f"diferencia real de {smallest} puntos se detectaría el 80 % de las veces{noisiest}.",
         )
     ]
@@ -175,17 +175,19 @@ def arms_table(part: Part, compared: pd.DataFrame, name: str, say: Language) -> 
         rows.append(shown)
         numbers.append(number)
     caption = say(
-        f"After {part.epochs} epochs: means and 95 % intervals over seeds. Differences from "
-        f"{part.reference} are paired by seed; p is by all sign changes, with Holm's correction over "
-        "the arms. Detected: the interval excludes 0 and p is at most 0.05. Seeds above: share of "
-        "seeds on which the arm is better, ties counting half. Epochs: median over runs; runs that "
-        "never reached the accuracy are censored (in brackets: how many reached it).",
+        f"After {part.epochs} epochs: means and 95 % intervals over seeds. Differences from the "
+        f"reference ({part.reference}) are paired by seed; p is by all sign changes, with Holm's "
+        "correction over the arms. Detected: the interval excludes 0 and p is at most 0.05. Seeds "
+        "above: share of seeds on which the arm is better, ties counting half. Epochs: median over "
+        "runs; runs that never reached the accuracy are censored (in brackets: how many reached "
+        "it).",
         f"Tras {part.epochs} épocas: medias e intervalos del 95 % entre semillas. Las diferencias "
-        f"con {part.reference} son por parejas de semilla; p se obtiene con todos los cambios de "
-        "signo y la corrección de Holm entre variantes. Detectada: el intervalo excluye el 0 y p es "
-        "como mucho 0,05. Semillas por encima: proporción de semillas en las que la variante es "
-        "mejor; los empates cuentan la mitad. Épocas: mediana de las pruebas; las que nunca "
-        "alcanzaron la exactitud se censuran (entre paréntesis, cuántas la alcanzaron).",
+        f"con la referencia ({part.reference}) son por parejas de semilla; p se obtiene con todos "
+        "los cambios de signo y la corrección de Holm entre variantes. Detectada: el intervalo "
+        "excluye el 0 y p es como mucho 0,05. Semillas por encima: proporción de semillas en las "
+        "que la variante es mejor; los empates cuentan la mitad. Épocas: mediana de las pruebas; "
+        "las que nunca alcanzaron la exactitud se censuran (entre paréntesis, cuántas la "
+        "alcanzaron).",
     )
     trials = [part.trials(arm) for arm in part.arms]
     return Table(name, caption, pd.DataFrame(rows).fillna(""), pd.DataFrame(numbers), trials)

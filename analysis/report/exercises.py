@@ -247,9 +247,9 @@ def zeros(part: Part, say: Language) -> str:
     balanced = ((own["val_accuracy"] - CHANCE).abs() < 1e-6).all()
     text = say(
         f"Zeros under {activation}: after {part.epochs} epochs, the loss is {say.number(loss, 4)} "
-        f"(ln 10 = {say.number(math.log(10), 4)}) and the accuracy {say.percent(accuracy)}. ",
+        f"(ln 10 = {say.number(math.log(10), 4)}) and the accuracy is {say.percent(accuracy)}. ",
         f"Ceros con {activation}: tras {part.epochs} épocas, la pérdida es {say.number(loss, 4)} "
-        f"(ln 10 = {say.number(math.log(10), 4)}) y la exactitud, {say.percent(accuracy)}. ",
+        f"(ln 10 = {say.number(math.log(10), 4)}) y la exactitud es del {say.percent(accuracy)}. ",
     )
     if identical:
         text += say(
@@ -357,9 +357,9 @@ def closer(defaults: Part, tuned: Part, say: Language) -> str:
         share = say.percent(1 - after[0] / before[0], 0)
         text += say(
             f"Tuning the learning rate removes {share} of the difference: a ranking at default "
-            "values compares learning rates as much as optimizers. ",
+            "values compares learning rates as well as optimizers. ",
             f"Ajustar la tasa de aprendizaje elimina el {share} de la diferencia: una clasificación "
-            "con valores por defecto compara tanto tasas de aprendizaje como optimizadores. ",
+            "con valores por defecto compara también tasas de aprendizaje, no solo optimizadores. ",
         )
     else:
         text += say(

@@ -222,7 +222,7 @@ def training(final: Part, say: Language) -> list[Block]:
         f"restored weights come from epochs {best.min()} to {best.max()} (median "
         f"{best.median():.0f}). At that epoch, training accuracy, measured during training, minus "
         f"accuracy on the images that chose the epoch is {say.points(gap)} points.",
-        f"{to_the_end} de {len(stops)} pruebas entrenaron las {final.epochs} épocas; los pesos "
+        f"{to_the_end} de {len(stops)} pruebas completaron las {final.epochs} épocas; los pesos "
         f"restaurados son de las épocas {best.min()} a {best.max()} (mediana {best.median():.0f}). "
         "En esa época, la exactitud de entrenamiento, medida al entrenar, menos la de las imágenes "
         f"que eligieron la época es de {say.points(gap)} puntos.",

@@ -248,13 +248,13 @@ def best_of_many(study: Study, earlier: list[Study], final: Arm, say: Language) 
     text = say(
         f"Best of many: in the search, this configuration scored {say.percent(score)}. The same "
         f"images chose its best epoch and chose among {tried} configurations (searches: "
-        f"{len(alike)}). The score is {say.points(score - estimate)} points from the estimate on "
-        "fresh seeds. For a single run on a fresh seed, the 95 % prediction interval is "
+        f"{len(alike)}). The score minus the estimate on fresh seeds is "
+        f"{say.points(score - estimate)} points. For a single run on a fresh seed, the 95 % prediction interval is "
         f"{shown_interval(low, high, say)}. The score lies ",
         f"La mejor de muchas: en la búsqueda, esta configuración obtuvo un {say.percent(score)}. "
         f"Las mismas imágenes eligieron su mejor época y eligieron entre {tried} configuraciones "
-        f"(búsquedas: {len(alike)}). La puntuación está a {say.points(score - estimate)} puntos de "
-        "la estimación con semillas nuevas. Para una sola prueba con una semilla nueva, el "
+        f"(búsquedas: {len(alike)}). La puntuación menos la estimación con semillas nuevas es de "
+        f"{say.points(score - estimate)} puntos. Para una sola prueba con una semilla nueva, el "
         f"intervalo de predicción del 95 % es {shown_interval(low, high, say)}. La puntuación "
         "queda ",
     )
@@ -321,8 +321,8 @@ def comment(study: Study, found: Tested, say: Language) -> str:
         f"confusion is {names[row]} classified as {names[column]} "
         f"({say.percent(errors[row, column], 1)} of that class). ",
         f"La red final falla en el {say.percent(wrong.mean())} de las imágenes de test. El "
-        f"{say.percent(part_of_errors, 0)} de los fallos son de la clase {names[hardest]}, que "
-        f"acierta en el {say.percent(shares[hardest, hardest], 1)}. La confusión más frecuente es "
+        f"{say.percent(part_of_errors, 0)} de los fallos son de la clase {names[hardest]}, de la "
+        f"que acierta el {say.percent(shares[hardest, hardest], 1)}. La confusión más frecuente es "
         f"clasificar {names[row]} como {names[column]} ({say.percent(errors[row, column], 1)} de "
         "esa clase). ",
     )

@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.evidence import observed, paired
 from analysis.evidence.arms import Part, parts
-from analysis.evidence.importance import FEWEST, SETTINGS, importance
+from analysis.evidence.importance import DEPTH, EVALUATOR, FEWEST, TREES, importance
 from analysis.evidence.study import Study
 from analysis.report import figures
 from analysis.report.blocks import Block, Chapter, Plot, Table, Text
@@ -160,8 +160,8 @@ def isolations(study: Study, say: Language) -> list[Block]:
                 "comparing only configurations trained for the same number of epochs. The "
                 "comparison is observational: Hyperband chose which configurations were promoted.",
                 "Para cada valor, las tablas dan el mejor resultado sobre todos los demás "
-                "hiperparámetros, comparando solo configuraciones entrenadas el mismo número de "
-                "épocas. La comparación es observacional: Hyperband eligió qué configuraciones se "
+                "hiperparámetros, comparando solo configuraciones entrenadas durante el mismo número "
+                "de épocas. La comparación es observacional: Hyperband eligió qué configuraciones se "
                 "promovían.",
             )
         )
@@ -232,12 +232,10 @@ def importances(study: Study, say: Language) -> list[Block]:
     text = say(
         f"At {found.epochs} epochs, {table.index[0]} has the largest share of the variance: "
         f"{say.percent(first['importance'], 0)} (95 % interval {say.percent(first['low'], 0)} to "
-        f"{say.percent(first['high'], 0)}). The analysis covers {found.n} configurations that "
-        "reached this budget without being promoted. ",
-        f"A {found.epochs} épocas, {table.index[0]} explica la mayor parte de la varianza: "
+        f"{say.percent(first['high'], 0)}). ",
+        f"A {found.epochs} épocas, {table.index[0]} tiene la mayor proporción de la varianza: "
         f"{say.percent(first['importance'], 0)} (intervalo del 95 %: de "
-        f"{say.percent(first['low'], 0)} a {say.percent(first['high'], 0)}). El análisis abarca "
-        f"{found.n} configuraciones que llegaron a este presupuesto sin ser promovidas. ",
+        f"{say.percent(first['low'], 0)} a {say.percent(first['high'], 0)}). ",
     )
     text += (
         say(
@@ -249,6 +247,12 @@ def importances(study: Study, say: Language) -> list[Block]:
             "Its interval overlaps with others, so the order is uncertain.",
             "Su intervalo se solapa con otros, así que el orden es incierto.",
         )
+    )
+    text += say(
+        f" The analysis covers {found.n} configurations that reached this budget without being "
+        "promoted.",
+        f" El análisis abarca {found.n} configuraciones que llegaron a este presupuesto sin ser "
+        "promovidas.",
     )
     searched = [n for n in study.hyperparameters if study.chains[n].nunique() > 1]
     absent = [name for name in searched if name not in table.index]
@@ -268,11 +272,12 @@ def importances(study: Study, say: Language) -> list[Block]:
             "n": found.n,
         }
     )
-    caption = SETTINGS + say(
-        ": shares of the variance with 95 % bootstrap intervals over configurations, for the "
-        "hyperparameters active in all of them.",
-        ": proporciones de la varianza con intervalos del 95 % por bootstrap entre "
-        "configuraciones, de los hiperparámetros activos en todas ellas.",
+    caption = say(
+        f"{EVALUATOR}, {TREES} trees of depth {DEPTH}: shares of the variance with 95 % bootstrap "
+        "intervals over configurations, for the hyperparameters active in all of them.",
+        f"{EVALUATOR}, {TREES} árboles de profundidad {DEPTH}: proporciones de la varianza con "
+        "intervalos del 95 % por bootstrap entre configuraciones, de los hiperparámetros activos "
+        "en todas ellas.",
     )
     return [
         Text(text),

@@ -71,11 +71,11 @@ def evaluated_before(final: Study, searches: list[Study], say: Language) -> str:
             text += say(
                 f"Searches started after {study} had been evaluated on the test images: "
                 f"{say.several(after)}. Their search spaces may have been set with that test "
-                "accuracy known. Within each search, only validation accuracy chose. ",
+                "accuracy known. Within each search, validation accuracy alone chose the configurations. ",
                 f"Búsquedas empezadas después de evaluar {study} con las imágenes de test: "
                 f"{say.several(after)}. Sus espacios de búsqueda pudieron fijarse conociendo esa "
-                "exactitud de test. Dentro de cada búsqueda, solo eligió la exactitud de "
-                "validación. ",
+                "exactitud de test. Dentro de cada búsqueda, las configuraciones se eligieron solo "
+                "por la exactitud de validación. ",
             )
     return text
 

@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 from typer.exceptions import TyperException
 
-from search.records.errors import Failure, Misuse
+from search.records.errors import Failure, Interrupted, Misuse
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 """Exit codes: it could not be done, it was asked wrongly, Ctrl-C."""
@@ -37,7 +37,14 @@ def carry_out(app: typer.Typer, program: str) -> int:
 def ended(call: Callable[[], int | None], program: str) -> int:
     """Call what a program does, and return its exit code; an error becomes one line."""
     try:
-        return call() or 0
+        code = call() or 0
+        if code == INTERRUPTED:
+            # Typer turns Ctrl-C into this code, without a word.
+            log.print("interrupted")
+        return code
+    except Interrupted as error:
+        log.print(f"interrupted; {error}")
+        return INTERRUPTED
     except TyperException as error:
         return _failed(program, error.format_message(), MISUSED)
     except Misuse as error:
@@ -48,8 +55,7 @@ def ended(call: Callable[[], int | None], program: str) -> int:
         reason = f"cannot read or write {error.filename}: {error.strerror}"
         return _failed(program, reason, FAILED)
     except (KeyboardInterrupt, typer.Abort):
-        log.print("interrupted")
-        return INTERRUPTED
+        return _failed(program, "interrupted", INTERRUPTED)
 
 
 def _failed(program: str, line: str, code: int) -> int:

@@ -1,4 +1,4 @@
-"""The two errors that a command reports in one line."""
+"""The errors that a command reports in one line."""
 
 
 class Misuse(Exception):
@@ -7,3 +7,7 @@ class Misuse(Exception):
 
 class Failure(Exception):
     """A command could not do what it was asked, and nothing recorded was lost. Exit code 1."""
+
+
+class Interrupted(Exception):
+    """Ctrl-C ended a command. The text says how to continue. Exit code 130."""

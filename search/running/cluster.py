@@ -5,8 +5,10 @@ import logging
 import multiprocessing
 import multiprocessing.forkserver
 import os
+import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 
 import dask
@@ -75,7 +77,21 @@ def fork_server(preload: tuple[str, ...]) -> None:
     # Its malloc reads them as it starts; dask leaves them in this process' environment anyway.
     os.environ.update(ENVIRONMENT)
     multiprocessing.get_context("forkserver").set_forkserver_preload(list(preload))
-    multiprocessing.forkserver.ensure_running()
+    with _ignoring_interrupts():
+        multiprocessing.forkserver.ensure_running()
+
+
+@contextlib.contextmanager
+def _ignoring_interrupts() -> Iterator[None]:
+    """Let processes that start meanwhile inherit that Ctrl-C is ignored: the driver ends them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def addresses(client: Client) -> Sequence[str]:

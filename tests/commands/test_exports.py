@@ -1,4 +1,4 @@
-"""Ways out of the tracked reference studies."""
+"""Exports of the tracked reference studies."""
 
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def test_optuna_has_every_trial_with_its_curve(tmp_path):
     curve = study.curves[study.curves["trial"] == one.user_attrs["trial"]]
     assert list(one.intermediate_values.values()) == curve["val_accuracy"].tolist()
     assert one.params["activation"] == study.trials.loc[one.user_attrs["trial"], "activation"]
-    with pytest.raises(Misuse, match="is there already"):
+    with pytest.raises(Misuse, match="already exists"):
         exports.export(study, "optuna", tmp_path)
 
 
@@ -61,5 +61,5 @@ def test_runs_are_named_by_arm_and_seed(study, tmp_path):
 
 def test_an_exercise_that_the_study_has_not_is_said(study):
     del study.about["parts"][-1]
-    with pytest.raises(Misuse, match="holds no exercise regularization"):
+    with pytest.raises(Misuse, match="does not contain the exercise regularization"):
         boards.names(study, "regularization")

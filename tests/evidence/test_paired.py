@@ -1,3 +1,4 @@
+import gc
 import itertools
 import math
 
@@ -40,6 +41,12 @@ def test_holm_by_hand():
     assert found["p"].tolist() == pytest.approx([0.25, 0.25, 1])
     assert found["p_holm"].tolist() == pytest.approx([0.75, 0.75, 1])
     assert found.loc["d", "superiority"] == 0.5
+
+
+def test_holm_leaves_the_garbage_collector_as_it_was():
+    before = gc.get_freeze_count()
+    paired.holm(pd.Series([0.01, 0.2]))
+    assert gc.get_freeze_count() == before
 
 
 def test_a_seed_that_one_arm_lacks_is_no_pair():

@@ -38,10 +38,10 @@ def networks(final=0.91, assignment=0.88, shifts=(0.0, 0.0), seeds=6):
     ("shifts", "english", "spanish"),
     [
         ((0, 0), "No difference is detected.", "No se detecta diferencia."),
-        ((0, -0.03), "They may be the harder ones.", "Puede que sean más difíciles."),
-        ((0.03, 0.03), "The test images are the easier ones", "Las imágenes de test son más fáciles"),
-        ((-0.03, -0.03), "are enough to explain it", "basta con que"),
-        ((-0.03, 0), "The shift is the final network's own", "es propio de la red final"),
+        ((0, -0.03), "images may simply be harder.", "Puede que esas imágenes sean más difíciles."),
+        ((0.03, 0.03), "The test images are easier.", "Las imágenes de test son más fáciles."),
+        ((-0.03, -0.03), "are enough to explain it", "Basta con que"),
+        ((-0.03, 0), "specific to the final network", "es propio de la red final"),
     ],
     ids=["none", "assignment's short", "easier", "both short", "final short"],
 )  # fmt: skip
@@ -52,7 +52,7 @@ def test_what_validation_foresaw(shifts, english, spanish):
 
 
 def test_one_seed_says_nothing_of_agreement():
-    assert "nothing is said of their agreement" in agreement(networks(seeds=1), EN)
+    assert "draws no conclusion about their agreement" in agreement(networks(seeds=1), EN)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_one_seed_says_nothing_of_agreement():
     [
         ({}, "the difference is detected."),
         ({"assignment": 0.91}, "no difference is detected."),
-        ({"seeds": 5}, "too few seeds to detect any difference, which takes 6."),
+        ({"seeds": 5}, "too few seeds to detect any difference; at least 6 are needed."),
     ],
 )
 def test_what_is_said_of_the_difference_from_the_baseline(planted, said):

@@ -80,14 +80,17 @@ def test_the_strategy_says_what_the_path_and_leave_one_out_came_to():
     studies = [load(LOGS / name) for name in names]
     (made,) = sections(studies, Language("en"), "regularization-strategy")
     text, stages, spaces = made.blocks
-    outcome = dict(zip(stages.frame["stage"], stages.frame["what came of it"], strict=True))
-    assert outcome["path: its steps"].startswith(f"{100 * gains.mean():+.2f} [")
+    outcome = dict(zip(stages.frame["stage"], stages.frame["result"], strict=True))
+    assert outcome["path: steps"].startswith(f"{100 * gains.mean():+.2f} [")
     worst = min(losses, key=losses.get)
-    assert outcome["one choice undone"].startswith(
+    assert outcome["one choice reverted"].startswith(
         f"largest loss: {worst}, −{-100 * losses[worst]:.2f} ["
     )
     later = "fashion-mnist-refined and fashion-mnist-narrow"
-    assert f"begun after fashion-mnist-final had looked at the test images: {later}." in text.text
+    assert (
+        f"started after fashion-mnist-final had been evaluated on the test images: {later}."
+        in text.text
+    )
     assert list(spaces.frame)[1:4] == ["fashion-mnist", "fashion-mnist-refined", SEARCH.name]
 
 

@@ -1,5 +1,6 @@
 """The report of the tracked reference study, rebuilt from its logs."""
 
+import json
 import math
 import os
 import re
@@ -15,6 +16,7 @@ from analysis.evidence import paired
 from analysis.evidence.arms import parts
 from analysis.evidence.trials import load
 from analysis.report import comparison, exercises, files
+from analysis.report.blocks import Plot, Section, Text
 from analysis.words.language import Language
 from search.records.errors import Misuse
 
@@ -107,7 +109,7 @@ def test_no_section_fails_and_nothing_unnamed_is_said(written):
     for folder in written.values():
         text = (folder / "report.md").read_text()
         assert "FAIL SECTION" not in text
-        assert "nan" not in text
+        assert not re.search(r"\bnan\b", text)
         assert len(list(folder.glob("figures/*.svg"))) == len(list(folder.glob("figures/*.png")))
 
 
@@ -115,7 +117,7 @@ def test_a_difference_whose_interval_holds_nothing_is_called_not_detected(study)
     for part in (p for p in parts(study) if p.reference):
         compared = paired.compare(part.table(), part.reference)
         said = comparison.verdict(part, compared, Language("en"))
-        positive, _, negative = said.partition("Not detected")
+        positive, _, negative = said.partition("No difference from the reference was detected")
         for arm, row in compared.iterrows():
             holds = row["low"] <= 0 <= row["high"]
             told = re.search(rf"(?:^|\. ){re.escape(arm)} is ", positive)
@@ -166,11 +168,64 @@ def test_a_section_that_raises_becomes_a_card_and_the_rest_is_written(study, tmp
     """With the curves of one part's arm gone, as from a torn study."""
     broken = load(LOGS / "exercises")
     del broken.about["parts"][0]["arms"]["relu"]
-    files.write([broken], Language("en"), tmp_path)
+    written = files.write([broken], Language("en"), tmp_path)
     text = (tmp_path / "report.md").read_text()
     assert text.count("FAIL SECTION") == 1
     assert "## 2 · Does the starting point matter?" in text
     assert "Zeros under relu" in text
+    titles = [title for title, _ in written.crashes]
+    assert titles == ["1 · Does the activation matter?", "Health checks of exercises"]
+    assert {card.code for _, card in written.crashes} >= {"SECTION"}
+    assert "  ````text\n  Traceback (most recent call last):\n" in text
+    page = (tmp_path / "report.html").read_text()
+    assert "<details><summary>traceback</summary><pre>Traceback (most recent call last):" in page
+
+
+def test_a_figure_that_raises_becomes_a_card_and_the_rest_is_written(study, tmp_path, monkeypatch):
+    def draw():
+        raise ZeroDivisionError("planted")
+
+    blocks = [Text("Before."), Plot("f", "A figure.", draw, "trials"), Text("After.")]
+    monkeypatch.setattr(files, "sections", lambda *_: [Section("a", "A section", blocks)])
+    written = files.write([study], Language("en"), tmp_path)
+    ((title, card),) = written.crashes
+    assert (title, card.code, card.found) == ("A section", "SECTION", "ZeroDivisionError: planted")
+    text = (tmp_path / "report.md").read_text()
+    for said in ("Before.", "After.", "FAIL SECTION", "in draw"):
+        assert said in text
+    assert not (tmp_path / "figures").exists()
+
+
+@pytest.fixture
+def broken(tmp_path):
+    """Logs of the reference study in which an arm is missing from the plan of exercise 1."""
+    (tmp_path / "logs" / "exercises").mkdir(parents=True)
+    for path in (LOGS / "exercises").iterdir():
+        (tmp_path / "logs" / "exercises" / path.name).symlink_to(path)
+    about = json.loads((LOGS / "exercises" / "study.json").read_text())
+    del about["parts"][0]["arms"]["relu"]
+    (tmp_path / "logs" / "exercises" / "study.json").unlink()
+    (tmp_path / "logs" / "exercises" / "study.json").write_text(json.dumps(about))
+    return tmp_path / "logs"
+
+
+def test_tables_of_a_section_that_raises_exit_1_with_the_card_and_the_traceback(broken):
+    done = analysis("tables", "--exercise", "1", "--logs", broken)
+    assert done.returncode == 1
+    assert "FAIL  SECTION: KeyError: 'relu' → The rest of the report is valid." in done.stdout
+    *traceback, last = done.stderr.splitlines()
+    assert "Traceback (most recent call last):" in traceback
+    assert last.startswith("analysis: sections with errors: 1 · Does the activation matter?.")
+
+
+@pytest.mark.slow
+def test_a_report_with_a_section_that_raises_is_written_and_exits_1(broken, tmp_path):
+    done = analysis("report", "--logs", broken, "--out", tmp_path / "out")
+    assert done.returncode == 1
+    assert "Traceback (most recent call last):" in done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("analysis: sections with errors: 1 · Does the activation matter?; ")
+    assert "Zeros under relu" in (tmp_path / "out" / "report.md").read_text()
 
 
 @pytest.mark.slow
@@ -184,7 +239,7 @@ def test_an_arm_that_always_fails_is_said_and_the_rest_compared(study, tmp_path)
     text = (tmp_path / "report.md").read_text()
     assert "FAIL SECTION" not in text
     assert "Too few finished runs to compare: sigmoid." in text
-    assert "Failed runs, left out of the means: sigmoid (10)." in text
+    assert "Failed runs, excluded from the means: sigmoid (10)." in text
     assert re.search(r"FAILED\*\* 1\d of ", text)
 
 
@@ -200,7 +255,7 @@ def test_one_run_that_is_left_out_leaves_the_pairs_of_the_others(study):
 
 @pytest.mark.slow
 def test_two_controlled_studies_are_refused(study, tmp_path):
-    with pytest.raises(Misuse, match="of which a report takes one"):
+    with pytest.raises(Misuse, match="A report covers one such study"):
         files.write([study, study], Language("en"), tmp_path)
 
 
@@ -239,7 +294,9 @@ def test_analysis_needs_no_tensorflow():
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PROJECT
     ).stdout.split()
-    assert not {"tensorflow", "keras", "keras_tuner", "search"} & set(loaded)
+    assert not {"tensorflow", "keras", "keras_tuner"} & set(loaded)
+    packages = {".".join(name.split(".")[:2]) for name in loaded if name.startswith("search.")}
+    assert packages <= {"search.records"}
 
 
 def browser():
@@ -283,5 +340,24 @@ def test_the_report_opens_offline_without_error_or_request(written, language, wi
         overflow = "return document.documentElement.scrollWidth - window.innerWidth"
         assert chromium.execute_script(overflow) <= 0
         assert chromium.find_element("tag name", "html").get_attribute("lang") == language
+    finally:
+        chromium.quit()
+
+
+@pytest.mark.slow
+def test_no_table_is_cut_off_in_print(written):
+    """At the width of a landscape A4 page within its margins: 273 mm, 1031 CSS pixels."""
+    chromium = browser()
+    try:
+        chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+        emulate = {"width": 1031, "height": 700, "deviceScaleFactor": 1, "mobile": False}
+        chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", emulate)
+        for folder in written.values():
+            chromium.get((folder / "report.html").as_uri())
+            widest = (
+                "return Math.max(...[...document.querySelectorAll('table')]"
+                ".map(e => e.getBoundingClientRect().right))"
+            )
+            assert 900 < chromium.execute_script(widest) <= 1031
     finally:
         chromium.quit()

@@ -140,7 +140,7 @@ def test_best_and_sentences(search):
     assert f"(trial {shown})" in text.text
     narrowed = replace(search, about={"arguments": {"fix": ["layers=1:3", "activation=relu"]}})
     text, *_ = chapter.overview(narrowed, Language("en"))
-    assert "The space was narrowed to layers=1:3, activation=relu." in text.text
+    assert "The search space was narrowed to layers=1:3, activation=relu." in text.text
     assert table.trials[0] == ", ".join(search.chains.loc[best, "trials"])
 
 
