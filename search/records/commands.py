@@ -38,26 +38,20 @@ def ended(call: Callable[[], int | None], program: str) -> int:
     """Call what a program does, and return its exit code; an error becomes one line."""
     try:
         code = call() or 0
-        if code == INTERRUPTED:
-            # Typer turns Ctrl-C into this code, without a word.
-            log.print("interrupted")
-        return code
+        # Typer turns Ctrl-C into an exit code, without a word.
+        line = "interrupted" if code == INTERRUPTED else ""
+    except (KeyboardInterrupt, typer.Abort):
+        line, code = "interrupted", INTERRUPTED
     except Interrupted as error:
-        log.print(f"interrupted; {error}")
-        return INTERRUPTED
-    except TyperException as error:
-        return _failed(program, error.format_message(), MISUSED)
-    except Misuse as error:
-        return _failed(program, str(error), MISUSED)
+        line, code = f"interrupted; {error}", INTERRUPTED
+    except (Misuse, TyperException) as error:
+        text = error.format_message() if isinstance(error, TyperException) else error
+        line, code = f"{program}: {text}", MISUSED
     except Failure as error:
-        return _failed(program, str(error), FAILED)
+        line, code = f"{program}: {error}", FAILED
     except OSError as error:
         reason = f"cannot read or write {error.filename}: {error.strerror}"
-        return _failed(program, reason, FAILED)
-    except (KeyboardInterrupt, typer.Abort):
-        return _failed(program, "interrupted", INTERRUPTED)
-
-
-def _failed(program: str, line: str, code: int) -> int:
-    log.print(f"{program}: {line}")
+        line, code = f"{program}: {reason}", FAILED
+    if line:
+        log.print(line)
     return code
