@@ -6,4 +6,4 @@ class Misuse(Exception):
 
 
 class Failure(Exception):
-    """A command could not do what it was asked, and nothing recorded was lost. Exit code 1."""
+    """A command could not do what was asked. Nothing recorded is lost. Its exit code is 1."""
