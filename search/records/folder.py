@@ -164,7 +164,10 @@ class StudyFolder:
             force_directory(path.parent)
 
     def read_json(self, name: str) -> Json | None:
-        """Return a JSON file's content, None if there is no file. Raises ValueError if it is torn."""
+        """Return a JSON file's content, None if there is no file.
+
+        Raises ValueError if the file is torn.
+        """
         try:
             content = json.loads((self.directory / name).read_text())
         except FileNotFoundError:
