@@ -1,10 +1,10 @@
-"""What a worker is when it starts: the fork server imports this, and workers are its forks."""
+"""The start of every worker: the fork server imports this module, and workers are its forks."""
 
 import signal
 
 from search.quiet import import_quietly
 
-# Ctrl-C reaches the whole process group; what then happens to the workers is the driver's to say.
+# Ctrl-C reaches the whole process group, but the driver alone decides when workers stop.
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
