@@ -164,7 +164,7 @@ def main() -> None:
 
 
 def print_row(name: str, row: np.ndarray) -> None:
-    """Print a row of the table. row: epochs, seconds of stock KerasTuner, seconds of this project."""
+    """Print a row of the table. row: epochs, seconds of stock KerasTuner, of this project."""
     epochs, stock_seconds, our_seconds = row
     print(
         f"| {name} | {stock_seconds:.0f} s | {epochs / stock_seconds:.2f} | {our_seconds:.0f} s | "

@@ -72,8 +72,8 @@ def plan(
 def run(study: StudyName, given: dict[str, Any], execution: Execution) -> None:
     """Start a Hyperband search of dense networks, or continue it.
 
-    Everything is kept in LOGS/STUDY. A search that was interrupted, killed or ran out of time
-    continues with the same command. Its options need not be repeated.
+    Everything is kept in LOGS/STUDY. The same command continues a search that was interrupted or
+    killed, or that ran out of time. Its options need not be repeated.
 
     \b
     Examples:
@@ -235,7 +235,8 @@ def status(study: StudyName, logs: Logs = LOGS, as_json: AsJson = False) -> None
     print_summary(summary, as_json)
     if not summary["finished"]:
         log.print(
-            f"if no process runs it, to continue: {continuing(folder, folder.record().arguments)}"
+            "if the study is not running, use this command to continue: "
+            f"{continuing(folder, folder.record().arguments)}"
         )
     log.print(next_steps(folder))
 

@@ -8,7 +8,7 @@ DIGITS_TEST_SHARE = 0.2
 
 
 DIGITS_TEST_SEED = 0
-"""A constant: the digits come without a test set, and every study must use the same test images."""
+"""A constant: the digits come without a test set, and all studies must use the same test images."""
 
 
 def read_digits() -> tuple[np.ndarray, np.ndarray, dict[str, str]]:

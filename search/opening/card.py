@@ -15,8 +15,8 @@ from search.studies.oracles import Trial
 
 CARD = """# {file}
 
-A dense network that classifies grey images of {side} × {side} pixels. `python -m search final` trained
-it from the search `{search}`. `keras.models.load_model` opens it without this project's code.
+A dense network that classifies grey images of {side} × {side} pixels. `python -m search final`
+trained it from the search `{search}`. `keras.models.load_model` opens it without this project's code.
 
 - **takes** (batch, {side}, {side}) pixels from 0 (background) to {levels} (object), as in {dataset}
 - **returns** (batch, {classes}) probabilities of: {names}
@@ -27,18 +27,19 @@ it from the search `{search}`. `keras.models.load_model` opens it without this p
 
 The network was trained on {dataset}. SHA-256 of the data: {hashes}.
 
-Seed {seed} set aside {share:.0%} of the training images of each class for validation. One half of them
-chose the epoch, and the other half judged it. The test images were opened {openings} (see `ledger.jsonl`).
+Seed {seed} set aside {share:.0%} of the training images of each class for validation. One half of
+them chose the epoch, and the other half judged it. The test images were opened {openings} (see
+`ledger.jsonl`).
 
 ## Configuration
 
 {configuration}
 
-The network was trained for {trained} of at most {epochs} epochs. Its weights are those of the epoch with
-the best validation accuracy from epoch {watched_from} on, here epoch {best_epoch}. {stopping}.
+The network was trained for {trained} of at most {epochs} epochs. Its weights come from epoch
+{best_epoch}, which has the best validation accuracy of the epochs from {watched_from} on. {stopping}.
 
-The configuration was chosen from {candidates} configurations of the search, by accuracy on the images
-that chose no epoch. Separate seeds were used for this choice.
+The configuration was chosen from {candidates} configurations of the search, by accuracy on the
+images that chose no epoch. Separate seeds were used for this choice.
 
 ## Accuracy
 
@@ -47,9 +48,9 @@ that chose no epoch. Separate seeds were used for this choice.
 | validation, images that chose no epoch | {held_out:.2%} | {held_out_mean} |
 | test, {test_images} images | {test:.2%} | {test_mean} |
 
-This file is the model of the first seed. It was not picked by its accuracy. The interval of the test
-accuracy covers other seeds on the same images. The sampling of the test images adds a binomial standard
-error of {error:.2f} points to this file's test accuracy.
+This file is the model of the first seed. It was not picked by its accuracy. The interval of the
+test accuracy covers other seeds on the same images. The sampling of the test images adds a binomial
+standard error of {error:.2f} points to this file's test accuracy.
 
 ## Limits
 

@@ -74,7 +74,7 @@ class LedgerFile:
         ]
 
     def _others(self) -> list["LedgerFile"]:
-        """Return the ledgers of the folder's other studies, even if only a search records them.
+        """Return the ledgers of the folder's other studies, also if only a search records them.
 
         A folder is ignored if its name is not a valid name of a study.
         """
@@ -107,7 +107,7 @@ class LedgerFile:
         self._write_witness(lines)
 
     def _witness(self) -> Witness | None:
-        """Return what the search records of the ledger, None if there is no record of the search."""
+        """Return what the search records of the ledger, None if the search has no record."""
         if not self.search.exists():
             return None
         return self.search.record().ledger or Witness()
@@ -123,6 +123,6 @@ class LedgerFile:
 
     def _changed(self, what: str) -> Failure:
         return Failure(
-            f"{self.path} was changed after it was written: {what}. Restore it from version control "
-            "or a copy. The test set stays closed until then"
+            f"{self.path} was changed after it was written: {what}. Restore it from version "
+            "control or a copy. The test set stays closed until then"
         )

@@ -63,7 +63,7 @@ def open_test_set(
 
 
 def completed_by_arm(study: StudyFolder, arguments: FinalArguments) -> dict[str, list[Trial]]:
-    """Return the trials to evaluate by arm.
+    """Return the trials to evaluate, by arm.
 
     Raises Failure if the final network or the baseline has no completed trial.
     """
@@ -106,8 +106,8 @@ def declare(
             path = study.directory / "models" / model.file
             if not path.exists() or sha256(path) != model.sha256:
                 raise Failure(
-                    f"{path} is not the file declared in {ledger.path}: put the declared file back, "
-                    "or declare new models by --open-test-again with a different reason"
+                    f"{path} is not the file declared in {ledger.path}: restore the declared file, "
+                    "or declare new models by --open-test-again with a new reason"
                 )
         return len(before), models
     ledger.append(

@@ -16,7 +16,7 @@ BRIGHT = 128
 
 
 def predictions(model_path: Path, pictures: list[Path]) -> list[Json]:
-    """Return for each picture its name, class and probability, and if its background is bright.
+    """Return for each picture its name, class, probability, and whether its background is bright.
 
     Pillow reads the pictures. They may have any size and are converted to grey and scaled to the
     model's size.

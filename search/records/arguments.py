@@ -88,7 +88,7 @@ class HyperbandArguments(Arguments):
         if self.max_epochs < self.factor:
             raise Misuse(
                 f"--max-epochs {self.max_epochs}: must be at least the factor, {self.factor}, "
-                "or there is nothing to promote to"
+                "or there is nothing to promote"
             )
         if not 1 <= self.min_epochs <= self.max_epochs / self.factor:
             raise Misuse(

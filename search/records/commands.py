@@ -9,7 +9,7 @@ from typer.exceptions import TyperException
 from search.records.errors import Failure, Misuse
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
-"""Exit codes: the command failed, the command was misused, Ctrl-C."""
+"""Exit codes: the command failed, it was misused, or Ctrl-C stopped it."""
 
 log = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 """Writes messages to stderr, so that standard output holds results alone."""

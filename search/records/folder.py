@@ -60,7 +60,7 @@ class StudyFolder:
         return StudyFolder(self.logs, f"{self.name}-path")
 
     def exists(self) -> bool:
-        """Whether the study was started."""
+        """Return whether the study was started."""
         return (self.directory / RECORD).exists()
 
     def record(self) -> StudyRecord:
@@ -140,6 +140,7 @@ class StudyFolder:
         self.write_json(f"trial_{trial_id}/trial.json", state)
 
     def write_json(self, name: str, content: Json) -> None:
+        """Replace the content of a JSON file of the study, made strict by `strict`."""
         text = json.dumps(strict(content), allow_nan=False)
         self.write(name, text.encode())
 
@@ -177,6 +178,7 @@ class StudyFolder:
         return content
 
     def trial_ids(self) -> list[str]:
+        """Return the identifiers of all trial folders, sorted."""
         if not self.directory.is_dir():
             return []
         names = (TRIAL_DIRECTORY.fullmatch(entry.name) for entry in self.directory.iterdir())
@@ -216,6 +218,7 @@ class StudyFolder:
             path.replace(path.with_name(path.name + ".torn"))
 
     def remove(self, name: str) -> None:
+        """Remove a file of the study, if it exists."""
         with disk_faults(self.directory / name):
             (self.directory / name).unlink(missing_ok=True)
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from search.records.trial import Values, key_of, trained_from_scratch
 
 BASELINE, FINAL, AUGMENTED = "assignment", "final", "augmented"
-"""Arms: the assignment's final network, the chosen network, and it trained on augmented images."""
+"""Names of arms: the assignment's final network, a search's final network, and the search's network
+on augmented images."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class PlannedPart:
     """A number that distinguishes parts of the same name, such as the number of layers."""
 
     def keys(self) -> dict[tuple[str, int], str]:
-        """Return the `key_of` each trial's values by (arm, seed), one seed after another.
+        """Return the `key_of` value of each trial by (arm, seed), one seed after another.
 
         In this order, an unfinished study still holds complete comparisons.
         """

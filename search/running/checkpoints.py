@@ -1,4 +1,4 @@
-"""The checkpoint files of a study: only weights that a promotion or a best model may still need."""
+"""The checkpoint files of a study. Only files that may still be needed are kept."""
 
 import zipfile
 from collections.abc import Callable
@@ -89,7 +89,7 @@ class Checkpoints:
                 self.study.remove(f"trial_{trial.trial_id}/{path.name}")
 
     def prune(self) -> None:
-        """Remove the checkpoints that no promotion can need, and all weights except the best."""
+        """Remove checkpoints that no promotion can need, and weights except of the best trials."""
         resuming = {
             t.hyperparameters.values.get("tuner/trial_id")
             for t in self.oracle.trials.values()

@@ -19,7 +19,7 @@ FORKS = sys.platform == "linux"
 
 
 # Dask makes malloc return freed memory at once. Setting either threshold also stops malloc from
-# adjusting the other. With low thresholds, every step would map and fault in its buffers again.
+# adjusting the other threshold. With low thresholds, every step would map its buffers again.
 ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": str(2**32),
     "MALLOC_MMAP_THRESHOLD_": str(2**30),
@@ -73,7 +73,7 @@ def fork_server(preload: tuple[str, ...]) -> None:
     """
     if not FORKS:
         return
-    # malloc reads these when a process starts. Dask too leaves them in this process' environment.
+    # malloc reads these when a process starts. Dask also leaves them in this process' environment.
     os.environ.update(ENVIRONMENT)
     multiprocessing.get_context("forkserver").set_forkserver_preload(list(preload))
     multiprocessing.forkserver.ensure_running()

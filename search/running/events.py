@@ -71,7 +71,7 @@ def _mark_differing(summary: Summary, space: kt.HyperParameters) -> None:
 
 
 def begin(study: StudyFolder, trial: Trial) -> None:
-    """Write a trial's event files again, with the epochs that its record holds."""
+    """Write a trial's event files from the beginning, with the epochs that its record holds."""
     started = trial.trained.started
     values = {k: v for k, v in trial.hyperparameters.values.items() if k != "tuner/trial_id"}
     start = summary_v2.hparams_pb(values, trial.trial_id, started)

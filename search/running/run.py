@@ -37,7 +37,7 @@ def run_study(
     """Run a study until it is finished or its time is up.
 
     Raises Misuse if the time is already used up or the data are different, Failure if data, files
-    or workers fail, and KeyboardInterrupt after Ctrl-C. The study can be continued after each.
+    or workers fail, and KeyboardInterrupt after Ctrl-C. After each, the study can be continued.
     """
     with study.locked(), Interrupts(display.report_line) as interrupts:
         if not execution.scheduler:

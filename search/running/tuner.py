@@ -1,4 +1,4 @@
-"""Sends trials to workers. No other module writes the files of trials."""
+"""Sends trials to workers, and writes their results to the study's files."""
 
 import contextlib
 import io
@@ -282,7 +282,7 @@ class StudyTuner(kt.Tuner):
         self._checkpoints.drop_states(trial, keep=epoch)
 
     def _end(self, trial: Trial, report: Report) -> None:
-        """End a trial. Its checkpoints are written first, then its own file, which marks the end."""
+        """End a trial. Checkpoints are written first, then the trial's file, which marks the end."""
         trial.run = run = replace(
             trial.trained,
             ended=time.time(),
@@ -341,7 +341,7 @@ def _reason(error: Exception) -> str:
 
 
 def _from_child(trial_id: str, trials: list[Trial]) -> Trial | None:
-    """Return a lost trial, rebuilt from the trial that was promoted from it. None if it had none.
+    """Return a lost trial, rebuilt from its promoted trial. None if it was not promoted.
 
     A lost trial that was not promoted needs no rebuilding: the oracle creates it again.
     """

@@ -1,4 +1,4 @@
-"""Workers: processes of a dask cluster that train the trials they receive and write no file."""
+"""Workers: processes of a dask cluster that train trials and never touch a study's files."""
 
 import gc
 import logging

@@ -41,7 +41,7 @@ RATES = {
 
 
 L1, L2 = 1e-5, 1e-4
-"""Strengths of exercise 4. The penalty is strength × Σ|w| or strength × Σw² over every kernel."""
+"""Strengths of exercise 4. The penalty is strength × Σ|w| or strength × Σw² over all kernels."""
 
 
 def activation(seeds: tuple[int, ...]) -> list[PlannedPart]:

@@ -21,12 +21,12 @@ from search.studies.oracles import ListOracle, Trial
 
 PATIENCE = 10
 """Epochs without improvement of val_accuracy that stop a trial, counted from the first watched
-epoch. A trial of up to 33 epochs never stops early. Its watched half then only chooses the epoch."""
+epoch. A trial of up to 33 epochs never stops early. Its watched half then only chooses an epoch."""
 
 WATCHED_SHARE = 2 / 3
-"""Share of the epochs that pass before early stopping watches. While a cosine learning rate is high,
-val_accuracy scatters more than it rises. Watching these epochs would restore the luckiest of them
-and lose the gain that comes as the rate falls."""
+"""Share of the epochs that pass before early stopping watches. While a cosine learning rate is
+high, val_accuracy scatters more than it rises. Watching these epochs would restore the luckiest of
+them and lose the gain that comes as the rate falls."""
 
 LONGER = 3
 """Factor on the epochs of a network that trains on augmented images, which take longer to fit."""

@@ -194,7 +194,7 @@ class HyperbandOracle(RecordedOracle, kt.oracles.HyperbandOracle):
         }
 
     def draw(self, n: int) -> Values | None:
-        """Return configuration n of the study's sequence, None if the space has too few.
+        """Return configuration n of the study's sequence, None if the space has no more.
 
         n: counted from 0. All configurations of the sequence are different.
         """
@@ -236,7 +236,7 @@ class HyperbandOracle(RecordedOracle, kt.oracles.HyperbandOracle):
                 changed = sorted(n for n in {*own, *theirs} if own.get(n) != theirs.get(n))
                 raise Failure(
                     f"the study's trials use a different search space ({len(changed)} "
-                    f"hyperparameters differ, e.g. {changed[0]}), probably from an earlier version. "
+                    f"hyperparameters differ, e.g. {changed[0]}), probably of an earlier version. "
                     "The study can still be reported but not continued: choose another --study name"
                 )
         roots = {

@@ -129,7 +129,7 @@ class RecordedOracle(kt.Oracle):
                 del self.ongoing_trials[tuner_id]
 
     def restore(self, trials: Sequence[Trial]) -> None:
-        """Take up the trials of an earlier run, in any order. Unfinished trials come first again."""
+        """Take up an earlier run's trials, in any order. Unfinished trials come first again."""
         self.trials = {t.trial_id: t for t in sorted(trials, key=lambda t: t.trial_id)}
         self.start_order = list(self.trials)
         for trial_id, trial in self.trials.items():
@@ -141,7 +141,7 @@ class RecordedOracle(kt.Oracle):
                 self._retry_queue.append(trial_id)
 
     def trial_seed(self, trial: Trial) -> int:
-        """Return the seed of a trial's weights and batches, from the study's seed and its values."""
+        """Return the seed of a trial's weights and batches, from its values and the study's seed."""
         values = sorted(configuration(trial.hyperparameters.values).items())
         return random.Random(f"{self.seed} {values}").getrandbits(31)
 

@@ -43,7 +43,7 @@ def cheapen(model: keras.Model) -> list[keras.layers.Dropout]:
 def masks(
     layers: list[keras.layers.Dropout], rows: int, generator: np.random.Generator
 ) -> list[np.ndarray]:
-    """Return for each layer a mask, True for a value that is kept, of shape (rows, features).
+    """Return a mask of shape (rows, features) for each layer, True for values that are kept.
 
     NumPy's generator draws 16 random bits per value. On one thread it is faster than TensorFlow's.
     The dropout rate is rounded to a multiple of 1/65536.

@@ -19,7 +19,7 @@ from search.data.pool import Data
 from search.training.kernels import cheapen, masks
 
 EVALUATION_BATCH = 2000
-"""Number of images in one forward pass. Their activations still fit into the processor's caches."""
+"""Number of images in one forward pass. Their activations still fit the processor's caches."""
 
 
 MASKED_VALUES = 2**24
@@ -138,7 +138,7 @@ class EpochLoop:
         return self._logs()
 
     def evaluate(self) -> Logs:
-        """Return the loss (penalties included, as in Keras) and metrics on the validation images."""
+        """Return loss (penalties included, as in Keras) and metrics on the validation images."""
         self.model.reset_metrics()
         self._evaluate(self._in_order, EVALUATION_BATCH, [])
         return self._logs()
@@ -222,7 +222,8 @@ def fit(
     Callbacks get on_train_begin/end and on_epoch_begin/end with Keras' logs plus `learning_rate`
     and `seconds`. Batch-level hooks are not called. `model.stop_training` ends the run.
 
-    initial_epoch: the first epoch to train, counted from 0. `epochs`: the epoch to stop before.
+    epochs: the epoch to stop before, counted from 0.
+    initial_epoch: the first epoch to train, counted from 0.
     Raises Diverged if a loss is not finite.
     """
     model = loop.model
