@@ -236,7 +236,7 @@ class HyperbandOracle(RecordedOracle, kt.oracles.HyperbandOracle):
                 changed = sorted(n for n in {*own, *theirs} if own.get(n) != theirs.get(n))
                 raise Failure(
                     f"the study's trials use a different search space ({len(changed)} "
-                    f"hyperparameters differ, e.g. {changed[0]}), probably of an earlier version. "
+                    f"hyperparameters differ, e.g. {changed[0]}), probably from an earlier version. "
                     "The study can still be reported but not continued: choose another --study name"
                 )
         roots = {

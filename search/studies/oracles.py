@@ -141,7 +141,7 @@ class RecordedOracle(kt.Oracle):
                 self._retry_queue.append(trial_id)
 
     def trial_seed(self, trial: Trial) -> int:
-        """Return the seed of a trial's weights and batches, from its values and the study's seed."""
+        """Return the seed of weights and batches, from the study's seed and the trial's values."""
         values = sorted(configuration(trial.hyperparameters.values).items())
         return random.Random(f"{self.seed} {values}").getrandbits(31)
 
