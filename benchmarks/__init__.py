@@ -1,1 +1,1 @@
-"""Speed as ratios against a baseline, measured in one run on one machine; run on an idle one."""
+"""Speed as ratios to a baseline, measured in one run. Run benchmarks on an idle machine."""

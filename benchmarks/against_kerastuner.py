@@ -1,11 +1,11 @@
-"""The same fixed lists of configurations, trained by stock KerasTuner and by this project.
+"""The time to train fixed lists of configurations, for stock KerasTuner and for this project.
 
 Run as: python -m benchmarks.against_kerastuner
 
-Each side is a process of its own, timed from its start to its end, imports and workers included.
-The stock side is `keras_tuner.Tuner` with `model.fit` and Keras' TensorBoard callback, TensorFlow's
-threads as they come; ours is one worker a core, writing checkpoints, diagnostics and TensorBoard as
-it always does.
+Each side is its own process, timed from start to end, imports and workers included. The stock side
+is `keras_tuner.Tuner` with `model.fit`, Keras' TensorBoard callback and TensorFlow's default
+threads. This project's side has one worker per core, and writes checkpoints, diagnostics and
+TensorBoard files as usual.
 """
 
 import json
@@ -24,7 +24,8 @@ from search.data.load import load_pool
 from search.records.commands import ended
 
 EPOCHS = 5
-"""Of each; Hyperband at 27 epochs by 3 trains 375 epochs in 70 trials, 5.4 a trial."""
+"""Epochs per trial. Hyperband with 27 epochs and factor 3 trains 375 epochs in 70 trials, so 5.4
+epochs per trial."""
 
 SEED = 1
 
@@ -33,14 +34,14 @@ FIXES = (
     "norm_first=false",
     "schedule=constant,cosine",
 )
-"""So that the lists stay the same as the space grows."""
+"""Fixes the space, so that the lists stay the same if the space grows."""
 
 LISTS = {"assignment": (0, 7), "drawn": (7, 21)}
-"""Of the configurations of a study seeded with the baselines: those, and the random draws next."""
+"""Ranges of draws of a search that begins with the baselines: the baselines, then random draws."""
 
 
 def configurations(name: str) -> list[dict[str, Any]]:
-    """A list by name, the same on both sides."""
+    """Return the configurations of a list, which are the same on both sides."""
     from search.networks import baselines, narrowing
     from search.studies.hyperband import HyperbandOracle
 
@@ -51,7 +52,7 @@ def configurations(name: str) -> list[dict[str, Any]]:
 
 
 def stock(name: str, directory: Path) -> list[float]:
-    """Best val_accuracy of each configuration, by KerasTuner as its users watch it."""
+    """Return the best val_accuracy of each configuration, trained by stock KerasTuner."""
     import keras
     import keras_tuner as kt
 
@@ -87,7 +88,7 @@ def stock(name: str, directory: Path) -> list[float]:
 
 
 def ours(name: str, directory: Path) -> list[float]:
-    """Return the same by this project, with every core."""
+    """Return the best val_accuracy of each configuration, trained by this project on all cores."""
     import concurrent.futures
 
     from rich.console import Console
@@ -127,7 +128,7 @@ def ours(name: str, directory: Path) -> list[float]:
 
 
 def timed(side: str, name: str) -> tuple[float, np.ndarray]:
-    """Seconds that a side's process took on a list, and its scores, shape (configurations,)."""
+    """Return the seconds that a side took for a list, and its scores, shape (configurations,)."""
     with tempfile.TemporaryDirectory() as directory:
         environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
         command = [sys.executable, "-m", "benchmarks.against_kerastuner", side, name, directory]
@@ -157,13 +158,13 @@ def main() -> None:
     pairs = np.array(differences)
     half = t.ppf(0.975, len(pairs) - 1) * pairs.std(ddof=1) / len(pairs) ** 0.5
     print(
-        f"\nBest val_accuracy, ours less stock, in {len(pairs)} pairs: {pairs.mean():+.2f} points, "
-        f"95 % interval [{pairs.mean() - half:+.2f}, {pairs.mean() + half:+.2f}]."
+        f"\nBest val_accuracy, ours minus stock, mean of {len(pairs)} pairs: {pairs.mean():+.2f} "
+        f"points, 95 % interval [{pairs.mean() - half:+.2f}, {pairs.mean() + half:+.2f}]."
     )
 
 
 def print_row(name: str, row: np.ndarray) -> None:
-    """row: epochs, seconds of stock, seconds of ours."""
+    """Print a row of the table. row: epochs, seconds of stock KerasTuner, of this project."""
     epochs, stock_seconds, our_seconds = row
     print(
         f"| {name} | {stock_seconds:.0f} s | {epochs / stock_seconds:.2f} | {our_seconds:.0f} s | "

@@ -1,11 +1,11 @@
-"""How much longer an epoch takes than its matrix products alone, on one thread.
+"""The time of an epoch as a ratio to its matrix products alone, on one thread.
 
 Run as: python -m benchmarks.epoch
 
-The baseline is a TensorFlow loop of as many steps that does nothing but the three products of
-every Dense layer (output, gradient of the weights, gradient of the input) at the same shapes;
-`needed` leaves out the gradient of the first layer's input, which training never takes. Epochs of
-both are timed in turn, so that what disturbs the machine disturbs both; medians are compared.
+The baseline is a TensorFlow loop of equally many steps. It computes only the three products of
+every Dense layer (output, gradient of the weights, gradient of the input) at the same shapes.
+`needed` leaves out the gradient of the first layer's input, which training does not compute. Epochs
+and loops are timed in turn, so that a disturbance affects both. Their medians are compared.
 """
 
 import itertools
@@ -31,7 +31,11 @@ LIMITS = {"784-128-128-128-10": 1.35, "784-512-256-128-10, batch norm, dropout":
 
 
 def products(widths: list[int], steps: int, first_input: bool) -> Callable[[], tf.Tensor]:
-    """A compiled loop of the matrix products of a dense network's training steps."""
+    """Return a compiled loop of the matrix products of a dense network's training steps.
+
+    widths: features of the input and of each layer.
+    first_input: include the gradient of the first layer's input.
+    """
     pairs = list(itertools.pairwise(widths))
     weights = [tf.Variable(tf.random.normal(pair, stddev=0.05)) for pair in pairs]
     signals = [tf.Variable(tf.random.normal((BATCH, width))) for width in widths]
@@ -47,7 +51,7 @@ def products(widths: list[int], steps: int, first_input: bool) -> Callable[[], t
                 ]
                 if i or first_input:
                     outputs.append(tf.matmul(signals[i + 1], weight, transpose_b=True))
-                # Every product is used, or TensorFlow would leave it out.
+                # TensorFlow would leave out a product that is not used.
                 total += tf.add_n([output[0, 0] for output in outputs])
         return total
 
@@ -65,13 +69,14 @@ def compute(function: Callable[[], tf.Tensor]) -> None:
 
 
 def timed(function: Callable[[], object]) -> float:
+    """Return the seconds that a call takes."""
     started = time.perf_counter()
     function()
     return time.perf_counter() - started
 
 
 def main() -> None:
-    """Prints a table for the README."""
+    """Print the table of docs/speed.md. Raises Failure if the data are missing."""
     one_thread()
     tf.random.set_seed(1)
     images = load_pool("fashion-mnist").split(1)

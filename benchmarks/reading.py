@@ -1,9 +1,10 @@
-"""How long `analysis` takes to read a study of 1,000 trials with their curves.
+"""The time that `analysis` takes to read a study of 1,000 trials with their curves.
 
 Run as: python -m benchmarks.reading
 
-Once as this project writes it (the trials of tuner_logs/exercises over and over), once as stock
-KerasTuner does, whose curves are tensors in TensorBoard's event files only.
+The study is read once in the form that this project writes, and once in the form of stock
+KerasTuner, whose curves are tensors in TensorBoard's event files. Its trials are copies of the
+trials of tuner_logs/exercises.
 """
 
 import json
@@ -26,7 +27,7 @@ TRIALS = 1000
 
 
 def copies(ours: Path, stock: Path) -> None:
-    """Writes the same trials in both manners."""
+    """Write the same trials in both forms. Raises Failure if there are no trials to copy."""
     if not SOURCE.is_dir():
         raise Failure(f"there is no {SOURCE}/: run this in the project's folder")
     sources = [json.loads(p.read_text()) for p in sorted(SOURCE.glob("trial_*/trial.json"))]
@@ -57,7 +58,7 @@ def copies(ours: Path, stock: Path) -> None:
 
 
 def main() -> None:
-    """Prints a line a manner."""
+    """Print one line per form."""
     with tempfile.TemporaryDirectory() as directory:
         folders = Path(directory, "ours"), Path(directory, "stock")
         copies(*folders)

@@ -32,7 +32,7 @@ app = commands.app(
 )
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-Logs = Annotated[Path, typer.Option(help="Folder of all studies.")]
+Logs = Annotated[Path, typer.Option(help="Folder that holds all studies.")]
 LOGS = Execution().logs
 
 
@@ -41,13 +41,13 @@ LOGS = Execution().logs
 def plan(
     given: dict[str, Any],
     workers: Annotated[
-        int | None, typer.Option(help="Processes that would train. [default: one per core]")
+        int | None, typer.Option(help="Number of training processes. [default: one per core]")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the schedule of a search and estimate its running time.
 
-    Times a few small networks for a few seconds. Needs no data and writes no file.
+    Times a few small networks for a few seconds. Reads no data and writes no file.
 
     \b
     Examples:
@@ -73,8 +73,8 @@ def plan(
 def run(study: StudyName, given: dict[str, Any], execution: Execution) -> None:
     """Start a Hyperband search of dense networks, or continue it.
 
-    Everything is kept in LOGS/STUDY. A search that was interrupted, killed or ran out of time
-    continues with the same command. Its options need not be repeated.
+    Everything is kept in LOGS/STUDY. The same command continues a search that was interrupted or
+    killed, or that ran out of time. Its options need not be repeated.
 
     \b
     Examples:
@@ -101,7 +101,7 @@ def exercises(
     """Run the assignment's exercises as controlled studies, or continue them.
 
     Every arm is trained on the same seeds. A seed fixes the split, the initial weights and the
-    order of the images, and all else is equal. Exercises and seeds can be added to a study later.
+    order of the images. Exercises and seeds can be added to a study later.
 
     \b
     Examples:
@@ -124,7 +124,7 @@ def final(
     open_test_again: Annotated[
         str | None,
         typer.Option(
-            metavar="REASON", help="Evaluate on the test set although it was opened before."
+            metavar="REASON", help="Evaluate on the test set again, and record the reason."
         ),
     ] = None,
 ) -> None:
@@ -133,7 +133,7 @@ def final(
     The search's best configurations are trained on fresh seeds. Half of each run's validation
     images choose its epoch, and the other half judge it. The best configuration and the
     assignment's network are then trained on further seeds. All their models are evaluated on the
-    test set, which the ledger allows once, so --augment must be given from the start. Trials,
+    test set. The ledger allows this once, so --augment must be given from the start. Trials,
     ledger, models and the model card are kept in LOGS/STUDY-final.
 
     \b
@@ -154,7 +154,7 @@ def final(
     with search.locked(), folder.locked():
         LedgerFile(folder, search).check_closed(open_test_again)
     if not search.record().finished:
-        log.print(f"study {study} is not finished: the final network is the best it has so far")
+        log.print(f"study {study} is not finished: only its trials so far are considered")
 
     def opened() -> Json:
         return {
@@ -169,9 +169,9 @@ def final(
 def ablation(study: SearchName, given: dict[str, Any], execution: Execution) -> None:
     """Measure what each choice of a search's final network contributes.
 
-    Starts at the assignment's final network and makes one choice of the final network at a time,
-    the best first. Then reverts each choice alone to the space's default. Trials are kept in
-    LOGS/STUDY-path. Their number is known once the races are decided; until then the total grows.
+    Starts at the assignment's final network and adopts the search's choices one at a time, the best
+    first. Then reverts each choice alone to the space's default. Trials are kept in
+    LOGS/STUDY-path. The total number of trials grows until the races are decided.
 
     \b
     Examples:
@@ -193,10 +193,10 @@ def predict(
     images: Annotated[list[Path], typer.Argument(help="Pictures of any size: PNG, JPEG …")],
     as_json: AsJson = False,
 ) -> None:
-    """Name what pictures show, with the model's probability.
+    """Classify pictures, and print the model's probabilities.
 
-    A picture is made grey and scaled to the model's size. As in Fashion-MNIST, the object fills
-    the picture and is brighter than its background, which is black.
+    Pictures are converted to grey and scaled to the model's size. As in Fashion-MNIST, the object
+    should fill the picture and stand on a black background.
 
     \b
     Examples:
@@ -211,7 +211,10 @@ def predict(
     found = predictions(model, images)
     for row in found:
         if row["bright_ground"]:
-            log.print(f"{row['image']}: bright background; the model knows objects on black")
+            log.print(
+                f"{row['image']}: the background is bright, but the model was trained on bright "
+                "objects on a black background"
+            )
     if as_json:
         print(json.dumps({"predictions": found}, allow_nan=False))
         return
@@ -221,7 +224,7 @@ def predict(
 
 @app.command()
 def status(study: StudyName, logs: Logs = LOGS, as_json: AsJson = False) -> None:
-    """Show the state of a study from its files, also while it runs.
+    """Show the state of a study from its files, even while it runs.
 
     \b
     Examples:
@@ -233,7 +236,8 @@ def status(study: StudyName, logs: Logs = LOGS, as_json: AsJson = False) -> None
     print_summary(summary, as_json)
     if not summary["finished"]:
         log.print(
-            f"if it is not running, to continue: {continuing(folder, folder.record().arguments)}"
+            "if the study is not running, use this command to continue: "
+            f"{continuing(folder, folder.record().arguments)}"
         )
     log.print(next_steps(folder))
 
@@ -247,8 +251,8 @@ def carry_out(
 ) -> None:
     """Run a study and print its summary.
 
-    reason: why the test set is opened again. at_end: called once the study is finished; returns
-    further fields of the summary.
+    reason: why the test set is opened again.
+    at_end: called if the study is finished. It returns further fields of the summary.
     """
     from search.cli.progress import Display
     from search.running.run import run_study
@@ -263,12 +267,12 @@ def carry_out(
         raise Interrupted(f"to continue: {command}") from None
     print_summary(summary, execution.json)
     if not summary["finished"]:
-        log.print(f"time is up; to continue, with more --time-budget: {command}")
+        log.print(f"time is up; raise --time-budget to continue: {command}")
     log.print(next_steps(folder))
 
 
 def main() -> int:
-    """Carry out the command that was typed; return the exit code."""
+    """Run the command that was typed, and return the exit code."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     return commands.carry_out(app, "search")
 

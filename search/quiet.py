@@ -1,4 +1,4 @@
-"""Imports TensorFlow fast, and without the lines it writes to stderr before its log levels hold."""
+"""Imports TensorFlow fast, and without the messages that it writes before log levels apply."""
 
 import contextlib
 import gc
@@ -9,10 +9,10 @@ from types import ModuleType
 
 
 def import_quietly(module: str) -> ModuleType:
-    """The module, imported while file descriptor 2, where C++ writes, goes nowhere.
+    """Import a module without messages from C++ code on stderr, and return the module.
 
-    What it brings stays for the life of the process: looking through it for garbage, while it is
-    imported and again at exit, would take as long as a quarter of the import.
+    The module's objects stay for the life of the process. Garbage collection therefore skips them:
+    searching them during the import and again at exit would add a quarter to the import time.
     """
     sys.stderr.flush()
     kept = os.dup(2)

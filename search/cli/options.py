@@ -1,4 +1,4 @@
-"""Options out of dataclasses: a field is an option, its docstring the help, its default the default."""
+"""Command-line options from dataclasses: fields give names, help texts and defaults."""
 
 import ast
 import inspect
@@ -20,7 +20,7 @@ SearchName = Annotated[str, typer.Option("--study", help="Name of the search.")]
 
 Config = Annotated[
     Path | None,
-    typer.Option(help="JSON file of arguments, such as what --json printed. Options come first."),
+    typer.Option(help="JSON file of arguments, such as the output of --json. Options override it."),
 ]
 
 METAVARS = {"fix": "NAME=VALUE"}
@@ -29,9 +29,9 @@ METAVARS = {"fix": "NAME=VALUE"}
 def options(**groups: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Replace parameters of a command by one option for each field of a dataclass.
 
-    groups: parameter to dataclass. For a subclass of Arguments the command gets a dictionary of
-    what was given, on the command line or by --config, so that a continued study keeps the rest;
-    for another dataclass it gets an instance.
+    groups: the dataclass of each replaced parameter. For a subclass of Arguments, the command gets
+    a dictionary of the values that were given on the command line or by --config. A continued study
+    keeps its other values. For another dataclass, the command gets an instance.
     """
 
     def replaced(command: Callable[..., None]) -> Callable[..., None]:
@@ -81,7 +81,10 @@ def _parameters(kind: type) -> dict[str, inspect.Parameter]:
 def _parameter(
     name: str, kind: Any, text: str, field: Field[Any], silent: bool
 ) -> inspect.Parameter:
-    """Return one option. silent: it is None if it is not given, and its help tells the default."""
+    """Return the option of a field.
+
+    silent: the option is None if it is not given, and its help text names the default.
+    """
     default = None if field.default is MISSING else field.default
     if get_origin(kind) is tuple:
         kind, default = list[str], default or None
@@ -100,7 +103,7 @@ def _parameter(
 
 
 def field_docstrings(kind: type) -> dict[str, str]:
-    """Return the string that stands under each field of a class, on one line."""
+    """Return the docstring under each field of a class, on one line."""
     (definition,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
     assert isinstance(definition, ast.ClassDef)
     found: dict[str, str] = {}
@@ -113,7 +116,7 @@ def field_docstrings(kind: type) -> dict[str, str]:
 
 
 def _given(kind: type[Arguments], values: dict[str, Any]) -> dict[str, Any]:
-    """Return what the command line gives, and what --config gives beside it."""
+    """Return the values of --config, overridden by those of the command line."""
     config = values.pop("config")
     given = {
         name: tuple(value) if isinstance(value, list) else value
@@ -124,7 +127,10 @@ def _given(kind: type[Arguments], values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read_config(kind: type[Arguments], path: Path) -> dict[str, Any]:
-    """Return the arguments in a file: an object of arguments, or a summary that holds them."""
+    """Return the arguments in a file, which holds an object of arguments or a summary.
+
+    Raises Misuse if the file cannot be read, or if an argument is unknown or has the wrong type.
+    """
     try:
         content = json.loads(path.read_text())
     except (OSError, ValueError) as error:
@@ -138,8 +144,8 @@ def _read_config(kind: type[Arguments], path: Path) -> dict[str, Any]:
     unknown = sorted(set(content) - names)
     if unknown:
         raise Misuse(
-            f"--config {path}: {unknown[0]} is no argument of `search {kind.COMMAND}`, which takes "
-            f"{', '.join(kind.OPTIONS)}"
+            f"--config {path}: {unknown[0]} is not an argument of `search {kind.COMMAND}`, which "
+            f"takes {', '.join(kind.OPTIONS)}"
         )
     offered = (*kind.OPTIONS, "exercises")
     try:
@@ -159,9 +165,9 @@ def _instance(kind: type, values: dict[str, Any]) -> Any:
 
 
 def choices(names: tuple[str, ...], kind: Any) -> tuple[str, ...]:
-    """Return the names that are of a Literal type. Raises Misuse for another name."""
+    """Return the given names in the order of a Literal type. Raises Misuse if a name is unknown."""
     known = get_args(kind)
     for name in names:
         if name not in known:
-            raise Misuse(f"{name!r} is none of {', '.join(known)}")
+            raise Misuse(f"{name!r} is not one of {', '.join(known)}")
     return tuple(name for name in known if name in names)

@@ -1,4 +1,4 @@
-"""What a study would take here: Hyperband's schedule, and times from a few seconds of measuring."""
+"""The schedule of a search, and an estimate of its running time on this machine."""
 
 import itertools
 import math
@@ -18,7 +18,7 @@ from search.records.reading import Json
 from search.records.trial import Values
 
 IMAGES = 4096
-"""Random images that each measured network trains on; a second pass of them is timed."""
+"""Number of random images that each measured network trains on. Its second epoch is timed."""
 
 
 PROBES = (
@@ -28,19 +28,22 @@ PROBES = (
     {"layers": 3, "units_1": 512, "units_2": 512, "units_3": 512, "batch_size": 256},
     {"layers": 2, "units_1": 1024, "units_2": 1024, "batch_size": 128, "optimizer": "nadam"},
 )
-"""Networks that differ in what time goes to: steps, layers, arithmetic, weights updated."""
+"""Networks that spend their time differently: on steps, layers, arithmetic or weight updates."""
 
 
 DRAWS = 300
-"""Configurations over which the time of an epoch is averaged."""
+"""Number of configurations over which the time of an epoch is averaged."""
 
 
 STARTUP_SECONDS = 5.0
-"""Of processes and imports, once a study."""
+"""Time to start processes and import packages, once per study."""
 
 
 def plan(arguments: HyperbandArguments, workers: int) -> Json:
-    """Brackets, trials, epochs and the seconds they would take with this many workers."""
+    """Return brackets, trials and epochs, and the seconds they would take with so many workers.
+
+    Raises Misuse if no search can be made with these arguments.
+    """
     arguments.check()
     import_quietly("search.studies.kinds")
     from keras_tuner.engine.hyperparameters import Fixed
@@ -74,9 +77,10 @@ def plan(arguments: HyperbandArguments, workers: int) -> Json:
 
 
 def measure(dataset: DatasetName, fixed: Json) -> tuple[float, np.ndarray]:
-    """Seconds to build and trace a network, and seconds for each of its `costs`, never negative.
+    """Return the seconds to build and trace a network, and the seconds for each of its `costs`.
 
-    fixed: precision and augmentation, as the study has them.
+    The seconds are never negative.
+    fixed: the study's precision and augmentation.
     """
     import keras
     import keras_tuner as kt
@@ -111,7 +115,7 @@ def measure(dataset: DatasetName, fixed: Json) -> tuple[float, np.ndarray]:
 
 
 def costs(values: Values, dataset: Dataset, images: int) -> np.ndarray:
-    """What an epoch consists of: steps, layer steps, multiplications, weight updates. Shape (4,)."""
+    """Return an epoch's steps, layer steps, multiplications and weight updates, shape (4,)."""
     hidden = [values[f"units_{i}"] for i in range(1, values["layers"] + 1)]
     widths = [dataset.features, *hidden, len(dataset.classes)]
     weights = sum(a * b for a, b in itertools.pairwise(widths))
@@ -128,6 +132,7 @@ def _noise(dataset: DatasetName) -> Data:
 
 
 def show_plan(planned: Json) -> None:
+    """Print a plan as a table."""
     table = Table("bracket", "rung", "trials", "epochs each", box=None)
     for bracket in planned["brackets"]:
         for rung in bracket["rungs"]:
@@ -138,5 +143,5 @@ def show_plan(planned: Json) -> None:
     out.print(
         f"{planned['trials']} trials, {planned['epochs']} epochs, about "
         f"{duration(planned['seconds'])} here with {planned['workers']} workers "
-        f"({planned['seconds_per_epoch']:.2g} s an epoch on average)"
+        f"({planned['seconds_per_epoch']:.2g} s per epoch on average)"
     )

@@ -1,4 +1,4 @@
-"""What a person sees while a study runs: a live display on a terminal, else a line a trial."""
+"""The display of a running study: live on a terminal, otherwise one line per trial."""
 
 import time
 from types import TracebackType
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def place(trial: "Trial") -> str:
-    """Where in Hyperband a trial stands."""
+    """Return the place of a trial in Hyperband or in a list of seeds."""
     values = trial.hyperparameters.values
     if "tuner/bracket" not in values:
         return f"{values['tuner/epochs']} epochs, seed {values['tuner/seed']}"
@@ -29,7 +29,7 @@ def place(trial: "Trial") -> str:
 
 
 class Display:
-    """Follows a study on stderr; a context manager, live for as long as it is entered."""
+    """A display of a study on stderr. It is a context manager, and live while entered."""
 
     def __init__(self, name: str, console: Console):
         self.name = name
@@ -57,16 +57,19 @@ class Display:
             self.live.stop()
 
     def report_line(self, line: str) -> None:
+        """Print a line above the live display."""
         self.console.print(line, highlight=False, soft_wrap=True, markup=False)
 
     def epoch_ends(self, trial: "Trial", row: EpochRow, worker: str) -> None:
+        """Show an epoch in the line of its worker."""
         self.epochs_here += 1
         self.workers[worker] = (
             f"trial {trial.trial_id}  {place(trial)}  now {row.epoch + 1}  "
-            f"val_accuracy {row.val_accuracy:.4f}  {row.seconds:.2f} s an epoch"
+            f"val_accuracy {row.val_accuracy:.4f}  {row.seconds:.2f} s per epoch"
         )
 
     def trial_ends(self, trial: "Trial") -> None:
+        """Print the line of a trial."""
         done = sum(t.status in ENDED for t in self._trials())
         planned, _ = self._planned()
         result = (
@@ -105,7 +108,7 @@ class Display:
             duration(elapsed),
             left,
         )
-        # A bar ends without a line break, so that it needs a row of its own.
+        # A bar ends without a line break, so it needs its own row.
         bar = Table.grid(expand=True)
         bar.add_row(ProgressBar(total=max(1, planned_epochs), completed=epochs))
         lines: list[Any] = [head, bar]

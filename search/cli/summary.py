@@ -1,4 +1,4 @@
-"""What a study has come to, read from its files alone, also while it runs; and how to go on."""
+"""The state of a study, read from its files alone even while it runs, and the next commands."""
 
 import json
 import shlex
@@ -22,7 +22,7 @@ PLAIN = (None, "none", "float32")
 def summarize(folder: StudyFolder) -> Json:
     """Return counts, times, arguments and the best trial of a study, for people and machines.
 
-    Raises Misuse if there is no such study, Failure if its files are not as recorded.
+    Raises Misuse if there is no such study, Failure if a file does not fit its record.
     """
     record = folder.record()
     trials, torn = folder.read_trials()
@@ -56,7 +56,7 @@ def summarize(folder: StudyFolder) -> Json:
 
 
 def best(completed: Sequence[TrialFile]) -> Json | None:
-    """Return the trial of the highest score, the first of equals as in KerasTuner."""
+    """Return the trial with the highest score. Of equal scores the first wins, as in KerasTuner."""
     scored = [trial for trial in completed if trial.score is not None]
     if not scored:
         return None
@@ -88,7 +88,7 @@ def print_summary(summary: Json, as_json: bool) -> None:
     rate = summary["epochs_per_second"]
     table.add_row(
         "time",
-        f"{duration(summary['seconds'])}" + (f", {rate:.2f} epochs a second" if rate else ""),
+        f"{duration(summary['seconds'])}" + (f", {rate:.2f} epochs per second" if rate else ""),
     )
     if summary["best"]:
         best = summary["best"]
@@ -121,7 +121,7 @@ def continuing(
 
 
 def next_steps(folder: StudyFolder) -> str:
-    """Return the commands that look at a study, beside the search that it belongs to."""
+    """Return the commands that show a study, together with the search that it belongs to."""
     names = [folder.name]
     if search := folder.record().search:
         origin = StudyFolder(folder.logs, search)
@@ -138,7 +138,7 @@ def _logs(folder: StudyFolder) -> list[str]:
 
 
 def duration(seconds: float) -> str:
-    """Return seconds as people write them: 42 s, 3 min 05 s, 2 h 07 min."""
+    """Return seconds in the form 42 s, 3 min 05 s or 2 h 07 min."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -148,7 +148,7 @@ def duration(seconds: float) -> str:
 
 
 def brief(values: Values) -> str:
-    """Return a configuration on one line, without what is switched off."""
+    """Return a configuration on one line, without options that are switched off."""
     units = "-".join(str(values[f"units_{i}"]) for i in range(1, values["layers"] + 1))
     optimizer = values["optimizer"]
     words = [

@@ -8,7 +8,7 @@ DIGITS_TEST_SHARE = 0.2
 
 
 DIGITS_TEST_SEED = 0
-"""The digits come as one bundle; which of them are the test set does not depend on a study."""
+"""A constant: the digits come without a test set, and all studies must use the same test images."""
 
 
 def read_digits() -> tuple[np.ndarray, np.ndarray, dict[str, str]]:

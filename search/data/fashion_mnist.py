@@ -11,7 +11,7 @@ from search.quiet import import_quietly
 from search.records.errors import Failure
 
 ORIGIN = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
-"""Where keras.datasets.fashion_mnist downloads from."""
+"""The address from which keras.datasets.fashion_mnist downloads."""
 
 
 SHA256 = {
@@ -20,7 +20,7 @@ SHA256 = {
     "t10k-images-idx3-ubyte.gz": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
     "t10k-labels-idx1-ubyte.gz": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
 }
-"""Of the published files, whose MD5 sums the Fashion-MNIST README prints."""
+"""SHA-256 of the published files. The README of Fashion-MNIST lists their MD5 sums."""
 
 
 TRAIN_FILES = ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz")
@@ -32,6 +32,13 @@ TEST_FILES = ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz")
 def read_fashion_mnist(
     data_dir: Path | None, names: tuple[str, str]
 ) -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
+    """Return images, labels and the SHA-256 of both files by name.
+
+    Images are uint8 of shape (images, 784), 0 to 255; labels are uint8 of shape (images,).
+    data_dir: folder of the files. None: FASHION_MNIST_DIR, else Keras' cache.
+    names: the file of the images and the file of the labels.
+    Raises Failure if a file cannot be found or downloaded, or is not the published file.
+    """
     directory = _directory(data_dir, names)
     contents = {name: _checked(directory / name) for name in names}
     images, labels = (gzip.decompress(contents[name]) for name in names)
@@ -43,7 +50,7 @@ def read_fashion_mnist(
 
 
 def _directory(data_dir: Path | None, names: tuple[str, str]) -> Path:
-    """The folder to read: the one asked for, else Keras' cache, filled by a download if need be."""
+    """Return the folder to read. Without a given folder, download missing files to Keras' cache."""
     asked = data_dir or os.environ.get("FASHION_MNIST_DIR")
     if asked:
         return Path(asked)
@@ -70,12 +77,12 @@ def _download(names: list[str]) -> None:
         except Exception as error:
             # get_file raises a bare Exception for any network fault.
             reason = str(error).splitlines()[0]
-            raise Failure(f"Fashion-MNIST: {name} is not here and {reason}. {WAYS_OUT}") from error
+            raise Failure(f"Fashion-MNIST: cannot download {name}: {reason}. {ADVICE}") from error
 
 
-WAYS_OUT = (
+ADVICE = (
     "Give the folder of the four .gz files by --data-dir or FASHION_MNIST_DIR, or connect to the "
-    "network once so that Keras can fill its cache, or try the embedded data: --dataset digits"
+    "network once so that Keras can download them, or use the built-in digits: --dataset digits"
 )
 
 
@@ -83,10 +90,10 @@ def _checked(path: Path) -> bytes:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise Failure(f"Fashion-MNIST: cannot read {path}: {error.strerror}. {WAYS_OUT}") from error
+        raise Failure(f"Fashion-MNIST: cannot read {path}: {error.strerror}. {ADVICE}") from error
     digest = hashlib.sha256(content).hexdigest()
     if digest != SHA256[path.name]:
-        raise Failure(f"Fashion-MNIST: {path} {_what_is_wrong(content, digest)}; replace the file")
+        raise Failure(f"Fashion-MNIST: {path} {_what_is_wrong(content, digest)}; replace it")
     return content
 
 

@@ -11,16 +11,16 @@ from search.records.datasets import DATASETS, DatasetName
 def load_pool(name: DatasetName, data_dir: Path | None = None) -> Pool:
     """Return the images of a data set without its test set.
 
-    data_dir: folder of the four Fashion-MNIST files; None: see `fashion_mnist`.
-    Raises Failure if the files are not to be had, or are not the published files.
+    data_dir: folder of the four Fashion-MNIST files. None: FASHION_MNIST_DIR, else Keras' cache.
+    Raises Failure if a file cannot be found or downloaded, or is not the published file.
     """
     return _pool(name, TRAIN_FILES, data_dir)
 
 
 def load_test_pool(name: DatasetName, data_dir: Path | None = None) -> Pool:
-    """Return the test images. Only `search.opening.opening` calls this, after the declaration.
+    """Return the images of a data set's test set. Only `search.opening.opening` calls this.
 
-    Raises Failure as `load_pool` does.
+    Raises Failure like `load_pool`.
     """
     return _pool(name, TEST_FILES, data_dir)
 

@@ -7,16 +7,16 @@ import numpy as np
 from search.records.datasets import DATASETS, DatasetName
 
 HALVING_SEED = 0
-"""Which validation images are held out follows from the split alone."""
+"""A constant, so that the held-out validation images depend on the split alone."""
 
 
 @dataclass(frozen=True)
 class Pool:
-    """Images of a data set: those of the training files, or those of the test set.
+    """The images of a data set's training files, or of its test set.
 
     images: uint8, shape (images, features), 0 to `levels`.
     labels: uint8, shape (images,).
-    hashes: file name to SHA-256 of what was read.
+    hashes: SHA-256 of the files that were read, by name.
     """
 
     name: DatasetName
@@ -26,7 +26,7 @@ class Pool:
     hashes: dict[str, str]
 
     def split(self, seed: int) -> "Data":
-        """Training and validation images, the same share of each class in both."""
+        """Return training and validation images, with the same share of each class in both."""
         train, validation = stratified_split(
             self.labels, DATASETS[self.name].validation_share, seed
         )
@@ -49,7 +49,7 @@ class Data:
     levels: int
 
     def halved(self) -> "Halved":
-        """The same with half of each class's validation images held out."""
+        """Return the same data with half of each class's validation images held out."""
         x, y = self.x_validation, self.y_validation
         kept, held_out = stratified_split(y, 0.5, HALVING_SEED)
         train = self.x_train, self.y_train
@@ -58,9 +58,10 @@ class Data:
 
 @dataclass(frozen=True)
 class Halved(Data):
-    """Images with some that neither train nor stop a trial: they judge it.
+    """Data with held-out images, which judge a trial and neither train nor stop it.
 
-    x_held_out: uint8, shape (images, features). y_held_out: uint8, shape (images,).
+    x_held_out: uint8, shape (images, features), 0 to `levels`.
+    y_held_out: uint8, shape (images,).
     """
 
     x_held_out: np.ndarray
@@ -68,7 +69,7 @@ class Halved(Data):
 
 
 def stratified_split(labels: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Sorted indices (kept, held out), where `share` of every class, rounded, is held out."""
+    """Return sorted indices (kept, held out). `share` of every class, rounded, is held out."""
     generator = np.random.default_rng(seed)
     held_out = np.zeros(len(labels), bool)
     for label in np.unique(labels):

@@ -1,4 +1,4 @@
-"""Images mirrored and shifted while a network trains: a regulariser, and other training images."""
+"""Mirrors and shifts images at random while a network trains."""
 
 from typing import Any
 
@@ -10,9 +10,10 @@ from search.networks.space import AUGMENTATIONS
 
 @keras.saving.register_keras_serializable("search")
 class Augmentation(keras.layers.Layer):
-    """Flat square images, each mirrored and shifted at random while training, else as they are.
+    """A layer that mirrors and shifts flat square images at random, during training only.
 
-    kind: of `AUGMENTATIONS`. Takes and returns (batch, side · side).
+    Its input and output have shape (batch, side · side).
+    kind: a key of `AUGMENTATIONS`.
     """
 
     def __init__(self, kind: str, **kwargs: Any):
@@ -26,7 +27,7 @@ class Augmentation(keras.layers.Layer):
         mirrors, most = AUGMENTATIONS[self.kind]
         side = round(inputs.shape[-1] ** 0.5)
         images = tf.shape(inputs)[0]
-        # One gather from the padded image does both: row and column of every pixel's source.
+        # One gather does both: it takes every pixel from its source in the padded image.
         width = side + 2 * most
         padded = tf.pad(tf.reshape(inputs, (-1, side, side)), [[0, 0], [most, most], [most, most]])
         rows = self._draw(images, width - side + 1)[:, None] + tf.range(side)
@@ -40,7 +41,7 @@ class Augmentation(keras.layers.Layer):
         return tf.gather(flat, tf.reshape(source, (-1, side * side)), batch_dims=1)
 
     def _draw(self, images: tf.Tensor, below: int) -> tf.Tensor:
-        """A whole number from 0 for each image."""
+        """Return a random integer from 0 to `below` - 1 for each image, shape (images,)."""
         return keras.random.randint((images,), 0, below, seed=self.seed_generator)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:

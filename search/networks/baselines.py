@@ -21,18 +21,18 @@ BASELINES: dict[str, Values] = {
     "3 rmsprop": {"optimizer": "rmsprop"},
     "4 final": {**DEEP, "batch_norm": True, "dropout": 0.3, "batch_size": 64},
 }
-"""What each changes of the space's defaults, which are 3 × Dense(128) ReLU Glorot, Adam, batch 32."""
+"""By name, changes to the space's defaults: 3 × Dense(128), ReLU, Glorot, Adam, batch size 32."""
 
 
 def complete(changes: Values) -> Values:
-    """A whole configuration: the space's defaults with these changes, inactive values left out."""
-    # 0 and 0.0 are one key to a dictionary and two values to a trial's file.
+    """Return the space's defaults with these changes, without inactive values."""
+    # 0 and 0.0 are the same dictionary key, but different values in a trial's file.
     return dict(_completed(tuple((name, v, type(v)) for name, v in changes.items())))
 
 
 @cache
 def _completed(typed: tuple[tuple[str, Any, type], ...]) -> Values:
-    """Remembered, as KerasTuner takes 3 ms for it and a path asks for the same again and again."""
+    """Return the complete configuration, cached because KerasTuner takes 3 ms to make it."""
     changes = {name: value for name, value, _ in typed}
     hp = kt.HyperParameters()
     hp.values = dict(changes)
@@ -41,7 +41,7 @@ def _completed(typed: tuple[tuple[str, Any, type], ...]) -> Values:
 
 
 def within(space: kt.HyperParameters) -> tuple[list[Values], list[str]]:
-    """The baselines that a narrowed space admits, and the names of those it does not."""
+    """Return the baselines that a narrowed space admits, and the names of the other baselines."""
     configurations = {name: complete(changes) for name, changes in BASELINES.items()}
     inside = [v for v in configurations.values() if admits(space, v)]
     return inside, [name for name, v in configurations.items() if not admits(space, v)]

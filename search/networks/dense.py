@@ -10,7 +10,7 @@ from search.networks.space import declare
 from search.records.trial import Values
 
 WARMUP_SHARE = 0.1
-"""Of all steps, those over which the rate rises from zero before its cosine falls."""
+"""Share of all steps in which the learning rate rises from zero, before the cosine decay."""
 
 
 @keras.saving.register_keras_serializable("search")
@@ -22,7 +22,11 @@ class SmoothedCrossentropy(keras.losses.Loss):
         self.smoothing = smoothing
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """y_true: (batch,) or (batch, 1) integers. y_pred: (batch, classes) probabilities."""
+        """Return the loss of each image, shape (batch,).
+
+        y_true: integers, shape (batch,) or (batch, 1).
+        y_pred: probabilities, shape (batch, classes).
+        """
         labels = keras.ops.one_hot(keras.ops.reshape(y_true, (-1,)), y_pred.shape[-1])
         return keras.losses.categorical_crossentropy(labels, y_pred, label_smoothing=self.smoothing)
 
@@ -31,14 +35,15 @@ class SmoothedCrossentropy(keras.losses.Loss):
 
 
 class DenseNetworks(kt.HyperModel):
-    """Dense networks over a data set, compiled as the values say.
+    """Dense networks for a data set, compiled as a configuration asks.
 
-    max_epochs: over which a cosine schedule falls to zero: a search's longest budget, so that a
-    configuration has the same schedule on every rung. None: each trial's own budget.
+    max_epochs: the epochs in which a cosine schedule falls to zero. In a search this is the longest
+    budget, so that a configuration has the same schedule on every rung. None: each trial's own
+    budget.
 
-    Batch normalisation stands behind the activation, as the assignment has it, or, `norm_first`,
-    before it, as Ioffe and Szegedy (2015) have it. With bfloat16 the hidden layers' products and
-    activations are of 16 bits; weights, normalisation and the output layer stay float32.
+    Batch normalisation follows the activation, as in the assignment. With `norm_first` it precedes
+    the activation, as in Ioffe and Szegedy (2015). With bfloat16, the products and activations of
+    hidden layers have 16 bits. Weights, normalisation and the output layer stay float32.
     """
 
     def __init__(self, features: int, classes: int, train_size: int, max_epochs: int | None):
@@ -49,10 +54,15 @@ class DenseNetworks(kt.HyperModel):
         self.max_epochs = max_epochs
 
     def declare_hyperparameters(self, hp: kt.HyperParameters) -> None:
+        """Declare the whole space, as KerasTuner asks of a hypermodel."""
         declare(hp)
 
     def build(self, hp: kt.HyperParameters) -> keras.Model:
-        """A compiled model; takes (batch, features) scaled to [0, 1], gives probabilities."""
+        """Return a compiled model.
+
+        Its input has shape (batch, features) and is scaled to [0, 1]. Its output is probabilities,
+        shape (batch, classes).
+        """
         v = declare(hp)
         regularizer = None
         if v["use_l1"] or v["use_l2"]:
@@ -79,18 +89,18 @@ class DenseNetworks(kt.HyperModel):
         return model
 
     def fit(self, hp: kt.HyperParameters, model: keras.Model, *args: Any, **kwargs: Any) -> Any:
-        """Plain `model.fit` with the configuration's batch size, as stock KerasTuner calls it."""
+        """Call `model.fit` with the configuration's batch size. Only stock KerasTuner uses this."""
         return model.fit(*args, batch_size=hp.values["batch_size"], **kwargs)
 
     @staticmethod
     def _hidden(v: Values, i: int, regularizer: Any) -> list[keras.layers.Layer]:
-        """The i-th hidden layer with its normalisation and dropout."""
+        """Return the i-th hidden layer with its normalisation, activation and dropout."""
         dtype = "mixed_bfloat16" if v["precision"] == "bfloat16" else "float32"
         norm_first = bool(v["norm_first"])
         dense = keras.layers.Dense(
             v[f"units_{i}"],
             activation=None if norm_first else v["activation"],
-            use_bias=not norm_first,  # the normalisation would take it away again
+            use_bias=not norm_first,  # the normalisation would subtract it again
             kernel_initializer=v["initializer"],
             kernel_regularizer=regularizer,
             dtype=dtype,

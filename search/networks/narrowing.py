@@ -13,11 +13,13 @@ from search.records.trial import Values
 
 
 def narrowed(fixes: Sequence[str]) -> kt.HyperParameters:
-    """The space under `NAME=VALUE`, `NAME=VALUE,VALUE` or, for numbers, `NAME=LOW:HIGH`.
+    """Return the space, narrowed by fixes.
 
-    What is not searched by itself (`space.UNSEARCHED`) is fixed where no fix names it.
-    Raises Misuse for an unknown name, a value outside the space, a name fixed twice, and a name
-    that another fix leaves without effect.
+    fixes: `NAME=VALUE`, `NAME=VALUE,VALUE` or, for numbers, `NAME=LOW:HIGH`.
+
+    Hyperparameters of `space.UNSEARCHED` are fixed at their defaults unless a fix names them.
+    Raises Misuse if a name is unknown or fixed twice, if a value is outside the space, or if a fix
+    has no effect because of another fix.
     """
     whole = kt.HyperParameters()
     declare(whole)
@@ -29,7 +31,7 @@ def narrowed(fixes: Sequence[str]) -> kt.HyperParameters:
             raise Misuse(f"--fix {fix}: write NAME=VALUE, NAME=VALUE,VALUE or NAME=LOW:HIGH")
         if name not in known:
             near = difflib.get_close_matches(name, known, 3, 0.4) or sorted(known)
-            raise Misuse(f"--fix {fix}: no hyperparameter {name}; there is {', '.join(near)}")
+            raise Misuse(f"--fix {fix}: no hyperparameter {name}; choose from {', '.join(near)}")
         if name in replaced:
             raise Misuse(f"--fix {fix}: {name} is fixed twice")
         replaced[name] = _replacement(known[name], text, fix)
@@ -44,7 +46,7 @@ def narrowed(fixes: Sequence[str]) -> kt.HyperParameters:
 
 
 def admits(space: kt.HyperParameters, values: Values) -> bool:
-    """Whether a whole configuration lies in a narrowed space."""
+    """Return whether a complete configuration lies in a narrowed space."""
     return all(_holds(hp, values[hp.name]) for hp in space.space if values.get(hp.name) is not None)
 
 
@@ -62,7 +64,7 @@ def _holds(hp: Any, value: Any) -> bool:
 
 
 def log_steps(hp: Any) -> list[int]:
-    """The values of an Int that is sampled in steps of a factor."""
+    """Return the values of an Int that is sampled in steps of a factor."""
     values = [hp.min_value]
     while values[-1] * (hp.step or 1) <= hp.max_value and hp.step:
         values.append(values[-1] * hp.step)
@@ -86,7 +88,7 @@ def _replacement(hp: Any, text: str, fix: str) -> Any:
 
 
 def _value(hp: Any, word: str, fix: str) -> Any:
-    """One value of a hyperparameter, as its type. Raises Misuse where it is outside the space."""
+    """Return a value in a hyperparameter's type. Raises Misuse if it is outside the space."""
     try:
         value = _read(hp, word)
     except ValueError:
@@ -120,6 +122,6 @@ def _check_reachable(name: str, hp: Any, space: kt.HyperParameters) -> None:
         if not any(_holds(parent, value) for value in condition.values):
             allowed = ", ".join(map(str, condition.values))
             raise Misuse(
-                f"--fix {name} contradicts --fix {parent.name}: {name} is only used where "
+                f"--fix {name} contradicts --fix {parent.name}: {name} is only used if "
                 f"{parent.name} is {allowed}"
             )

@@ -9,8 +9,8 @@ AUGMENTATIONS: dict[str, tuple[bool, int]] = {
     "flip": (True, 0),
     "flip_shift": (True, 1),
 }
-"""Whether half of the images are mirrored, left for right; by how many pixels at most all are
-shifted, up or down and sideways, the ground flowing in."""
+"""By name: whether half of the images are mirrored left to right, and the largest shift in pixels,
+vertical and horizontal. Background fills the shifted image."""
 
 
 ACTIVATIONS = ["sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu"]
@@ -37,21 +37,21 @@ MAX_LAYERS = 5
 
 
 UNSEARCHED = {"augmentation": "none", "precision": "float32"}
-"""Held at these unless --fix says otherwise: with augmentation a network is trained on other
-images, and precision is a matter of speed."""
+"""Fixed at these values unless --fix names them. Augmentation changes the training images, and
+precision concerns speed."""
 
 
 def declare(hp: kt.HyperParameters) -> Values:
-    """The whole space. Returns the values of one configuration, None where inactive.
+    """Declare the whole space, and return the values of one configuration.
 
-    Defaults are the assignment's network of exercises 1 to 3.
+    Inactive values are None. Defaults are the assignment's network of exercises 1 to 3.
     """
     v: Values = {}
 
     def log(name: str, low: float, high: float, default: float) -> None:
         v[name] = hp.Float(name, low, high, sampling="log", default=default)
 
-    # Exercise 1 goes deeper than what a search draws.
+    # Exercise 1 trains deeper networks than a search draws.
     deepest = max(MAX_LAYERS, hp.values.get("layers", 0))
     v["layers"] = hp.Int("layers", 1, deepest, default=3)
     for i in range(1, deepest + 1):

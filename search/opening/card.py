@@ -15,28 +15,31 @@ from search.studies.oracles import Trial
 
 CARD = """# {file}
 
-A dense network that names the class of a grey image of {side} × {side} pixels. Trained by `python -m
-search final` from the search `{search}`; opens with `keras.models.load_model`, without this project's code.
+A dense network that classifies grey images of {side} × {side} pixels. `python -m search final`
+trained it from the search `{search}`. `keras.models.load_model` opens it without this project's code.
 
-- **takes** (batch, {side}, {side}) pixels from 0 (ground) to {levels} (object), as in {dataset}
+- **takes** (batch, {side}, {side}) pixels from 0 (background) to {levels} (object), as in {dataset}
 - **returns** (batch, {classes}) probabilities of: {names}
 - **parameters** {parameters:,}
 - **SHA-256** `{sha256}`
 
 ## Data
 
-{dataset}; SHA-256 of what was read: {hashes}. Of the training images {share:.0%} of each class was
-held out by seed {seed}: one half chose the epoch, the other judged it. The test images were opened
-{openings} (`ledger.jsonl`).
+The network was trained on {dataset}. SHA-256 of the data: {hashes}.
+
+Seed {seed} set aside {share:.0%} of the training images of each class for validation. One half of
+them chose the epoch, and the other half judged it. The test images were opened {openings} (see
+`ledger.jsonl`).
 
 ## Configuration
 
 {configuration}
 
-Trained for {trained} epochs of {epochs} at most. Of the epochs from {watched_from} on, the weights of the
-one with the best validation accuracy are kept, here those of epoch {best_epoch}; {stopping}.
-Chosen from {candidates} configurations of the search by accuracy on the images that chose no epoch,
-on seeds of their own.
+The network was trained for {trained} of at most {epochs} epochs. Its weights come from epoch
+{best_epoch}, which has the best validation accuracy of the epochs from {watched_from} on. {stopping}.
+
+The configuration was chosen from {candidates} configurations of the search, by accuracy on the
+images that chose no epoch. Separate seeds were used for this choice.
 
 ## Accuracy
 
@@ -45,19 +48,20 @@ on seeds of their own.
 | validation, images that chose no epoch | {held_out:.2%} | {held_out_mean} |
 | test, {test_images} images | {test:.2%} | {test_mean} |
 
-This file is the first seed's; it was not picked by its accuracy. The interval of the test accuracy is
-for other seeds on these images; the images themselves give one accuracy a binomial standard error of
-{error:.2f} points.
+This file is the model of the first seed. It was not picked by its accuracy. The interval of the
+test accuracy covers other seeds on the same images. The sampling of the test images adds a binomial
+standard error of {error:.2f} points to this file's test accuracy.
 
 ## Limits
 
-It knows {dataset} and no other pictures: {limits} Its probabilities were not calibrated{smoothing}.
+The network only knows pictures like those of {dataset}: {limits} Its probabilities were not
+calibrated{smoothing}.
 """
 
 
 LIMITS = {
-    "fashion-mnist": "garments photographed from the front on black ground, centred, 28 pixels "
-    "wide, in grey. A photo must be brought into that form first.",
+    "fashion-mnist": "garments photographed from the front on a black background, centred, 28 "
+    "pixels wide, in grey. Other photos must be converted to this form first.",
     "digits": "handwritten digits of 8 × 8 pixels.",
 }
 
@@ -70,10 +74,13 @@ def card(
     arm: str,
     parameters: int,
 ) -> str:
-    """The text of the card of an arm's first model.
+    """Return the text of the card of an arm's first model.
 
-    about: `study.json` of the final study. results: of the opening (`test_set.look`). entries: of
-    its ledger.
+    about: record of the final study.
+    trial: trial of the model.
+    results: results of the opening.
+    entries: all entries of the ledger.
+    parameters: number of the model's parameters.
     """
     arguments = about.arguments
     assert isinstance(arguments, FinalArguments)
@@ -118,8 +125,8 @@ def card(
 
 
 def _stopping(patience: int | None, watched_from: int, epochs: int) -> str:
-    """Return what early stopping may have done within these epochs."""
-    text = f"training stops after {patience} epochs without improvement"
+    """Return a sentence about early stopping, without its full stop."""
+    text = f"Training stops after {patience} epochs without improvement"
     if patience is None or watched_from + 1 + patience >= epochs:
         text += f", which never happens within {epochs} epochs"
     return text
@@ -131,7 +138,7 @@ def _openings(entries: Sequence[Entry]) -> str:
     earlier = [opening for entry in entries for opening in entry.elsewhere]
     others = dict.fromkeys(f"{opening.study} on {opening.time[:10]}" for opening in earlier)
     text = "once" if times == 1 else f"{times} times"
-    return text + (f", and before that by {', '.join(others)}" if others else "")
+    return text + (f", and earlier by {', '.join(others)}" if others else "")
 
 
 def _short(value: Any) -> str:
@@ -139,7 +146,7 @@ def _short(value: Any) -> str:
 
 
 def _mean(shares: list[float]) -> str:
-    """Cells: the mean and Student's 95 % interval."""
+    """Return two table cells: the mean and Student's 95 % interval."""
     mean = float(np.mean(shares))
     if len(shares) < 2:
         return f"{mean:.2%} | –"

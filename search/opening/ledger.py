@@ -1,6 +1,6 @@
 """The ledger of a final study, written line by line and witnessed by its search.
 
-What a line holds, and how the chain is checked, stands in `search.records.ledger`.
+`search.records.ledger` describes the content of a line and checks the chain.
 """
 
 import json
@@ -21,7 +21,7 @@ from search.records.ledger import (
 
 
 class LedgerFile:
-    """The ledger of a final study. Both studies are locked by the caller."""
+    """The ledger of a final study. The caller locks both studies."""
 
     def __init__(self, study: StudyFolder, search: StudyFolder):
         self.study = study
@@ -29,9 +29,10 @@ class LedgerFile:
         self.search = search
 
     def entries(self) -> tuple[Entry, ...]:
-        """Return all entries in order. Raises Failure if the file is not as it was written.
+        """Return all entries in order.
 
-        A crash may leave the ledger one entry ahead of its witness, which then catches up.
+        A crash may leave the ledger one entry ahead of its witness, which is then updated.
+        Raises Failure if the file was changed after it was written.
         """
         found = self.read()
         witness = self._witness()
@@ -40,7 +41,7 @@ class LedgerFile:
         return found
 
     def read(self) -> tuple[Entry, ...]:
-        """Return all entries as `entries` does, and write nothing."""
+        """Return all entries like `entries`, but write nothing."""
         verified = verify(self._lines(), self._witness())
         if verified.faults:
             raise self._changed(verified.faults[0])
@@ -53,16 +54,17 @@ class LedgerFile:
             raise Misuse(
                 f"the test set was opened on {past[-1].time[:10]}; the results are in "
                 f"{self.study.directory / past[-1].file}. A second evaluation would no longer be "
-                "an estimate. If it must be: --open-test-again REASON, which every report then "
-                "shows"
+                "an unbiased estimate. If it is necessary, use --open-test-again REASON: every "
+                "report will show the reason"
             )
 
     def elsewhere(self, data: dict[str, str]) -> list[EarlierOpening]:
         """Return when other studies in the same folder were evaluated on these test images.
 
-        data: file name to SHA-256. Such an evaluation does not close the test set here, but a
-        reader of the results has to know of it. Raises Failure if another ledger was lost or
-        changed.
+        Such an evaluation does not close the test set of this study, but readers of its results
+        should know about it.
+        data: SHA-256 of the test files by name.
+        Raises Failure if another ledger was lost or changed.
         """
         return [
             EarlierOpening(other.study.name, entry.time)
@@ -72,9 +74,9 @@ class LedgerFile:
         ]
 
     def _others(self) -> list["LedgerFile"]:
-        """Return the ledgers of the folder's other studies, and those that a record speaks of.
+        """Return the ledgers of the folder's other studies, also if only a search records them.
 
-        A folder whose name no study can have is none of this project's, and is passed over.
+        A folder is ignored if its name is not a valid name of a study.
         """
         logs = self.study.logs
         found: dict[str, LedgerFile] = {}
@@ -105,7 +107,7 @@ class LedgerFile:
         self._write_witness(lines)
 
     def _witness(self) -> Witness | None:
-        """Return what the search's record says of the ledger, None if there is no record."""
+        """Return what the search records of the ledger, None if the search has no record."""
         if not self.search.exists():
             return None
         return self.search.record().ledger or Witness()
@@ -117,10 +119,10 @@ class LedgerFile:
         try:
             return self.path.read_text().splitlines() if self.path.exists() else []
         except (OSError, UnicodeDecodeError) as error:
-            raise self._changed(f"it cannot be read, {error}") from error
+            raise self._changed(f"it cannot be read ({error})") from error
 
     def _changed(self, what: str) -> Failure:
         return Failure(
-            f"{self.path} was changed by other hands: {what}. Restore it from version control or a "
-            "copy: the test set stays closed until then"
+            f"{self.path} was changed after it was written: {what}. Restore it from version "
+            "control or a copy. The test set stays closed until then"
         )

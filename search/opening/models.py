@@ -48,29 +48,30 @@ def export_models(
 def network(
     study: StudyFolder, hypermodel: DenseNetworks, trial: Trial, dataset: DatasetName
 ) -> keras.Sequential:
-    """A trial's best network as others use it: whole images in, class probabilities out.
+    """Return a trial's best network for use elsewhere, made of Keras' own layers and loss alone.
 
-    Takes (batch, side, side) pixels from 0 to the brightest; of Keras' own layers and loss alone.
-    Dense layers of bfloat16 products have their weights in bfloat16, rounded as the products round
-    them: half the file, the same predictions to the last bit.
-    Raises Failure where the trial's weights are not on this machine, or are torn.
+    Its input is whole images, shape (batch, side, side), from 0 to the data set's brightest level.
+    Its output is class probabilities, shape (batch, classes).
+    Dense layers with bfloat16 products store their weights in bfloat16, rounded as the products
+    round them. The file is half as large, and predictions are equal to the last bit.
+    Raises Failure if the trial's weights are missing on this machine, or are torn.
     """
     trained = hypermodel.build(trial.hyperparameters)
     weights = study.trial_directory(trial.trial_id) / WEIGHTS
     if not weights.exists():
         raise Failure(
-            f"{weights} is not here: weights stay on the machine that trained them, which alone can "
-            "write the model files"
+            f"{weights} is missing. Weights stay on the machine that trained them: run the command "
+            "there"
         )
     with warnings.catch_warnings():
-        # The optimizer's state is in the file too; it is of no use here, and Keras says so.
+        # The file also holds the optimizer's state. Keras warns that nothing loads this state.
         warnings.simplefilter("ignore", UserWarning)
         try:
             trained.load_weights(weights)
         except OSError as error:
             raise Failure(
-                f"{weights} is torn: remove the folder of its trial, and the same command trains it "
-                "again"
+                f"{weights} is torn: remove the folder of its trial, then run the same command to "
+                "train it again"
             ) from error
     side = int(np.sqrt(hypermodel.features))
     model = keras.Sequential(
@@ -82,21 +83,22 @@ def network(
         ],
         name=model_name(dataset),
     )
-    # Plain SGD has no state that would have to be in the file, or be missed when it is loaded.
+    # Plain SGD has no state, so none is missing when the file is loaded.
     model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
 
 def model_name(dataset: DatasetName) -> str:
-    """Return the name of the models of a data set, by which a file tells what it was trained on."""
+    """Return the name of a data set's models. `predict` recognises the data set by this name."""
     return dataset.replace("-", "_")
 
 
 def stored(layer: keras.layers.Layer) -> keras.layers.Layer:
-    """The layer itself; a dense one with weights in the type of its products, and no penalty.
+    """Return a layer as the model file stores it.
 
-    Penalties would be added to the loss that `evaluate` gives, and Keras cannot add those of
-    bfloat16 weights.
+    A Dense layer is copied, with weights in the type of its products and without penalties. Any
+    other layer is returned itself. Keras would add penalties to the loss that `evaluate` returns,
+    and it cannot add penalties of bfloat16 weights.
     """
     if not isinstance(layer, keras.layers.Dense):
         return layer

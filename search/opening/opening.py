@@ -1,4 +1,4 @@
-"""The one opening of the test set: models are declared by hash, then all evaluated at once."""
+"""The opening of the test set: models are declared by hash, then all are evaluated at once."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -36,20 +36,20 @@ def open_test_set(
     data_dir: Path | None,
     reason: str | None,
 ) -> Json:
-    """Evaluate every model of a finished final study on the test set; return a `summary`.
+    """Evaluate every model of a finished final study on the test set, and return a `summary`.
 
     Writes the model files, the ledger, `test-N.json`, and the card of the final model, which is
     the model of the first seed.
-    reason: why the test set is opened again, None if it is opened for the first time.
-    Raises Failure if no run of an arm was completed, or if the test set cannot be read; Misuse if
-    the test set was evaluated and no reason is given.
+    reason: why the test set is opened again. None if it is opened for the first time.
+    Raises Failure if no run of an arm was completed, or if the test set cannot be read.
+    Raises Misuse if the test set was evaluated and no reason is given.
     """
     with search.locked(), study.locked():
         trials = completed_by_arm(study, arguments)
         networks = networks_of(arguments)
         models = export_models(study, networks, trials, arguments.dataset)
         ledger = LedgerFile(study, search)
-        # Read before it is declared open: missing files leave the ledger as it was.
+        # The images are read before the declaration, so missing files leave the ledger unchanged.
         pool = load_test_pool(arguments.dataset, data_dir)
         number, models = declare(ledger, study, models, pool, reason)
         results = evaluate(ledger, study, number, models, pool)
@@ -63,14 +63,20 @@ def open_test_set(
 
 
 def completed_by_arm(study: StudyFolder, arguments: FinalArguments) -> dict[str, list[Trial]]:
-    """Return the trials to be evaluated, by arm. Raises Failure if an arm that is needed has none."""
+    """Return the trials to evaluate, by arm.
+
+    Raises Failure if the final network or the baseline has no completed trial.
+    """
     oracle = final_of(arguments)
     records, _ = study.read_trials()
     oracle.restore([Trial.of(record) for record in records.values()])
     trials = {arm: own for arm, own in oracle.final_trials().items() if own}
     lost = sorted({BASELINE, FINAL} - set(trials))
     if lost:
-        raise Failure(f"study {study.name}: no run of {' or '.join(lost)} was completed")
+        raise Failure(
+            f"study {study.name}: no run of {' or '.join(lost)} was completed, so nothing can be "
+            "compared: raise --seeds to train more runs"
+        )
     return trials
 
 
@@ -81,13 +87,14 @@ def declare(
     pool: Pool,
     reason: str | None,
 ) -> tuple[int, list[DeclaredModel]]:
-    """Enter the models in the ledger; return the opening's number and what it is to evaluate.
+    """Enter the models in the ledger. Return the number of the opening and its models.
 
-    pool: the test images, of which the ledger also says who was evaluated on them before.
+    pool: the test images. The ledger also lists the other studies that were evaluated on them.
 
-    An opening that was cut off is continued with the models declared then, unless another reason
-    is given to declare anew. Raises Misuse if the test set was evaluated and no reason is given,
-    Failure if a declared file is not there any more.
+    An opening that was interrupted continues with the models that it declared. A different reason
+    declares the given models instead.
+    Raises Misuse if the test set was evaluated and no reason is given.
+    Raises Failure if the file of a declared model is missing or was changed.
     """
     ledger.check_closed(reason)
     entries = ledger.entries()
@@ -99,8 +106,8 @@ def declare(
             path = study.directory / "models" / model.file
             if not path.exists() or sha256(path) != model.sha256:
                 raise Failure(
-                    f"{path} is not the file declared in {ledger.path}: put it back, or declare "
-                    "anew by --open-test-again with another reason than the recorded reason"
+                    f"{path} is not the file declared in {ledger.path}: restore the declared file, "
+                    "or declare new models by --open-test-again with a new reason"
                 )
         return len(before), models
     ledger.append(
@@ -125,7 +132,7 @@ def evaluate(
 
 
 def close(ledger: LedgerFile, study: StudyFolder, results: Results) -> None:
-    """Enter the result of an opening: from now on the test set is closed."""
+    """Enter the results of an opening in the ledger, which closes the test set."""
     file = results_file(results.opening)
     ledger.append(
         EVALUATED,
@@ -142,7 +149,7 @@ def results_file(number: int) -> str:
 
 
 def evaluated_model(study: StudyFolder, declared: DeclaredModel, pool: Pool) -> EvaluatedModel:
-    """Evaluate a model file, opened as any user opens it."""
+    """Evaluate a model file, loaded as any user would load it."""
     model = keras.models.load_model(study.directory / "models" / declared.file)
     images = pool.images.reshape(-1, *model.input_shape[1:])
     found = judged(model.predict(images, batch_size=1000, verbose=0), pool.labels)
@@ -155,7 +162,7 @@ def evaluated_model(study: StudyFolder, declared: DeclaredModel, pool: Pool) -> 
 
 
 def summary(results: Results) -> Json:
-    """Return the number of an opening and, by arm, the mean accuracies over the models."""
+    """Return the number of an opening and, by arm, the mean accuracies over its models."""
     arms: Json = {}
     for arm in dict.fromkeys(model.arm for model in results.models):
         own = [model for model in results.models if model.arm == arm]

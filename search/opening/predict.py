@@ -1,4 +1,4 @@
-"""Names what is on pictures by a model file of `search final`."""
+"""Classifies pictures with a model file that `search final` wrote."""
 
 from pathlib import Path
 
@@ -12,14 +12,15 @@ from search.records.errors import Misuse
 from search.records.reading import Json
 
 BRIGHT = 128
-"""Mean of a picture's border, of 255, from which its ground is taken to be bright."""
+"""Mean border pixel, from 0 to 255, from which a picture's background counts as bright."""
 
 
 def predictions(model_path: Path, pictures: list[Path]) -> list[Json]:
-    """For each picture: image, class, probability, and whether its ground is bright.
+    """Return for each picture its name, class, probability, and whether its background is bright.
 
-    Pictures of any size and kind that Pillow reads are made grey and brought to the model's size.
-    Raises Misuse where a file is no model of ours or no picture.
+    Pillow reads the pictures. They may have any size and are converted to grey and scaled to the
+    model's size.
+    Raises Misuse if the model file is not of this project, or if a picture cannot be read.
     """
     model, dataset = opened(model_path)
     side = model.input_shape[1]
@@ -42,11 +43,13 @@ def opened(path: Path) -> tuple[keras.Model, DatasetName]:
     Raises Misuse if the file holds no model that `search final` wrote.
     """
     if not path.is_file():
-        raise Misuse(f"there is no model file {path}: python -m search final writes one")
+        raise Misuse(f"there is no model file {path}: python -m search final writes model files")
     try:
         model = keras.models.load_model(path)
     except (ValueError, OSError, TypeError, KeyError) as error:
-        raise Misuse(f"{path} is no Keras model: give the .keras file that final wrote") from error
+        raise Misuse(
+            f"{path} is not a Keras model: give a .keras file that search final wrote"
+        ) from error
     for dataset, facts in DATASETS.items():
         if model.name == model_name(dataset) and model.input_shape == (
             None,
@@ -54,22 +57,28 @@ def opened(path: Path) -> tuple[keras.Model, DatasetName]:
             facts.side,
         ):
             return model, dataset
-    raise Misuse(f"{path} takes {model.input_shape}: it is no model that search final wrote")
+    raise Misuse(
+        f"{path} takes input of shape {model.input_shape}: give a .keras file that search final "
+        "wrote"
+    )
 
 
 def _pixels(path: Path, side: int) -> np.ndarray:
-    """Grey pixels from 0 to 255, shape (side, side)."""
+    """Return grey pixels from 0 to 255, float32, shape (side, side).
+
+    Raises Misuse if the file cannot be read.
+    """
     try:
         with Image.open(path) as picture:
             if picture.mode.startswith("I"):
-                # 16 bits a pixel: convert() would cut off what is above 255.
+                # These pictures have 16 bits per pixel, and convert() would clip them at 255.
                 grey = Image.fromarray((np.asarray(picture) // 257).astype(np.uint8))
             else:
                 grey = picture.convert("L")
         grey = grey.resize((side, side), Image.Resampling.BILINEAR)
-    # Pillow says so of broken PNGs, and of pictures too large to be meant.
+    # Pillow raises SyntaxError for broken PNGs, and the last error for suspiciously large pictures.
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        reason = getattr(error, "strerror", None) or "no picture that can be read"
+        reason = getattr(error, "strerror", None) or "not a picture that can be read"
         raise Misuse(f"{path}: {reason}") from error
     return np.asarray(grey, np.float32)
 

@@ -1,1 +1,1 @@
-"""What the files of a study hold. Nothing here imports TensorFlow or another room."""
+"""The content of a study's files. Nothing here imports TensorFlow or another room."""

@@ -1,6 +1,6 @@
-"""What makes a study the study it is: the same for every run that continues it.
+"""The arguments that define a study. Every run that continues the study uses the same arguments.
 
-The fields that a command line offers carry a docstring each, which is the option's help text.
+Each field that the command line offers has a docstring, which is the option's help text.
 """
 
 from collections.abc import Callable
@@ -20,13 +20,13 @@ EXERCISES: tuple[Exercise, ...] = get_args(Exercise)
 Augment = Literal["flip", "flip_shift"]
 
 Growth = dict[str, Callable[[Any, Any], Any]]
-"""By argument, how the recorded value and a new one combine when a study is continued."""
+"""By argument: how its recorded value and a new value combine when a study is continued."""
 
 
 class Arguments:
     """Arguments of a study of any kind, as `study.json` records them.
 
-    Every kind is a frozen dataclass whose defaults are the command line's.
+    Every kind is a frozen dataclass. Its defaults are the defaults of the command line.
     """
 
     dataset: DatasetName
@@ -36,12 +36,13 @@ class Arguments:
     OPTIONS: ClassVar[tuple[str, ...]]
     """The fields that the command line offers."""
     GROWS: ClassVar[Growth]
+    """The arguments that may grow when a study is continued."""
 
     def check(self) -> None:
         """Raise Misuse if no study can be made with these arguments."""
 
     def started_as(self, name: str) -> str:
-        """Return the --study that continues the study of this name."""
+        """Return the value of --study that continues the study of this name."""
         return name
 
 
@@ -52,19 +53,20 @@ class HyperbandArguments(Arguments):
     dataset: DatasetName = "fashion-mnist"
     """Data set. The digits need no files."""
     max_epochs: int = 27
-    """Epochs that the best configurations are trained for."""
+    """Number of epochs that the best configurations are trained for."""
     min_epochs: int = 1
     """Minimum epochs before a configuration can be eliminated."""
     factor: int = 3
-    """One trial of each rung in this many is promoted, to this many times the epochs."""
+    """Promote one in this many trials of each rung, and train it this many times as long."""
     iterations: int = 1
-    """Number of full Hyperband passes. It may be raised later."""
+    """Number of full Hyperband passes. May be raised later."""
     seed: int = 1
     """Seed of the split, the configurations, the initial weights and the order of the images."""
     fix: tuple[str, ...] = ()
-    """Narrow the space: NAME=VALUE, NAME=VALUE,VALUE or NAME=LOW:HIGH. Once for each name."""
+    """Narrow the space: NAME=VALUE, NAME=VALUE,VALUE or NAME=LOW:HIGH. May be repeated for other
+    names."""
     seed_with: Literal["baselines"] | None = None
-    """Put the assignment's own networks among the first trials."""
+    """Try the assignment's own networks first."""
 
     COMMAND: ClassVar[str] = "run"
     OPTIONS: ClassVar[tuple[str, ...]] = (
@@ -86,11 +88,11 @@ class HyperbandArguments(Arguments):
         if self.max_epochs < self.factor:
             raise Misuse(
                 f"--max-epochs {self.max_epochs}: must be at least the factor, {self.factor}, "
-                "or there is nothing to promote to"
+                "or there is nothing to promote"
             )
         if not 1 <= self.min_epochs <= self.max_epochs / self.factor:
             raise Misuse(
-                f"--min-epochs {self.min_epochs}: must be from 1 to a factor under --max-epochs, "
+                f"--min-epochs {self.min_epochs}: must be from 1 to --max-epochs / --factor, "
                 f"{self.max_epochs / self.factor:g}, or there is nothing to promote"
             )
         if self.iterations < 1:
@@ -104,9 +106,9 @@ class ExerciseArguments(Arguments):
     dataset: DatasetName = "fashion-mnist"
     """Data set. The digits need no files."""
     seeds: int = 10
-    """Repetitions of every arm. It may be raised later."""
+    """Number of seeds that every arm is trained on. May be raised later."""
     exercises: tuple[Exercise, ...] = EXERCISES
-
+    """The exercises of the study. Exercises may be added later."""
     COMMAND: ClassVar[str] = "exercises"
     OPTIONS: ClassVar[tuple[str, ...]] = ("dataset", "seeds")
     GROWS: ClassVar[Growth] = {
@@ -123,9 +125,10 @@ class ExerciseArguments(Arguments):
 class FinalArguments(Arguments):
     """Arguments of the study of a search's final network.
 
-    configurations: those that are compared, by name, as they were when the study was begun.
-    too_slow: configurations left out for the time they take, by name, in seconds an epoch.
-    epochs: of the search's longest trials.
+    search_seed: seed of the search.
+    configurations: the compared configurations by name, as they were when the study was started.
+    epochs: epochs of the search's longest trials.
+    too_slow: by name of each configuration that is left out as too slow, its seconds per epoch.
     """
 
     search: str
@@ -135,21 +138,21 @@ class FinalArguments(Arguments):
     epochs: int
     too_slow: dict[str, float] = field(default_factory=dict)
     top: int = 4
-    """Number of the search's best configurations that are compared."""
+    """Number of the search's best configurations to compare."""
     seeds: int = 10
-    """Repetitions of the chosen network and of the baseline."""
+    """Number of seeds that the chosen network and the baseline are trained on."""
     epoch_seconds: float | None = None
     """Leave out configurations whose epochs took longer than this in the search."""
     augment: Augment | None = None
-    """Also train the chosen network on mirrored images, or mirrored and shifted by up to a pixel,
-    for three times the epochs. It is reported apart."""
+    """Also train the chosen network on mirrored images, or on images mirrored and shifted by up to
+    one pixel, for three times the epochs. Its results are reported separately."""
 
     COMMAND: ClassVar[str] = "final"
     OPTIONS: ClassVar[tuple[str, ...]] = ("top", "epoch_seconds", "seeds", "augment")
     GROWS: ClassVar[Growth] = {"seeds": max}
 
     def check(self) -> None:
-        """Raise Misuse if nothing would be compared, or no spread would show."""
+        """Raise Misuse if a number is too small, or if there are too many seeds."""
         check_seeds(self.seeds)
         if self.top < 1:
             raise Misuse(f"--top {self.top}: must be at least 1")
@@ -165,6 +168,7 @@ class FinalArguments(Arguments):
 class AblationArguments(Arguments):
     """Arguments of the ablation path to a search's final network.
 
+    search_seed: seed of the search.
     target: the final network's configuration.
     """
 
@@ -173,7 +177,7 @@ class AblationArguments(Arguments):
     dataset: DatasetName
     target: Values
     seeds: int = 6
-    """Repetitions of every step and of every reverted choice. It may be raised later."""
+    """Number of seeds for every step and every reverted choice. May be raised later."""
 
     COMMAND: ClassVar[str] = "ablation"
     OPTIONS: ClassVar[tuple[str, ...]] = ("seeds",)
@@ -194,13 +198,13 @@ KINDS: dict[str, type[Arguments]] = {
     kind.COMMAND: kind
     for kind in (HyperbandArguments, ExerciseArguments, FinalArguments, AblationArguments)
 }
-"""By command, the arguments of the studies that it starts."""
+"""By command: the kind of arguments of the studies that it starts."""
 
 
 def continued(name: str, recorded: A, given: dict[str, Any]) -> A:
-    """Return a study's recorded arguments, grown as far as the given ones ask for more.
+    """Return a study's recorded arguments, extended by the given arguments.
 
-    Raises Misuse if an argument is given that would make the study another one.
+    Raises Misuse if a given argument would make it a different study.
     """
     values = {key: getattr(recorded, key) for key in asdict(recorded)}  # type: ignore[call-overload]
     for key, value in given.items():

@@ -1,4 +1,4 @@
-"""How a command line ends: one line for an error, and the exit code."""
+"""Runs a command line: an error becomes one line and an exit code."""
 
 from collections.abc import Callable
 
@@ -9,14 +9,14 @@ from typer.exceptions import TyperException
 from search.records.errors import Failure, Interrupted, Misuse
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
-"""Exit codes: it could not be done, it was asked wrongly, Ctrl-C."""
+"""Exit codes: the command failed, it was misused, or Ctrl-C stopped it."""
 
 log = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
-"""Where messages go, so that results alone are on standard output."""
+"""Writes messages to stderr, so that standard output holds results alone."""
 
 
 def app(purpose: str) -> typer.Typer:
-    """Return a command line without commands, as both packages set it up."""
+    """Return a command line without commands, with the settings that both packages share."""
     return typer.Typer(
         help=purpose,
         rich_markup_mode=None,
@@ -27,15 +27,15 @@ def app(purpose: str) -> typer.Typer:
 
 
 def carry_out(app: typer.Typer, program: str) -> int:
-    """Run the command that the arguments name, and return its exit code.
+    """Run the command that was typed, and return its exit code.
 
-    program: the package, which names the sender of every error line.
+    program: name of the package, with which every error line begins.
     """
     return ended(lambda: app(standalone_mode=False, prog_name=f"python -m {program}"), program)
 
 
 def ended(call: Callable[[], int | None], program: str) -> int:
-    """Call what a program does, and return its exit code; an error becomes one line."""
+    """Call a program's function, and return its exit code. An error becomes one line."""
     try:
         code = call() or 0
         # Typer turns Ctrl-C into an exit code, without a word.

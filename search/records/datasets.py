@@ -8,22 +8,22 @@ DatasetName = Literal["fashion-mnist", "digits"]
 
 @dataclass(frozen=True)
 class Dataset:
-    """What is known of a data set before any image is read."""
+    """The facts of a data set that are known before any image is read."""
 
     classes: tuple[str, ...]
-    """Names, by label."""
+    """Names of the classes, in the order of their labels."""
     features: int
-    """Pixels of an image; images are square."""
+    """Number of pixels of an image. Images are square."""
     levels: int
-    """The brightest value of a pixel; the darkest is 0."""
+    """Value of the brightest pixel. The darkest is 0."""
     validation_share: float
-    """Share of the training images of each class that validates."""
+    """Share of each class's training images that is used for validation."""
     train_size: int
-    """Images that train a network, validation images left out."""
+    """Number of images that train a network, without the validation images."""
 
     @property
     def side(self) -> int:
-        """Pixels of an image's side."""
+        """Width and height of an image in pixels."""
         return round(self.features**0.5)
 
 
@@ -46,4 +46,4 @@ DATASETS: dict[DatasetName, Dataset] = {
 }
 
 CHANCE = 0.1
-"""Accuracy of a guess: both data sets have ten classes of about the same size."""
+"""Accuracy of random guessing: both data sets have ten classes of about the same size."""

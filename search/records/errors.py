@@ -6,8 +6,8 @@ class Misuse(Exception):
 
 
 class Failure(Exception):
-    """A command could not do what it was asked, and nothing recorded was lost. Exit code 1."""
+    """A command could not do what was asked. Nothing recorded is lost. Its exit code is 1."""
 
 
 class Interrupted(Exception):
-    """Ctrl-C ended a command. The text says how to continue. Exit code 130."""
+    """Ctrl-C ended a command. The text says how to continue. Its exit code is 130."""

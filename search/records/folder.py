@@ -1,7 +1,7 @@
-"""The folder of a study: a KerasTuner project directory that no crash can tear.
+"""The folder of a study: a KerasTuner project directory that survives any crash.
 
-Every file is written whole to a temporary file, forced to the disk and renamed into place, by the
-one process that holds the study's lock. JSON is strict: NaN and infinity become null.
+Every file is written to a temporary file, forced to the disk and renamed into place. Only the
+process that holds the study's lock writes files. JSON is strict: NaN and infinity become null.
 """
 
 import contextlib
@@ -36,14 +36,14 @@ LOCK = ".lock"
 class StudyFolder:
     """The files of one study: `study.json`, `oracle.json`, `tuner0.json`, `trial_*/`.
 
-    Raises Misuse if `name` cannot be a folder of `logs`.
+    Raises Misuse if `name` is not a valid name of a folder in `logs`.
     """
 
     def __init__(self, logs: Path, name: str):
         if not NAME.fullmatch(name):
             raise Misuse(
                 f"study name {name!r}: use letters, digits, '.', '_' and '-', "
-                "beginning with a letter or digit (--logs takes the folder)"
+                "beginning with a letter or digit (give its folder by --logs)"
             )
         self.logs = logs
         self.name = name
@@ -60,14 +60,14 @@ class StudyFolder:
         return StudyFolder(self.logs, f"{self.name}-path")
 
     def exists(self) -> bool:
-        """Whether the study was started."""
+        """Return whether the study was started."""
         return (self.directory / RECORD).exists()
 
     def record(self) -> StudyRecord:
         """Return the content of `study.json`.
 
-        Raises Misuse if there is no such study, Failure if the file is torn or not as its format
-        says.
+        Raises Misuse if there is no such study, Failure if the file is torn or does not fit its
+        format.
         """
         path = self.directory / RECORD
         try:
@@ -81,10 +81,10 @@ class StudyFolder:
         return study_record(content, path)
 
     def settled(self, kind: type[A], given: dict[str, Any]) -> A:
-        """Return the study's arguments: as given if it is new, else as recorded.
+        """Return the study's arguments: those given if it is new, otherwise those recorded.
 
-        given: what the command line says, by field; a continued study may grow by it.
-        Raises Misuse if a continued study is asked to be another one.
+        given: the command line's values by field. They may extend a continued study.
+        Raises Misuse if they would make a continued study a different study.
         """
         if not self.exists():
             arguments = kind(**given)
@@ -108,10 +108,10 @@ class StudyFolder:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the study against every other process; the lock dies with its holder.
+        """Lock the study against every other process. The lock ends with the process that holds it.
 
-        A folder that holds nothing but the lock at the end is removed again. Raises Failure if
-        another process holds the lock, or if nothing can be written.
+        The folder is removed at the end if it holds nothing but the lock.
+        Raises Failure if another process holds the lock, or if the folder cannot be written.
         """
         with disk_faults(self.directory):
             self.directory.mkdir(parents=True, exist_ok=True)
@@ -120,8 +120,8 @@ class StudyFolder:
                 lock.acquire()
             except filelock.Timeout:
                 raise Failure(
-                    f"study {self.name} is being run by another process: wait for it, or see how "
-                    f"far it is with: python -m search status --study {self.name}"
+                    f"study {self.name} is being run by another process: wait for it, or check its "
+                    f"progress with: python -m search status --study {self.name}"
                 ) from None
         try:
             for leftover in self.directory.rglob("*.partial"):
@@ -140,11 +140,15 @@ class StudyFolder:
         self.write_json(f"trial_{trial_id}/trial.json", state)
 
     def write_json(self, name: str, content: Json) -> None:
+        """Replace the content of a JSON file of the study, made strict by `strict`."""
         text = json.dumps(strict(content), allow_nan=False)
         self.write(name, text.encode())
 
     def write(self, name: str, content: bytes) -> None:
-        """Replace a file of the study by one holding `content`, or leave it as it was."""
+        """Replace the content of a file of the study.
+
+        Raises Failure if the content cannot be written. The file then stays as it was.
+        """
         path = self.directory / name
         partial = path.with_name(path.name + ".partial")
         with disk_faults(path):
@@ -161,26 +165,31 @@ class StudyFolder:
             force_directory(path.parent)
 
     def read_json(self, name: str) -> Json | None:
-        """Return a JSON file's content, None if there is no file. Raises ValueError if it is torn."""
+        """Return a JSON file's content, None if there is no file.
+
+        Raises ValueError if the file is torn.
+        """
         try:
             content = json.loads((self.directory / name).read_text())
         except FileNotFoundError:
             return None
         if not isinstance(content, dict):
-            raise ValueError(f"{name} holds no object")
+            raise ValueError(f"{name} holds no JSON object")
         return content
 
     def trial_ids(self) -> list[str]:
+        """Return the identifiers of all trial folders, sorted."""
         if not self.directory.is_dir():
             return []
         names = (TRIAL_DIRECTORY.fullmatch(entry.name) for entry in self.directory.iterdir())
         return sorted(match[1] for match in names if match)
 
     def read_trials(self) -> tuple[dict[str, TrialFile], list[str]]:
-        """Return the trial files by identifier, and the identifiers of those that are torn.
+        """Return the whole trial files by identifier, and the identifiers of the torn files.
 
-        A file counts as torn if it is no JSON object, or lacks what makes it a trial. Raises
-        Failure if a field of a whole file is missing or mistyped.
+        A file counts as torn if it is not a JSON object, or if hyperparameters, status or metrics
+        are missing.
+        Raises Failure if another field is missing or if a field has the wrong type.
         """
         whole: dict[str, TrialFile] = {}
         torn: list[str] = []
@@ -203,19 +212,20 @@ class StudyFolder:
         return whole, torn
 
     def set_aside(self, name: str) -> None:
-        """Rename a torn file to NAME.torn, so that nothing takes it for a whole file."""
+        """Rename a torn file to NAME.torn, so that nothing reads it as a whole file."""
         path = self.directory / name
         with disk_faults(path):
             path.replace(path.with_name(path.name + ".torn"))
 
     def remove(self, name: str) -> None:
+        """Remove a file of the study, if it exists."""
         with disk_faults(self.directory / name):
             (self.directory / name).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def disk_faults(path: Path) -> Iterator[None]:
-    """Turn an error of the disk into a Failure that says what to do."""
+    """Turn an OSError into a Failure that says what to do. path: the file that is written."""
     try:
         yield
     except OSError as error:
@@ -224,12 +234,12 @@ def disk_faults(path: Path) -> Iterator[None]:
             free = f" ({shutil.disk_usage(path.anchor or '.').free / 1e6:.0f} MB free)"
         raise Failure(
             f"cannot write {path}: {error.strerror}{free if error.errno == 28 else ''}. Nothing "
-            "recorded is lost: make room or give access, then run the same command again"
+            "recorded is lost: free space or allow writing, then run the same command again"
         ) from error
 
 
 def force_directory(directory: Path) -> None:
-    """Force a rename to the disk."""
+    """Force a directory's renamed files to the disk."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)

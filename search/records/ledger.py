@@ -1,9 +1,9 @@
-"""What was done with a test set, in a file that is only ever added to.
+"""The ledger records what was done with a test set. Lines are only ever added to it.
 
-Each line of `ledger.jsonl` is an entry that names the SHA-256 of the line before it, so an edited,
-removed or inserted line breaks the chain. The hash of the last line stands in the search's own
-`study.json`, so a cut or replaced ledger is noticed too. If a person rewrites both files, only
-version control shows it.
+Each line of `ledger.jsonl` is an entry that holds the SHA-256 of the previous line, so an edited,
+removed or inserted line breaks the chain. The search's own `study.json` holds the hash of the last
+line, so a cut or replaced ledger is noticed too. If a person rewrites both files, only version
+control shows it.
 """
 
 import hashlib
@@ -20,67 +20,69 @@ DECLARED, OPENED, EVALUATED = "declared", "opened", "evaluated"
 
 @dataclass(frozen=True)
 class Witness:
-    """What a search's `study.json` says of the ledger of its final study."""
+    """The state of a final study's ledger, as the `study.json` of its search records it."""
 
     entries: int = 0
+    """Number of lines."""
     head: str = ""
     """SHA-256 of the last line."""
 
 
 @dataclass(frozen=True)
 class DeclaredModel:
-    """A model that is to be evaluated on the test images."""
+    """A model that will be evaluated on the test images."""
 
     arm: str
     seed: int
     trial: str
     file: str
-    """Its name in the final study's `models/`."""
+    """Name of its file in the final study's `models/`."""
     sha256: str
-    """Of the file's content."""
+    """SHA-256 of the file."""
     held_out: float
-    """Its accuracy on the validation images that chose no epoch, known before."""
+    """Accuracy on the validation images that chose no epoch, measured before the opening."""
 
 
 @dataclass(frozen=True)
 class EarlierOpening:
-    """Another study of the same folder that was evaluated on the same test images."""
+    """Another study in the same folder that was evaluated on the same test images."""
 
     study: str
     time: str
+    """UTC, in ISO 8601."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the ledger. The fields after `opening` depend on `what` was done."""
+    """One line of the ledger. The fields after `previous` depend on `what`."""
 
     what: str
-    """Models were declared, the test images were opened, or the models were evaluated."""
+    """What was done: `declared` (models), `opened` (test images) or `evaluated` (models)."""
     time: str
     """UTC, in ISO 8601."""
     opening: int
-    """Counted from 1."""
+    """Number of the opening, counted from 1."""
     previous: str
-    """SHA-256 of the line before, empty in the first line."""
+    """SHA-256 of the previous line. Empty in the first line."""
     models: tuple[DeclaredModel, ...] = ()
-    """Declared: what the opening is to evaluate."""
+    """If `declared`: the models that the opening will evaluate."""
     reason: str | None = None
-    """Declared: why the test set is opened again."""
+    """If `declared`: why the test set is opened again."""
     elsewhere: tuple[EarlierOpening, ...] = ()
-    """Declared: who had evaluated on these images before."""
+    """If `declared`: the other studies that were already evaluated on these images."""
     data: dict[str, str] = field(default_factory=dict)
-    """Opened: file name to SHA-256 of the test images."""
+    """If `opened`: SHA-256 of the test files by name."""
     file: str = ""
-    """Evaluated: the file of the results."""
+    """If `evaluated`: name of the file of results."""
     sha256: str = ""
-    """Evaluated: of the results' content."""
+    """If `evaluated`: SHA-256 of the file of results."""
     accuracy: dict[str, float] = field(default_factory=dict)
-    """Evaluated: test accuracy by model file."""
+    """If `evaluated`: test accuracy by model file."""
 
 
 @dataclass(frozen=True)
 class EvaluatedModel(DeclaredModel):
-    """What a declared model says of the test images."""
+    """A declared model with its results on the test images."""
 
     accuracy: float
     loss: float
@@ -91,31 +93,35 @@ class EvaluatedModel(DeclaredModel):
 
 @dataclass(frozen=True)
 class Results:
-    """The content of `test-N.json`: what every model of an opening says of every test image."""
+    """The content of `test-N.json`: the results of all models of an opening."""
 
     opening: int
+    """Number of the opening, counted from 1."""
     labels: list[int]
+    """Classes, in the order of the test images."""
     models: tuple[EvaluatedModel, ...]
 
 
 @dataclass(frozen=True)
 class Verified:
-    """The entries of a ledger in order, and what is not as it was written, a line each."""
+    """The entries of a ledger in order, and its faults."""
 
     entries: tuple[Entry, ...]
     faults: tuple[str, ...]
+    """One line for each change that was made after the ledger was written."""
 
 
 def hash_of(line: str) -> str:
-    """Return the SHA-256 by which the next line names this line."""
+    """Return the SHA-256 of a line, which the next line holds."""
     return hashlib.sha256(line.encode()).hexdigest()
 
 
 def verify(lines: Sequence[str], witness: Witness | None) -> Verified:
     """Read the lines of a ledger and check its chain.
 
-    witness: None if the search's record is not there to speak for the last line. A crash may leave
-    the ledger one entry ahead of its witness; that is no fault.
+    witness: what the search records of the ledger. None if there is no record of the search.
+
+    A crash may leave the ledger one entry ahead of its witness. This is not a fault.
     """
     entries: list[Entry] = []
     faults: list[str] = []
@@ -125,19 +131,19 @@ def verify(lines: Sequence[str], witness: Witness | None) -> Verified:
             content: Json = json.loads(line)
             entry = typed(content, Entry)
         except Invalid as error:
-            faults.append(f"line {number} is no entry: {error}")
+            faults.append(f"line {number} is not an entry: {error}")
         except ValueError:
-            faults.append(f"line {number} is no JSON")
+            faults.append(f"line {number} is not JSON")
         else:
             if entry.previous != hashes[-1]:
                 faults.append(
-                    f"line {number} does not follow from the line before it, or that line was "
-                    "changed"
+                    f"line {number} does not follow from the previous line, or the previous line "
+                    "was changed"
                 )
             entries.append(entry)
         hashes.append(hash_of(line))
     if witness and (witness.entries, witness.head) not in list(enumerate(hashes))[-2:]:
         faults.append(
-            f"the search's study.json speaks of {witness.entries} entries with another last line"
+            f"the search's study.json records {witness.entries} entries and a different last line"
         )
     return Verified(tuple(entries), tuple(faults))

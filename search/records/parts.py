@@ -5,28 +5,29 @@ from dataclasses import dataclass
 from search.records.trial import Values, key_of, trained_from_scratch
 
 BASELINE, FINAL, AUGMENTED = "assignment", "final", "augmented"
-"""Arms: the assignment's final network, ours, and ours on augmented images."""
+"""Names of arms: the assignment's final network, a search's final network, and the search's network
+on augmented images."""
 
 
 @dataclass(frozen=True)
 class PlannedPart:
-    """Arms to be compared, all else equal."""
+    """Arms to be compared on the same seeds."""
 
     exercise: str
     name: str
     reference: str
-    """The arm that the others are compared with. Empty if arms are only tried out."""
+    """The arm that the other arms are compared with. Empty if the part only chooses an arm."""
     epochs: int
     seeds: tuple[int, ...]
     arms: dict[str, Values]
-    """Name to configuration."""
+    """Configurations by name of the arm."""
     level: int | None = None
-    """Tells parts of the same name apart, such as the number of layers."""
+    """A number that distinguishes parts of the same name, such as the number of layers."""
 
     def keys(self) -> dict[tuple[str, int], str]:
-        """Return by (arm, seed) the `key_of` the values of its trial, seed by seed.
+        """Return the `key_of` value of each trial by (arm, seed), one seed after another.
 
-        In this order, a list that is cut short still holds whole pairs.
+        In this order, an unfinished study still holds complete comparisons.
         """
         return {
             (arm, seed): key_of(trained_from_scratch(values, self.epochs, seed))

@@ -1,4 +1,4 @@
-"""From JSON to the records, strictly: a wrong field is named, and never guessed."""
+"""Converts JSON to records, strictly. A wrong field is reported by name and never guessed."""
 
 import re
 from collections.abc import Callable
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class Invalid(ValueError):
-    """Content that is not what its record says. The text names the field."""
+    """Content that does not fit its record. The message names the field."""
 
 
 def typed(
@@ -20,11 +20,10 @@ def typed(
 ) -> T:
     """Return JSON content as a record.
 
-    kind: a dataclass, or any type that msgspec converts to.
-    custom: converts what msgspec does not know, from (type, content).
+    kind: a dataclass, or another type that msgspec converts to.
+    custom: called with (type, content) for types that msgspec does not know.
     at: where in the file the content stands, such as "run".
-    Raises Invalid if a field is missing or of another type. Fields that the record does not have
-    are ignored.
+    Raises Invalid if a field is missing or has the wrong type. Unknown fields are ignored.
     """
     try:
         return msgspec.convert(content, kind, dec_hook=custom)

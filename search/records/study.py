@@ -1,4 +1,4 @@
-"""What `study.json` holds: what the study is, and every run that worked on it."""
+"""The content of `study.json`: the study's definition, and every run that worked on it."""
 
 from dataclasses import asdict, dataclass
 from dataclasses import fields as fields_of
@@ -12,8 +12,8 @@ from search.records.parts import PlannedPart
 from search.records.reading import Invalid, Json, typed
 
 FORMAT = 2
-"""The version of `study.json` that is written. Version 1 called the command `ablation`
-`exercises path`; it is read too."""
+"""The version of `study.json` that is written. Version 1 is read too. In it, the command `ablation`
+was called `exercises path`."""
 
 FORMER_COMMANDS = {"exercises path": "ablation"}
 
@@ -26,15 +26,15 @@ class SessionRecord:
     """Seconds since 1970."""
     workers: int
     commit: str | None
-    """Of this project's code, `-dirty` if it was changed since. None outside git."""
+    """Commit of this project's code, with `-dirty` if the code was changed. None outside git."""
     versions: dict[str, str]
     processor: str
     seconds: float = 0.0
     """Wall time."""
     cpu_seconds: float = 0.0
-    """Of the driver and its workers."""
+    """CPU time of the driver and its workers."""
     peak_memory: int = 0
-    """Bytes: the driver's largest use and that of its largest workers."""
+    """Bytes: the peak of the driver plus the peaks of its largest workers."""
 
 
 @dataclass(frozen=True)
@@ -55,29 +55,29 @@ class StudyRecord:
     """The command that started the study."""
     arguments: Arguments
     data: dict[str, str]
-    """File name to SHA-256 of the data that was read."""
+    """SHA-256 of the data files by name."""
     sessions: tuple[SessionRecord, ...]
     finished: bool = False
     validation_images: int | None = None
     planned: Planned | None = None
-    """None until the first run knows it."""
+    """None until the first run has planned the study."""
     parts: tuple[PlannedPart, ...] = ()
-    """Of a controlled study. Trials are recognised by the values of their arm."""
+    """Parts of a controlled study. A trial belongs to the arm whose values it has."""
     patience: int | None = None
     """Epochs without improvement that stop a trial, in a study that stops trials early."""
     watched_from: int | None = None
     """The first epoch, from 0, that may stop a trial or be restored."""
     ledger: Witness | None = None
-    """Of a search whose final network was opened on the test set."""
+    """State of the final study's ledger, in a search whose final models were declared."""
     format: int = FORMAT
 
     @property
     def search(self) -> str | None:
-        """Name of the search that a final study or an ablation belongs to."""
+        """Name of the search that a final study or an ablation belongs to, None for other kinds."""
         return getattr(self.arguments, "search", None)
 
     def to_file(self) -> Json:
-        """Return the record as it stands in `study.json`."""
+        """Return the record as `study.json` holds it."""
         content = {f.name: getattr(self, f.name) for f in fields_of(self)}
         content["arguments"] = asdict(self.arguments)  # type: ignore[call-overload]
         for name in ("planned", "ledger"):
@@ -88,19 +88,20 @@ class StudyRecord:
 
 
 def study_record(content: Json, path: Path) -> StudyRecord:
-    """Return the content of a `study.json`. path: of the file, for messages.
+    """Return the record of a `study.json`.
 
-    Raises Failure if its format is unknown, or if a field is missing or mistyped.
+    path: path of the file, for messages.
+    Raises Failure if its format is unknown, or if a field is missing or has the wrong type.
     """
     version = content.get("format")
     if version not in (1, FORMAT):
         raise Failure(
             f"{path}: format {version!r} is unknown to this version, which reads 1 and {FORMAT}: "
-            "use the version of keras-study that wrote the file, or a later one"
+            "use the version of keras-study that wrote the file, or a later version"
         )
     command = FORMER_COMMANDS.get(str(content.get("command")), content.get("command"))
     if command not in KINDS:
-        raise Failure(f"{path}: command: {command!r} is none of {', '.join(KINDS)}")
+        raise Failure(f"{path}: command: {command!r} is not one of {', '.join(KINDS)}")
 
     def arguments(kind: type, given: Any) -> Arguments:
         return typed(given, KINDS[command], at="arguments")

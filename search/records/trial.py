@@ -1,6 +1,6 @@
-"""What a trial file holds beside KerasTuner's own fields: how the trial was trained.
+"""The content of a trial file, above all the record of how the trial was trained.
 
-`trial.json` is KerasTuner's, with one more key, `run`. Stock KerasTuner passes over it.
+`trial.json` is KerasTuner's file with one more key, `run`. Stock KerasTuner ignores this key.
 """
 
 import math
@@ -18,37 +18,38 @@ WEIGHTS = "checkpoint.weights.h5"
 """Weights of the best epoch, under the name that KerasTuner looks for."""
 
 Values = dict[str, Any]
-"""Hyperparameter to value."""
+"""Values by name of the hyperparameter."""
 
 
 @dataclass(frozen=True)
 class EpochRow:
-    """One epoch of a trial. In the file, the diagnostics stand beside the other fields.
+    """One epoch of a trial.
 
-    A number that is not finite is null in the file and NaN here.
+    In the file, the diagnostics stand beside the other fields. A number that is not finite is null
+    in the file and NaN here.
     """
 
     epoch: int
     """Counted from 0 at the start of the chain, not of the rung."""
     loss: float
-    """On the training images, penalties included, measured while training."""
+    """Loss on the training images, penalties included, measured while training."""
     accuracy: float
-    """On the training images, measured while training."""
+    """Accuracy on the training images, measured while training."""
     val_loss: float
-    """On the validation images, penalties included."""
+    """Loss on the validation images, penalties included."""
     val_accuracy: float
     learning_rate: float
-    """At the end of the epoch."""
+    """Learning rate at the end of the epoch."""
     seconds: float
-    """Training and validation."""
+    """Duration of training and validation."""
     time: float
     """End of the epoch, in seconds since 1970."""
     diagnostics_seconds: float = 0.0
     diagnostics: dict[str, float] = field(default_factory=dict)
-    """By `quantity/layer`, as in `search.training.diagnostics`."""
+    """Values by `quantity/layer`: see `search.training.diagnostics`."""
 
     def to_file(self) -> Json:
-        """Return the row as it stands in `trial.json`."""
+        """Return the row as `trial.json` holds it."""
         own = {key: getattr(self, key) for key in _ROW_FIELDS}
         return {**own, **self.diagnostics}
 
@@ -57,7 +58,11 @@ _ROW_FIELDS = tuple(f.name for f in fields_of(EpochRow) if f.name != "diagnostic
 
 
 def epoch_row(content: Json, at: str = "") -> EpochRow:
-    """Return a row of `trial.json`, or what Keras logged, as a record. Raises Invalid."""
+    """Return the record of a row of `trial.json`, or of Keras' logs.
+
+    at: where in the file the row stands, for messages.
+    Raises Invalid if a field is missing or has the wrong type.
+    """
     if not isinstance(content, dict):
         raise Invalid(f"{at}: expected object")
     numbers = {key: math.nan if value is None else value for key, value in content.items()}
@@ -67,7 +72,7 @@ def epoch_row(content: Json, at: str = "") -> EpochRow:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What the restored weights say of the validation images that chose no epoch."""
+    """Results of the restored weights on the validation images that chose no epoch."""
 
     epoch: int
     """The epoch whose weights were restored, counted from 0."""
@@ -84,7 +89,7 @@ class TrialRun:
     """How a trial was trained."""
 
     seed: int
-    """Of the initial weights, the order of the images and the dropout masks."""
+    """Seed of the initial weights, the order of the images and the dropout masks."""
     split: int
     """Seed of the split into training and validation images."""
     started: float
@@ -92,7 +97,7 @@ class TrialRun:
     epochs: tuple[EpochRow, ...] = ()
     """The epochs of this rung, in order."""
     attempts: int = 0
-    """How often the trial was handed to a worker."""
+    """How often the trial was sent to a worker."""
     at_start: dict[str, float] = field(default_factory=dict)
     """Diagnostics before the first epoch of the chain."""
     ended: float | None = None
@@ -103,7 +108,7 @@ class TrialRun:
     """Present if half of the validation images chose the epoch and the other half judged it."""
 
     def to_file(self) -> Json:
-        """Return the run as it stands in `trial.json`."""
+        """Return the run as `trial.json` holds it."""
         content = {f.name: getattr(self, f.name) for f in fields_of(self)}
         content["epochs"] = [row.to_file() for row in self.epochs]
         if self.held_out:
@@ -113,11 +118,11 @@ class TrialRun:
 
 @dataclass(frozen=True)
 class TrialFile:
-    """The content of a `trial.json`, as KerasTuner has it, and `run`."""
+    """The content of a `trial.json`: KerasTuner's fields, and `run`."""
 
     trial_id: str
     hyperparameters: Json
-    """KerasTuner's: `space`, a list of declarations, and `values`."""
+    """KerasTuner's `space`, a list of declarations, and `values`."""
     metrics: Json
     """KerasTuner's observations by metric."""
     status: str
@@ -126,24 +131,30 @@ class TrialFile:
     """The epoch of the best score, counted from 0."""
     message: str | None = None
     run: TrialRun | None = None
-    """None if another program wrote the file, or no worker has had the trial yet."""
+    """None if another program wrote the file, or if no worker has received the trial yet."""
 
     @property
     def values(self) -> Values:
-        """Hyperparameter to value, KerasTuner's labels included."""
+        """Values by name of the hyperparameter, KerasTuner's labels included."""
         values: Values = self.hyperparameters.get("values") or {}
         return values
 
 
 def trial_file(content: Json) -> TrialFile:
-    """Return the content of a `trial.json`. Raises Invalid if a field is missing or mistyped."""
+    """Return the record of a `trial.json`.
+
+    Raises Invalid if a field is missing or has the wrong type.
+    """
     run = content.get("run")
     whole = typed({**content, "run": None}, TrialFile)
     return replace(whole, run=trial_run(run) if run else None)
 
 
 def trial_run(content: object) -> TrialRun:
-    """Return the `run` of a trial file. Raises Invalid if a field is missing or mistyped."""
+    """Return the record of the `run` of a trial file.
+
+    Raises Invalid if a field is missing or has the wrong type.
+    """
     if not isinstance(content, dict):
         raise Invalid("run: expected object")
     rows = content.get("epochs", [])
@@ -156,15 +167,15 @@ def trial_run(content: object) -> TrialRun:
 
 
 def configuration(values: Values) -> Values:
-    """Return the values that all rungs of a chain share: those without KerasTuner's labels."""
+    """Return the values without KerasTuner's labels. All rungs of a chain share these values."""
     return {name: value for name, value in values.items() if not name.startswith("tuner/")}
 
 
 def key_of(values: Values) -> str:
-    """Return a text that is the same for the same values in any order."""
+    """Return a text that is equal for equal values, in any order."""
     return repr(sorted(values.items()))
 
 
 def trained_from_scratch(values: Values, epochs: int, seed: int) -> Values:
-    """Return the values of the trial that trains a configuration for so many epochs on a seed."""
+    """Return the values of a trial that trains a configuration from its first epoch on a seed."""
     return {**values, "tuner/epochs": epochs, "tuner/initial_epoch": 0, "tuner/seed": seed}

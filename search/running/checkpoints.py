@@ -1,4 +1,4 @@
-"""Which weights of a study are on disk: those a promotion or a best model may yet need."""
+"""The checkpoint files of a study. Only files that may still be needed are kept."""
 
 import zipfile
 from collections.abc import Callable
@@ -9,18 +9,18 @@ from search.running.work import Report, unpack_state
 from search.studies.oracles import RecordedOracle, Trial
 
 KEPT = 10
-"""Of the best trials, the weights are kept; `get_best_models` loads them."""
+"""Number of best trials whose weights are kept. `get_best_models` loads these weights."""
 
 
 def state_file(epoch: int) -> str:
-    """Name of the weights and optimizer state after so many epochs."""
+    """Return the name of the file of weights and optimizer state after so many epochs."""
     return f"state-{epoch:05d}.npz"
 
 
 class Checkpoints:
     """The checkpoint files of a study's trials.
 
-    report: is given a line about a checkpoint that is missing or cannot be read.
+    report: called with a line about a checkpoint that is missing or cannot be read.
     """
 
     def __init__(self, study: StudyFolder, oracle: RecordedOracle, report: Callable[[str], None]):
@@ -30,10 +30,10 @@ class Checkpoints:
         self._pruned: set[str] = set()
 
     def resume_point(self, trial: Trial) -> tuple[int, bytes | None]:
-        """The epoch a trial goes on from, and the state to go on with.
+        """Return the epoch from which a trial continues, and its packed state, None for epoch 0.
 
-        Its own checkpoint; else its parent's last; else, where both are lost, the beginning of
-        the whole chain, whose epochs give the same weights again.
+        The state is the trial's own checkpoint. If there is none, it is the parent's last
+        checkpoint. If both are lost, the whole chain is trained again and gives the same weights.
         """
         values = trial.hyperparameters.values
         initial = values["tuner/initial_epoch"]
@@ -66,29 +66,30 @@ class Checkpoints:
         return content
 
     def write_state(self, trial: Trial, epoch: int, state: bytes) -> None:
+        """Write a trial's packed state after so many epochs."""
         self.study.write(f"trial_{trial.trial_id}/{state_file(epoch)}", state)
 
     def keep(self, trial: Trial, report: Report) -> None:
-        """Writes what a promotion or `get_best_models` may want of a trial."""
+        """Write the files of a trial that a promotion or `get_best_models` may need."""
         own = f"trial_{trial.trial_id}"
         self.oracle.score_trial(trial)
         may_be_promoted = self.oracle.can_be_promoted(trial.trial_id)
         if may_be_promoted:
             self.write_state(trial, trial.hyperparameters.values["tuner/epochs"], report.state)
-        # A promoted trial may come to be among the best: KerasTuner then loads its parent too.
+        # A promoted trial may become one of the best. KerasTuner then loads its parent too.
         among_best = trial in self.oracle.get_best_trials(KEPT)
         if may_be_promoted or among_best or self.oracle.wants_weights(trial):
             self.study.write_json(f"{own}/build_config.json", report.build_config)
             self.study.write(f"{own}/{WEIGHTS}", report.weights_file)
 
     def drop_states(self, trial: Trial, keep: int) -> None:
-        """Removes a trial's checkpoints but that of one epoch."""
+        """Remove a trial's checkpoints, except the checkpoint of epoch `keep`."""
         for path in self.study.trial_directory(trial.trial_id).glob("state-*.npz"):
             if path.name != state_file(keep):
                 self.study.remove(f"trial_{trial.trial_id}/{path.name}")
 
     def prune(self) -> None:
-        """Drops the checkpoints that no promotion can need and all but the best weights."""
+        """Remove checkpoints that no promotion can need, and weights except of the best trials."""
         resuming = {
             t.hyperparameters.values.get("tuner/trial_id")
             for t in self.oracle.trials.values()

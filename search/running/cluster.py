@@ -17,11 +17,11 @@ from distributed import Client, LocalCluster
 from search.records.errors import Failure
 
 FORKS = sys.platform == "linux"
-"""Whether workers are forks of a process that has imported TensorFlow, and started nothing yet."""
+"""Whether workers are forked from a process that has imported TensorFlow but not used it yet."""
 
 
-# Dask has malloc hand freed memory back at once, and either threshold, once set, ends malloc's own
-# adjusting of the other: a step's buffers would be mapped and faulted in anew each time.
+# Dask makes malloc return freed memory at once. Setting either threshold also stops malloc from
+# adjusting the other threshold. With low thresholds, every step would map its buffers again.
 ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": str(2**32),
     "MALLOC_MMAP_THRESHOLD_": str(2**30),
@@ -34,10 +34,10 @@ ENVIRONMENT = {
 def cluster(workers: int, scheduler: str | None, preload: tuple[str, ...] = ()) -> Iterator[Client]:
     """Yield a client of the cluster at `scheduler`, or of new processes with one thread each.
 
-    preload: modules that new processes have imported when they start (`fork_server`).
+    preload: modules that new processes have already imported when they start (`fork_server`).
     Raises Failure if no scheduler answers, or if its cluster has no workers.
     """
-    # A checkpoint travels with its task: dask then does the work again wherever a worker dies.
+    # A checkpoint travels with its task, so dask can repeat the work if a worker dies.
     dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"})
     if scheduler:
         try:
@@ -46,7 +46,7 @@ def cluster(workers: int, scheduler: str | None, preload: tuple[str, ...] = ()) 
             raise Failure(f"no dask scheduler answers at {scheduler}: {error}") from error
         with client:
             if not client.scheduler_info(n_workers=-1)["workers"]:
-                raise Failure(f"the cluster at {scheduler} has no workers: start some first")
+                raise Failure(f"the cluster at {scheduler} has no workers: start workers first")
             yield client
         return
     fork_server(preload)
@@ -70,11 +70,12 @@ def cluster(workers: int, scheduler: str | None, preload: tuple[str, ...] = ()) 
 def fork_server(preload: tuple[str, ...]) -> None:
     """Start the process that workers are forked from, if the system can fork.
 
-    It imports the modules once for all workers and their replacements, while the caller goes on.
+    The process imports the modules once for all workers and their replacements. The caller does not
+    wait for it.
     """
     if not FORKS:
         return
-    # Its malloc reads them as it starts; dask leaves them in this process' environment anyway.
+    # malloc reads these when a process starts. Dask also leaves them in this process' environment.
     os.environ.update(ENVIRONMENT)
     multiprocessing.get_context("forkserver").set_forkserver_preload(list(preload))
     with _ignoring_interrupts():

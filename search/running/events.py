@@ -1,7 +1,7 @@
-"""TensorBoard's event files of a study: one folder a trial, scalars by absolute epoch, HParams.
+"""TensorBoard's event files of a study: a folder per trial, scalars by absolute epoch, HParams.
 
-Written with TensorBoard's own records and protos, without TensorFlow. A trial's files hold what
-its trial file says and no clock but the trial's, so writing them again gives the same bytes.
+They are written with TensorBoard's own records and protos, without TensorFlow. All values and times
+come from the trial file, so writing the files again gives the same bytes.
 """
 
 import io
@@ -20,7 +20,7 @@ from search.records.trial import COMPLETED, EpochRow
 from search.studies.oracles import Trial
 
 FILE = "events.out.tfevents.search"
-"""No host or process in the name: the logs of a study are the same wherever it ran."""
+"""Without host or process in the name, so that a study's logs are the same on every machine."""
 
 
 RUNS = ("", "train/", "validation/")
@@ -32,7 +32,7 @@ LABELS = {
     "tuner/epochs": "epochs",
     "tuner/seed": "seed",
 }
-"""KerasTuner's names and what the HParams tab calls them."""
+"""Names in the HParams tab of KerasTuner's own values."""
 
 
 SHOWN_FIRST = ("activation", "initializer", "optimizer", "layers", "batch_size")
@@ -42,9 +42,10 @@ SHOWN_FIRST = ("activation", "initializer", "optimizer", "layers", "batch_size")
 def write_experiment(
     study: StudyFolder, space: kt.HyperParameters, labels: Iterable[str], started: float
 ) -> None:
-    """Declares the study's hyperparameters, their domains and its metrics to the HParams tab.
+    """Declare the study's hyperparameters, their domains and its metrics to the HParams tab.
 
-    labels: which of `LABELS` its trials have.
+    labels: the keys of `LABELS` that its trials have.
+    started: seconds since 1970.
     """
     declared = [summary_v2.HParam(hp.name, _domain(hp)) for hp in space.space]
     shown = [summary_v2.HParam(name, display_name=LABELS[name]) for name in labels]
@@ -60,7 +61,7 @@ def write_experiment(
 
 
 def _mark_differing(summary: Summary, space: kt.HyperParameters) -> None:
-    """Mark the hyperparameters that the tab shows when it opens; without any, it opens empty."""
+    """Mark the hyperparameters that the tab shows when it opens. Without marks, it opens empty."""
     fixed = {hp.name for hp in space.space if isinstance(hp, kt.engine.hyperparameters.Fixed)}
     data = summary.value[0].metadata.plugin_data
     content = plugin_data_pb2.HParamsPluginData.FromString(data.content)
@@ -70,7 +71,7 @@ def _mark_differing(summary: Summary, space: kt.HyperParameters) -> None:
 
 
 def begin(study: StudyFolder, trial: Trial) -> None:
-    """Writes a trial's event files anew, with the epochs its record holds."""
+    """Write a trial's event files from the beginning, with the epochs that its record holds."""
     started = trial.trained.started
     values = {k: v for k, v in trial.hyperparameters.values.items() if k != "tuner/trial_id"}
     start = summary_v2.hparams_pb(values, trial.trial_id, started)
@@ -85,13 +86,13 @@ def begin(study: StudyFolder, trial: Trial) -> None:
 
 
 def append(study: StudyFolder, trial_id: str, rows: Iterable[EpochRow]) -> None:
-    """Adds epochs to a trial's event files."""
+    """Add epochs to a trial's event files."""
     for run in RUNS:
         _append(study, trial_id, run, [event for row in rows for event in _row_events(row)[run]])
 
 
 def end(study: StudyFolder, trial: Trial) -> None:
-    """Marks a trial as a success or, where it failed, as a failure."""
+    """Mark a trial as a success or as a failure. Raises ValueError if it has not ended."""
     good = trial.status == COMPLETED
     status = api_pb2.STATUS_SUCCESS if good else api_pb2.STATUS_FAILURE
     info = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=_ended(trial))
@@ -105,7 +106,12 @@ def end(study: StudyFolder, trial: Trial) -> None:
 
 
 def write_pictures(study: StudyFolder, trial: Trial, run: str, pictures: dict[str, bytes]) -> None:
-    """Writes PNG files by tag into a run of the trial's own."""
+    """Write pictures into the event file of a run.
+
+    run: name of a folder in the trial's folder.
+    pictures: content of PNG files by tag.
+    Raises ValueError if the trial has not ended.
+    """
     ended = _ended(trial)
     values = [
         Summary.Value(tag=tag, image=Summary.Image(encoded_image_string=png))
@@ -129,7 +135,7 @@ def _append(study: StudyFolder, trial_id: str, run: str, events: list[Event]) ->
 
 
 def _row_events(row: EpochRow) -> dict[str, list[Event]]:
-    """By run, the events of one epoch."""
+    """Return the events of one epoch by run."""
     train = {"epoch_accuracy": row.accuracy, "epoch_loss": row.loss}
     validation = {"epoch_accuracy": row.val_accuracy, "epoch_loss": row.val_loss}
     other = {"epoch_learning_rate": row.learning_rate, "epoch_seconds": row.seconds}

@@ -1,4 +1,4 @@
-"""How a study is run: on which workers, for how long. None of it changes a result."""
+"""How a study is run: on which workers and for how long. No option here changes a result."""
 
 import os
 import re
@@ -15,24 +15,24 @@ class Execution:
     """The options of every command that trains a study."""
 
     workers: int | None = None
-    """Processes that train, one thread each. [default: one per core]"""
+    """Number of training processes, each with one thread. [default: one per core]"""
     scheduler: str | None = None
-    """Address of a dask scheduler whose workers to use instead, such as tls://host:8786."""
+    """Address of a dask scheduler whose workers are used instead, such as tls://host:8786."""
     time_budget: str | None = None
-    """Wall time for the whole study: 90s, 30m, 2h. It may be raised later."""
+    """Wall time for the whole study, such as 90s, 30m or 2h. May be raised later."""
     checkpoint_every: float = 30.0
-    """Seconds after which a running trial is saved."""
+    """Seconds between checkpoints of a running trial."""
     data_dir: Path | None = None
     """Folder of the four Fashion-MNIST files. [default: FASHION_MNIST_DIR, else Keras' cache, else
     a download]"""
     logs: Path = Path("tuner_logs")
-    """Folder of all studies."""
+    """Folder that holds all studies."""
     json: bool = False
     """Print one JSON object on stdout."""
 
     @property
     def processes(self) -> int:
-        """Local workers to start."""
+        """Number of local workers to start."""
         return self.workers or cores()
 
     @property

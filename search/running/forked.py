@@ -1,4 +1,4 @@
-"""What a worker has imported when it starts: workers are forks of a process that imports this."""
+"""What every worker has imported when it starts: workers are forks of a process with this."""
 
 from search.quiet import import_quietly
 

@@ -1,4 +1,4 @@
-"""Ctrl-C as a flag: raised wherever it falls, an exception may be lost in a destructor."""
+"""Ctrl-C as a flag: an exception raised at an arbitrary moment can be lost in a destructor."""
 
 import signal
 import threading
@@ -7,16 +7,16 @@ from types import FrameType
 
 
 class Interrupts:
-    """Holds back Ctrl-C until the study can be left in order; a second Ctrl-C is not held back.
+    """A context manager that holds back Ctrl-C until the study can stop in order.
 
-    A context manager, which does nothing outside the main thread.
+    A second Ctrl-C is not held back. Outside the main thread, the context manager does nothing.
     """
 
     def __init__(self, report: Callable[[str], None]):
         self.report = report
         self.pressed = False
         self.listener: Callable[[], None] = lambda: None
-        """Called in the signal handler; set by whoever waits for news."""
+        """Called in the signal handler. The code that waits for news sets it."""
 
     def __enter__(self) -> "Interrupts":
         if threading.current_thread() is threading.main_thread():

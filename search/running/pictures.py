@@ -1,4 +1,4 @@
-"""Pictures of what a model gets wrong, as PNG files for TensorBoard."""
+"""Pictures of a model's errors, as PNG files for TensorBoard."""
 
 import io
 
@@ -9,16 +9,16 @@ from search.records.datasets import DATASETS, DatasetName
 from search.records.trial import HeldOut
 
 SHOWN = 30
-"""Images misclassified that are shown, the first in the order of the images."""
+"""Number of misclassified images that are shown: the first in the order of the images."""
 
 
 COLUMNS = 6
 
 
 def drawn(images: np.ndarray, scores: HeldOut, dataset: DatasetName) -> dict[str, bytes]:
-    """By name, PNG files: the confusion matrix and images misclassified.
+    """Return PNG files by name: the confusion matrix and misclassified images.
 
-    images: uint8, shape (images, features), those that `scores` speaks of.
+    images: the images of `scores`, uint8, shape (images, features).
     """
     names = DATASETS[dataset].classes
     labels, predicted = np.array(scores.labels), np.array(scores.predicted)
@@ -29,7 +29,10 @@ def drawn(images: np.ndarray, scores: HeldOut, dataset: DatasetName) -> dict[str
 
 
 def confusion(labels: np.ndarray, predicted: np.ndarray, names: tuple[str, ...]) -> bytes:
-    """How many images of each class, a row each, were taken for which, a column each."""
+    """Return a picture of the confusion matrix: a row per class, a column per predicted class.
+
+    labels, predicted: classes, shape (images,).
+    """
     counts = np.zeros((len(names), len(names)), int)
     np.add.at(counts, (labels, predicted), 1)
     figure = Figure((7, 6.4), layout="constrained")
@@ -41,15 +44,19 @@ def confusion(labels: np.ndarray, predicted: np.ndarray, names: tuple[str, ...])
         axis.text(column, row, counts[row, column], ha="center", va="center", color=colour)
     axis.set_xticks(range(len(names)), names, rotation=40, ha="right")
     axis.set_yticks(range(len(names)), names)
-    axis.set_xlabel("taken for")
-    axis.set_ylabel("is")
+    axis.set_xlabel("predicted class")
+    axis.set_ylabel("class")
     return _png(figure)
 
 
 def misclassified(
     images: np.ndarray, labels: np.ndarray, predicted: np.ndarray, names: tuple[str, ...]
 ) -> bytes:
-    """The first images that were taken for another class, as 'is → taken for'."""
+    """Return a picture of the first misclassified images, titled 'class → predicted class'.
+
+    images: uint8, shape (images, features).
+    labels, predicted: classes, shape (images,).
+    """
     wrong = np.flatnonzero(labels != predicted)[:SHOWN]
     rows = max(1, -(-len(wrong) // COLUMNS))
     figure = Figure((1.5 * COLUMNS, 1.65 * rows), layout="constrained")

@@ -1,4 +1,4 @@
-"""What a study ran on: commit, versions, processor."""
+"""The code and machine of a run: commit, versions, processor."""
 
 import platform
 import subprocess
@@ -9,7 +9,7 @@ PACKAGES = ("tensorflow", "keras", "keras-tuner", "numpy", "distributed", "tenso
 
 
 def commit() -> str | None:
-    """The commit of this code, `-dirty` where it was changed since; None outside git."""
+    """Return the commit of this code, with `-dirty` if the code was changed. None outside git."""
     here = Path(__file__).parent
     command = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--match="]
     try:
@@ -20,11 +20,12 @@ def commit() -> str | None:
 
 
 def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that results depend on."""
     return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
 
 
 def processor() -> str:
-    """The processor's name; on Linux from /proc/cpuinfo, which platform does not read."""
+    """Return the name of the processor. On Linux it is read from /proc/cpuinfo."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         for line in cpuinfo.read_text().splitlines():

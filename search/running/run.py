@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from search.studies.oracles import RecordedOracle
 
     class Display(Progress, AbstractContextManager["Display"], Protocol):
-        """What a person sees while the study runs."""
+        """The display of a running study."""
 
         oracle: RecordedOracle | None
 
@@ -34,10 +34,10 @@ def run_study(
     display: "Display",
     trainer: Trainer = KERAS,
 ) -> None:
-    """Run a study to its end or to the end of its time.
+    """Run a study until it is finished or its time is up.
 
-    Raises Misuse and Failure as its parts do, and KeyboardInterrupt. Whatever is raised, the study
-    can be continued.
+    Raises Misuse if the time is already used up or the data are different, Failure if data, files
+    or workers fail, and KeyboardInterrupt after Ctrl-C. After each, the study can be continued.
     """
     with study.locked(), Interrupts(display.report_line) as interrupts:
         if not execution.scheduler:
@@ -51,7 +51,7 @@ def run_study(
                 f"budget of {execution.seconds:.0f} s: raise --time-budget"
             )
         with concurrent.futures.ThreadPoolExecutor(1) as importer:
-            # TensorFlow takes seconds to import, here and in the workers: all at once.
+            # TensorFlow takes seconds to import, so the driver and the workers do it concurrently.
             importer.submit(import_quietly, "search.running.tuner")
             with cluster(execution.processes, execution.scheduler, trainer.preload) as client:
                 from search.running.tuner import StudyTuner

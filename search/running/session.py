@@ -1,4 +1,4 @@
-"""The record of one run of a study in `study.json`."""
+"""The record of a running session in `study.json`."""
 
 import math
 import resource
@@ -24,7 +24,7 @@ RECORD_EVERY = 5.0
 
 
 class StudySession:
-    """One run of a study: when, how long, on which workers. Its record grows as it runs.
+    """One run of a study: when, how long and on which workers. It keeps `study.json` up to date.
 
     Raises Misuse if the study was started on other data.
     """
@@ -33,7 +33,10 @@ class StudySession:
         self.study = study
         earlier = study.record() if study.exists() else None
         if earlier and earlier.data != pool.hashes:
-            raise Misuse(f"study {study.name} was started on other data: {', '.join(earlier.data)}")
+            raise Misuse(
+                f"study {study.name} was started on other data ({', '.join(earlier.data)}): give "
+                "the same files, or choose another --study name"
+            )
         self.past = earlier.sessions if earlier else ()
         self.seconds_before = sum(session.seconds for session in self.past)
         known = earlier or StudyRecord(study.name, arguments.COMMAND, arguments, pool.hashes, ())
@@ -62,7 +65,7 @@ class StudySession:
         return time.monotonic() - self.clock
 
     def begin(self, oracle: "RecordedOracle") -> None:
-        """Write the record and, for TensorBoard, what the study is about to explore."""
+        """Write the record and, for TensorBoard, the study's hyperparameters and metrics."""
         from search.running import events
 
         self.oracle = oracle
@@ -71,14 +74,14 @@ class StudySession:
         events.write_experiment(self.study, oracle.hyperparameters, oracle.labels, first)
 
     def note(self, report: "Report") -> None:
-        """Count a worker's report in."""
+        """Add a worker's report to the record."""
         self.worker_cpu += report.cpu_seconds
         self.peaks[report.worker] = report.peak_memory
         if time.monotonic() - self.written > RECORD_EVERY:
             self.write()
 
     def write(self) -> None:
-        """Write `study.json`, once the run has begun."""
+        """Write `study.json`, if the run has begun."""
         if self.oracle is None:
             return
         planned = Planned(*self.oracle.planned())

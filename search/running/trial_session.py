@@ -21,7 +21,7 @@ from search.training.loop import Diverged, EpochLoop, fit, scored, seed_weights
 class TrialSession:
     """A trial in this process. A later stretch of the same trial continues it.
 
-    state: packed, of the epoch before the work; None if the trial begins.
+    state: packed state after the epoch before the work. None if the trial begins.
     """
 
     def __init__(self, work: Work, data: Data, hypermodel: kt.HyperModel, state: bytes | None):
@@ -44,7 +44,7 @@ class TrialSession:
                 self.best_weights = arrays[own:]
 
     def continues_with(self, work: Work) -> bool:
-        """Whether the work is the next stretch of this trial."""
+        """Return whether the work is the next stretch of this trial."""
         return (
             (self.work.study, self.work.trial_id) == (work.study, work.trial_id)
             and self.next_epoch == work.initial_epoch
@@ -79,7 +79,7 @@ class TrialSession:
 
 
 class Watch(keras.callbacks.Callback):
-    """Reports every epoch, keeps the best weights, and stops when time or patience runs out."""
+    """A callback that reports epochs, keeps the best weights, and stops when time is up."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class Watch(keras.callbacks.Callback):
         self.deadline = time.monotonic() + work.seconds
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Take note of an epoch. logs: Keras' logs of the epoch."""
+        """Report an epoch. logs: Keras' logs of the epoch."""
         started = time.perf_counter()
         diagnostics = self.session.probe.look(self.model)
         row = epoch_row(

@@ -1,4 +1,4 @@
-"""Hands trials to workers and alone writes the study."""
+"""Sends trials to workers, and writes their results to the study's files."""
 
 import contextlib
 import io
@@ -33,34 +33,37 @@ from search.running.work import EPOCHS_TOPIC, Report, Task, Trainer, Work
 from search.studies.oracles import RecordedOracle, Trial
 
 MODELS_A_PROCESS = 60
-"""Keras and TensorFlow leak some 4.5 MB a model: 300 MB, then a worker process is replaced."""
+"""Number of models after which a worker process is replaced. Keras and TensorFlow leak about 4.5 MB
+per model, so a process leaks about 300 MB."""
 
 
 CRASHES_IN_A_ROW = 3
-"""Trials that fail one after another for other reasons than divergence end the study."""
+"""Number of consecutive crashes that end the study. A trial that diverges has not crashed."""
 
 
 class Progress(Protocol):
-    """Follows a study as it happens."""
+    """A listener to a running study."""
 
     def epoch_ends(self, trial: Trial, row: EpochRow, worker: str) -> None:
-        """Take note of an epoch that a worker has finished."""
+        """Show an epoch that a worker has finished."""
 
     def trial_ends(self, trial: Trial) -> None:
-        """Take note of a trial that is written as ended."""
+        """Show a trial that has ended, after its file was written."""
 
     def report_line(self, line: str) -> None:
-        """Show a line about what a person should know."""
+        """Show a message."""
 
 
 @dataclass
 class Active:
-    """A trial on its way: the work sent out last, and how many of its epochs events hold."""
+    """A trial that a worker is training."""
 
     trial: Trial
     work: Work
+    """The work that was sent out last."""
     future: Future[Report]
     logged: int
+    """Number of the trial's epochs that its event files hold."""
 
 
 class StudyTuner(kt.Tuner):
@@ -68,7 +71,7 @@ class StudyTuner(kt.Tuner):
 
     `get_best_hyperparameters`, `get_best_models` and `results_summary` are KerasTuner's.
 
-    study: locked by the caller for as long as `search` runs.
+    study: locked by the caller while `search` runs.
     """
 
     def __init__(
@@ -80,17 +83,17 @@ class StudyTuner(kt.Tuner):
     ):
         self.study = study
         self.progress = progress
-        # KerasTuner's constructor would reload by its own rules and print that it does.
+        # KerasTuner's constructor prints that it reloads, although `reload` does nothing here.
         with contextlib.redirect_stdout(io.StringIO()):
             super().__init__(oracle, hypermodel, directory=str(study.logs), project_name=study.name)
         self._checkpoints = Checkpoints(study, oracle, progress.report_line)
         self._restore()
 
     def _populate_initial_space(self) -> None:
-        """Nothing: the oracle was given the whole space."""
+        """Do nothing, because the oracle already has the whole space."""
 
     def reload(self) -> None:
-        """Nothing: see `_restore`."""
+        """Do nothing, because `_restore` takes the place of this method."""
 
     def save(self) -> None:
         """Write what stock KerasTuner needs to reload the project."""
@@ -101,7 +104,7 @@ class StudyTuner(kt.Tuner):
         self.study.write_trial(trial.trial_id, trial.get_state())
 
     def _restore(self) -> None:
-        """Take up the trials on disk. A torn file is set aside, and its trial trained again."""
+        """Take up the trials on disk. Torn files are set aside, and their trials trained again."""
         records, torn = self.study.read_trials()
         try:
             self.study.read_json("oracle.json")
@@ -133,10 +136,11 @@ class StudyTuner(kt.Tuner):
     ) -> None:
         """Run the study until the oracle has no more trials or no time is left.
 
-        time_left: seconds; trials still running then are checkpointed and wait for the next run.
-        on_trial_end: is given every report, after its trial has been written.
+        time_left: returns the seconds that are left. If none are left, running trials are
+        checkpointed and wait for the next run.
+        on_trial_end: called with every report, after its trial has been written.
 
-        Raises Failure if trials crash one after another, KeyboardInterrupt at Ctrl-C.
+        Raises Failure if trials crash one after another, KeyboardInterrupt after Ctrl-C.
         """
         self._client = client
         self._pool = pool
@@ -165,7 +169,7 @@ class StudyTuner(kt.Tuner):
         self.save()
 
     def _fill(self, slots: Sequence[str]) -> None:
-        """Give every free slot a trial, as long as the oracle has a trial and time is left."""
+        """Give every free slot a trial, if the oracle has a trial and time is left."""
         for slot in slots:
             if slot in self.oracle.ongoing_trials or self._time_left() <= 0:
                 continue
@@ -215,7 +219,7 @@ class StudyTuner(kt.Tuner):
         future.add_done_callback(lambda done: self._news.put(("done", trial.trial_id)))
 
     def _log_epoch(self, news: dict[str, Any]) -> None:
-        """An epoch heard of while its work still runs: to TensorBoard and the display."""
+        """Pass an epoch of work that still runs to TensorBoard and the display."""
         active = self._active.get(news["trial_id"])
         if news["study"] != self.study.name or active is None:
             return
@@ -227,7 +231,7 @@ class StudyTuner(kt.Tuner):
             self.progress.epoch_ends(active.trial, row, news["worker"])
 
     def _take(self, trial_id: str) -> Report:
-        """Records what came of a piece of work, then sends the rest of its trial out."""
+        """Record the result of a piece of work, then send out the rest of its trial."""
         active = self._active.pop(trial_id)
         trial = active.trial
         try:
@@ -258,7 +262,7 @@ class StudyTuner(kt.Tuner):
         """Add the epochs of a report to the trial and to its event files."""
         trial = active.trial
         initial = trial.hyperparameters.values["tuner/initial_epoch"]
-        # If a checkpoint is missing, the chain is trained again: earlier rows are another trial's.
+        # A chain that is trained again also reports the epochs of its earlier trials.
         rows = [row for row in report.rows if row.epoch >= initial]
         at_start = {} if initial else report.at_start
         trial.run = run = replace(
@@ -278,7 +282,7 @@ class StudyTuner(kt.Tuner):
         self._checkpoints.drop_states(trial, keep=epoch)
 
     def _end(self, trial: Trial, report: Report) -> None:
-        """Write checkpoints first, then the trial's own file, which makes the trial ended."""
+        """End a trial. Checkpoints are written first, then the trial's file, which marks the end."""
         trial.run = run = replace(
             trial.trained,
             ended=time.time(),
@@ -304,24 +308,24 @@ class StudyTuner(kt.Tuner):
         if self._crashes >= CRASHES_IN_A_ROW:
             raise Failure(
                 f"{self._crashes} trials crashed one after another, the last with: "
-                f"{report.failure}. All is saved: mend the cause and run the same command again"
+                f"{report.failure}. All is saved: fix the cause and run the same command again"
             )
 
     def _recycle(self, report: Report) -> None:
-        """Replaces a worker process of ours that has built enough models; it is idle now."""
+        """Replace a local worker process that has built many models. It is idle now."""
         if report.models_built >= MODELS_A_PROCESS and self._client.cluster is not None:
             self._client.restart_workers([report.worker], raise_for_error=False)
 
 
 def best_of(rows: Sequence[EpochRow], counted_from: int) -> tuple[float, int] | None:
-    """The best val_accuracy from an epoch on, and the first epoch that has it."""
+    """Return the best val_accuracy from an epoch on, and the first epoch that reached it."""
     counted = [row for row in rows if row.epoch >= counted_from]
     best = max(counted, key=lambda row: row.val_accuracy, default=None)
     return (best.val_accuracy, best.epoch) if best else None
 
 
 def set_metrics(trial: Trial, rows: Sequence[EpochRow]) -> None:
-    """A trial's KerasTuner metrics: one observation an epoch, its step the absolute epoch."""
+    """Set a trial's KerasTuner metrics: one observation per epoch, at the absolute epoch."""
     trial.metrics = kt_metrics.MetricsTracker()
     for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
         trial.metrics.register(name, "max" if "accuracy" in name else "min")
@@ -331,15 +335,15 @@ def set_metrics(trial: Trial, rows: Sequence[EpochRow]) -> None:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, KilledWorker):
-        return "its worker process died again and again: out of memory?"
+        return "its worker process died repeatedly, perhaps because memory ran out"
     lines = str(error).splitlines() or [""]
     return f"{type(error).__name__}: {lines[0]}"
 
 
 def _from_child(trial_id: str, trials: list[Trial]) -> Trial | None:
-    """A lost trial as the trial promoted from it tells it; None where there is none.
+    """Return a lost trial, rebuilt from its promoted trial. None if it was not promoted.
 
-    A lost trial that nothing was promoted from needs no record: the oracle gives it out again.
+    A lost trial that was not promoted needs no rebuilding: the oracle creates it again.
     """
     for child in trials:
         values = child.hyperparameters.values

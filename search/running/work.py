@@ -1,4 +1,4 @@
-"""What a worker is asked to train, and what it reports."""
+"""The work that a worker receives, and the report that it returns."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -25,29 +25,29 @@ class Work:
     study: str
     trial_id: str
     hyperparameters: dict[str, Any]
-    """KerasTuner's config of space and values."""
+    """KerasTuner's config of the space and its values."""
     seed: int
-    """Of the weights, the order of the images and the dropout masks."""
+    """Seed of the weights, the order of the images and the dropout masks."""
     split: int
     """Seed of the split into training and validation images."""
     initial_epoch: int
     counted_from: int
-    """The first epoch that may be the best: the start of the trial's own rung, since a chain may
-    be trained again from its beginning, or the first epoch that early stopping watches."""
+    """The first epoch that may be the best: the first epoch of the trial's own rung, or the first
+    epoch that early stopping watches. A chain that is trained again has earlier epochs too."""
     epochs: int
     seconds: float
     patience: int | None = None
-    """Epochs without a better val_accuracy that end the trial. Half of the validation images then
-    choose the epoch, and the other half judge its weights. None: the trial has all its epochs,
-    validated on all validation images."""
+    """Epochs without improvement of val_accuracy that end the trial. Half of the validation images
+    then choose the epoch, and the other half judge its weights. None: the trial trains all its
+    epochs, and all validation images validate it."""
     best: tuple[float, int] | None = None
-    """The trial's best val_accuracy so far and its epoch, whose weights the state before this
-    stretch holds. None if the trial begins; a promoted trial finds its own best."""
+    """The trial's best val_accuracy so far and its epoch. The state before this stretch holds the
+    weights of this epoch. None if the trial begins, even if it was promoted."""
 
 
 @dataclass
 class Report:
-    """What a worker made of a piece of Work."""
+    """The result of a piece of work."""
 
     rows: list[EpochRow] = field(default_factory=list)
     at_start: dict[str, float] = field(default_factory=dict)
@@ -57,10 +57,10 @@ class Report:
     state: bytes = b""
     """`pack_state` of weights and optimizer after the last epoch, then the best weights."""
     weights_file: bytes = b""
-    """Of the best epoch, as Keras saves it, once `finished`."""
+    """Weights of the best epoch as Keras saves them, if `finished`."""
     build_config: dict[str, Any] = field(default_factory=dict)
     held_out: HeldOut | None = None
-    """What the best epoch's weights say of the held-out images, if there are any."""
+    """Results of the best epoch's weights on the held-out images, if images were held out."""
     worker: str = ""
     models_built: int = 0
     cpu_seconds: float = 0.0
@@ -69,19 +69,20 @@ class Report:
 
 
 Task = Callable[[Work, "Report | bytes | None"], Report]
-"""Does a piece of work on a worker, from the report or the packed state before it."""
+"""Does a piece of work on a worker, starting from the previous report or from a packed state."""
 
 
 @dataclass(frozen=True)
 class Trainer:
-    """What trains on a cluster: Keras (`search.running.worker.KERAS`), or a simulation in tests."""
+    """The code that trains: Keras (`search.running.worker.KERAS`), or a simulation in tests."""
 
     task: Task
-    """Runs on a worker of a dask cluster. It must do the same work again if a worker dies."""
+    """Runs on a worker of a dask cluster. If a worker dies, another worker repeats the task, and
+    the result must be the same."""
     plugin: Callable[["Pool", "kt.HyperModel"], "WorkerPlugin"] | None = None
-    """What every worker is given before its first task."""
+    """Makes the plugin that every worker receives before its first task."""
     preload: tuple[str, ...] = ()
-    """Modules that the process imports of which local workers are forks."""
+    """Modules that the parent process of local workers imports before it forks them."""
 
 
 def pack_state(arrays: Sequence[np.ndarray]) -> bytes:

@@ -1,4 +1,4 @@
-"""Workers: processes of a dask cluster that train what they are sent and touch no study file."""
+"""Workers: processes of a dask cluster that train trials and never touch a study's files."""
 
 import gc
 import logging
@@ -22,7 +22,7 @@ PLUGIN = "search"
 
 
 class Training(WorkerPlugin):
-    """Brings images and hypermodel to every worker, restarted ones too, and readies TensorFlow."""
+    """A plugin that gives every worker, restarted workers too, the images and the hypermodel."""
 
     name = PLUGIN
 
@@ -31,17 +31,21 @@ class Training(WorkerPlugin):
         self.hypermodel = hypermodel
 
     def setup(self, worker: Worker) -> None:
+        """Prepare TensorFlow and the memory of a new worker."""
         one_thread()
         self.lock = threading.Lock()
         self.models_built = 0
         self.session: TrialSession | None = None
         self.split: tuple[int, bool] | None = None
-        # What is alive now stays so: leave it out of every later collection.
+        # Objects that are alive now stay alive, so later garbage collections can skip them.
         gc.collect()
         gc.freeze()
 
     def data(self, split: int, halved: bool) -> Data:
-        """The images split by this seed; the last split is kept."""
+        """Return the images, split by a seed. The last split is cached.
+
+        halved: half of the validation images are held out.
+        """
         if (split, halved) != self.split:
             from search.training.loop import forget_resident
 
@@ -52,19 +56,22 @@ class Training(WorkerPlugin):
 
 
 def one_thread() -> None:
-    """One TensorFlow thread in this process, the same results every time."""
+    """Set TensorFlow to one thread in this process, and to results that are always the same."""
     import tensorflow as tf
 
     if tf.config.threading.get_intra_op_parallelism_threads() != 1:
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(1)
         tf.config.experimental.enable_op_determinism()
-        # Every model has a trace of its own: the warning about many traces is of no use.
+        # Every model has its own trace, so TensorFlow's warning about many traces is useless.
         tf.get_logger().setLevel(logging.ERROR)
 
 
 def evaluate(work: Work, before: "Report | bytes | None" = None) -> Report:
-    """Does a piece of work in a worker, from the state `before` it; the task that dask runs."""
+    """Do a piece of work in a worker, starting from the state `before` it.
+
+    This is the task that dask runs.
+    """
     worker = get_worker()
     plugin = cast(Training, worker.plugins[PLUGIN])
     with plugin.lock:
@@ -96,4 +103,4 @@ def evaluate(work: Work, before: "Report | bytes | None" = None) -> Report:
 
 
 KERAS = Trainer(evaluate, Training, preload=("search.running.forked",))
-"""Trains the networks of a hypermodel by Keras."""
+"""Trains the networks of a hypermodel with Keras."""

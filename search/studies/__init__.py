@@ -1,1 +1,1 @@
-"""What is trained next: Hyperband, and lists of arms and seeds."""
+"""Decides what is trained next: by Hyperband, or from lists of arms and seeds."""

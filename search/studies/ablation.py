@@ -1,9 +1,9 @@
-"""The ablation path from the assignment's final network to ours, and ours with one choice undone.
+"""The ablation path from the assignment's final network to the chosen network, and leave-one-out.
 
-As in Fawcett and Hoos (2016, "Analysing differences between algorithm configurations through
-ablation"): of all that still differs, the one change that gains most is made, and so on; here with
-a race in each step. Leave-one-out is the other way round: each choice of ours put back to the
-space's default, all else kept.
+The path follows Fawcett and Hoos (2016, "Analysing differences between algorithm configurations
+through ablation"). Each step makes the change that gains most among the remaining differences. Here
+a race decides each step. Leave-one-out reverts each choice of the chosen network alone to the
+space's default.
 """
 
 from collections.abc import Sequence
@@ -20,11 +20,14 @@ from search.studies.exercises import EPOCHS
 from search.studies.oracles import ListOracle, Trial
 
 FACTOR = 3
-"""Of the changes in a round of a race, one in this many goes on to the next."""
+"""One in this many changes of a round of a race advances to the next round."""
 
 
 def choice_of(name: str) -> str:
-    """The choice that a hyperparameter is part of: those of one choice change together."""
+    """Return the choice that a hyperparameter belongs to.
+
+    The hyperparameters of a choice change together.
+    """
     if name == "layers" or name.startswith("units_"):
         return "layers and units"
     if name in ("optimizer", "nesterov") or name.split("_", maxsplit=1)[0] in OPTIMIZERS:
@@ -33,15 +36,18 @@ def choice_of(name: str) -> str:
 
 
 def with_choice(values: Values, choice: str, of: Values) -> Values:
-    """The values with one choice made as another configuration makes it; what that leaves without
-    effect goes, what it brings into effect comes at its default.
+    """Return the values with one choice taken from another configuration.
+
+    of: the other configuration.
+
+    Values that become inactive are dropped. Values that become active take their defaults.
     """
     kept = {name: value for name, value in values.items() if choice_of(name) != choice}
     return complete(kept | {name: value for name, value in of.items() if choice_of(name) == choice})
 
 
 def differing(values: Values, other: Values) -> list[str]:
-    """The choices in which two configurations differ, in the space's order."""
+    """Return the choices in which two configurations differ, in the space's order."""
     names = list({**values, **other})
     choices = dict.fromkeys(choice_of(name) for name in names)
     return [choice for choice in choices if with_choice(values, choice, other) != values]
@@ -50,10 +56,11 @@ def differing(values: Values, other: Values) -> list[str]:
 def race(
     step: int, current: Values, target: Values, trials: Sequence[Trial]
 ) -> tuple[list[PlannedPart], str | None]:
-    """The rounds of one step as far as its trials go, and the choice that won once it is decided.
+    """Return the rounds of one step so far, and the winning choice or None if it is undecided.
 
-    Successive halving (Jamieson and Talwalkar 2016), a seed a round: after each, the best third,
-    rounded up, goes on; a hopeless change has one seed.
+    This is successive halving (Jamieson and Talwalkar 2016) with one more seed in each round. After
+    each round, the best third of the changes, rounded up, advances. A hopeless change therefore
+    takes a single seed.
     """
     choices = differing(current, target)
     arms = {choice: with_choice(current, choice, target) for choice in choices}
@@ -70,9 +77,9 @@ def race(
 
 
 class AblationOracle(ListOracle):
-    """The trials of the path to `target`, and of reverting each of its choices.
+    """The oracle of the path to `target`, and of reverting each of its choices.
 
-    Races come first: each waits for the race before it.
+    Races come first. Each race waits for the previous race.
     """
 
     def __init__(self, target: Values, seeds: tuple[int, ...]):

@@ -15,13 +15,16 @@ from search.records.trial import COMPLETED, TrialFile, Values, configuration, ke
 def final_arguments(search: StudyFolder, given: dict[str, Any]) -> FinalArguments:
     """Return the arguments of the final study of a search.
 
-    given: what the command line says, by field.
-    Raises Misuse if there is no such search, or if a continued study is asked to be another one.
+    given: the command line's values by field.
+    Raises Misuse if there is no such search, or if `given` would make a continued study a different
+    study.
     """
     if not search.final.exists():
         origin = search.record().arguments
         if not isinstance(origin, HyperbandArguments):
-            raise Misuse(f"study {search.name} is no search: --study names a study of `search run`")
+            raise Misuse(
+                f"study {search.name} is not a search: choose a study that `search run` started"
+            )
         values = {
             "search": search.name,
             "search_seed": origin.seed,
@@ -34,7 +37,7 @@ def final_arguments(search: StudyFolder, given: dict[str, Any]) -> FinalArgument
         found, too_slow = best_of_search(search, asked.top, asked.epoch_seconds or math.inf)
         given = {**values, "configurations": found, "too_slow": too_slow}
     arguments = search.final.settled(FinalArguments, given)
-    # In a study that is older than a hyperparameter, the hyperparameter has its default.
+    # If a hyperparameter is newer than the study, it has its default.
     whole = {name: complete(values) for name, values in arguments.configurations.items()}
     return replace(arguments, configurations=whole)
 
@@ -42,11 +45,15 @@ def final_arguments(search: StudyFolder, given: dict[str, Any]) -> FinalArgument
 def best_of_search(
     search: StudyFolder, count: int, slowest: float
 ) -> tuple[dict[str, Values], dict[str, float]]:
-    """Return the best different configurations of a search, and as good ones that take too long.
+    """Return the best distinct configurations of a search, and those left out as too slow.
 
-    Both are by name, such as "trial 0123", the best first: values, and seconds an epoch. The score
-    of a configuration is that of its best rung. The assignment's network is left out: it is the
-    baseline. slowest: seconds an epoch. Raises Misuse if nothing is left.
+    Both are by name, such as "trial 0123", the best first. Of the slow configurations, the seconds
+    per epoch are returned instead of the values. The score of a configuration is the score of its
+    best rung. The assignment's network is left out, because it is the baseline.
+
+    count: number of configurations to find.
+    slowest: largest number of seconds per epoch.
+    Raises Misuse if nothing is left.
     """
     records, _ = search.read_trials()
     done = [record for record in records.values() if record.status == COMPLETED]
@@ -67,8 +74,11 @@ def best_of_search(
     if not found:
         if too_slow:
             least = min(too_slow.values())
-            raise Misuse(f"--epoch-seconds {slowest:g}: the fastest takes {least:.2g} s an epoch")
-        raise Misuse(f"study {search.name} has no completed trial to choose: run the search first")
+            raise Misuse(
+                f"--epoch-seconds {slowest:g}: too small, because the fastest configuration takes "
+                f"{least:.2g} s an epoch"
+            )
+        raise Misuse(f"study {search.name} has no completed trial yet: run the search first")
     return found, too_slow
 
 
@@ -81,9 +91,9 @@ def _epoch_seconds(record: TrialFile) -> float:
 def ablation_arguments(search: StudyFolder, given: dict[str, Any]) -> AblationArguments:
     """Return the arguments of the ablation study of a search whose final network is chosen.
 
-    given: what the command line says, by field.
+    given: the command line's values by field.
     Raises Misuse if no network is chosen, if another network was chosen since the study was
-    started, or if a continued study is asked to be another one.
+    started, or if `given` would make a continued study a different study.
     """
     final = search.final.record() if search.final.exists() else None
     chosen = [p.arms[FINAL] for p in final.parts if FINAL in p.arms] if final else []
@@ -107,6 +117,6 @@ def ablation_arguments(search: StudyFolder, given: dict[str, Any]) -> AblationAr
     if chosen and complete(chosen[0]) != target:
         raise Misuse(
             f"study {search.ablation.name} leads to another network than {search.final.name} has "
-            "chosen since: move its folder away, and the same command starts a new one"
+            "chosen since: move its folder away, then run the same command to start a new study"
         )
     return replace(arguments, target=target)

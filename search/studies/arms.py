@@ -1,4 +1,4 @@
-"""Mean scores of arms, by which a list of trials decides what comes next."""
+"""Mean scores of arms, from which an oracle decides what is trained next."""
 
 from collections.abc import Callable, Sequence
 from statistics import fmean
@@ -30,7 +30,7 @@ def mean_scores(
 ) -> dict[str, float] | None:
     """Return the mean score over seeds by arm, or None while trials are missing.
 
-    score: of a completed trial; a failed trial scores 0.
+    score: returns the score of a completed trial. A failed trial scores 0.
     """
     by_key = {key_of(t.hyperparameters.values): t for t in trials}
     scores: dict[str, list[float]] = {arm: [] for arm in part.arms}

@@ -1,7 +1,7 @@
 """The assignment's exercises as controlled studies: arms × seeds, one factor varied in each.
 
-Every arm of a part has the same seeds, and a seed fixes the split, the initial weights of layers of
-the same shape, and the order of the images: differences between arms are differences in pairs.
+Every arm of a part has the same seeds. A seed fixes the split, the initial weights of layers of the
+same shape, and the order of the images. Differences between arms are therefore paired.
 """
 
 from collections.abc import Sequence
@@ -19,11 +19,11 @@ from search.studies.arms import mean_scores
 from search.studies.oracles import ListOracle, Trial
 
 EPOCHS = 10
-"""Of exercises 1 to 3, as the assignment has it, and of a path."""
+"""Epochs of exercises 1 to 3, as in the assignment, and of an ablation study."""
 
 
 FINAL_EPOCHS = 40
-"""Of exercise 4: past where the unregularised network begins to overfit, early stopping or not."""
+"""Epochs of exercise 4, enough for the unregularised network to overfit."""
 
 
 DEPTHS = range(1, 7)
@@ -37,15 +37,15 @@ RATES = {
     "adamw": (3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
     "nadam": (3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
 }
-"""Learning rates tried, half a decade apart, around Keras' default for each."""
+"""Learning rates to try for each optimizer, half a decade apart, around Keras' default."""
 
 
 L1, L2 = 1e-5, 1e-4
-"""Strengths of exercise 4; the penalty is strength × Σ|w| or Σw² over every kernel."""
+"""Strengths of exercise 4. The penalty is strength × Σ|w| or strength × Σw² over all kernels."""
 
 
 def activation(seeds: tuple[int, ...]) -> list[PlannedPart]:
-    """Exercise 1: the unit, in the assignment's network and by depth."""
+    """Return exercise 1: activations in the assignment's network, and by depth."""
     arms = {name: complete({"activation": name}) for name in ACTIVATIONS}
     parts = [PlannedPart("activation", "activation", "relu", EPOCHS, seeds, arms)]
     for depth in DEPTHS:
@@ -59,7 +59,7 @@ def activation(seeds: tuple[int, ...]) -> list[PlannedPart]:
 
 
 def initializer(seeds: tuple[int, ...]) -> list[PlannedPart]:
-    """Exercise 2: where training starts, output layer included, under ReLU and under sigmoid."""
+    """Return exercise 2: initializers, output layer included, under ReLU and under sigmoid."""
     arms = {name: complete({"initializer": name}) for name in INITIALIZERS}
     sigmoid = {
         name: complete({"initializer": name, "activation": "sigmoid"})
@@ -74,9 +74,9 @@ def initializer(seeds: tuple[int, ...]) -> list[PlannedPart]:
 
 
 def optimizer(seeds: tuple[int, ...], trials: Sequence[Trial]) -> list[PlannedPart]:
-    """Exercise 3: at Keras' defaults, then each at the learning rate that its trials favour.
+    """Return exercise 3: optimizers at Keras' defaults, then at their best learning rates.
 
-    The last part is there once all of the grid has been trained.
+    The last part is missing until the whole grid of learning rates has been trained.
     """
     defaults = {name: complete({"optimizer": name}) for name in OPTIMIZERS}
     grid = {
@@ -97,9 +97,10 @@ def optimizer(seeds: tuple[int, ...], trials: Sequence[Trial]) -> list[PlannedPa
 
 
 def regularization(seeds: tuple[int, ...]) -> list[PlannedPart]:
-    """Exercise 4: dropout, batch normalisation and L2 crossed, and L1, on the assignment's network.
+    """Return exercise 4: dropout, batch normalisation and L2 crossed, and L1 alone.
 
-    Without early stopping, whose effect is read off the same curves.
+    All are changes to the assignment's final network. No trial stops early: the effect of early
+    stopping is computed from the same curves.
     """
     bare = {**BASELINES["4 final"], "batch_norm": False, "dropout": 0.0}
     choices: dict[str, Values] = {
@@ -119,7 +120,7 @@ def regularization(seeds: tuple[int, ...]) -> list[PlannedPart]:
 def parts_of(
     exercise: Exercise, seeds: tuple[int, ...], trials: Sequence[Trial]
 ) -> list[PlannedPart]:
-    """Return the parts of an exercise. trials: those that its later parts follow from."""
+    """Return the parts of an exercise. trials: trials so far, on which later parts depend."""
     if exercise == "activation":
         return activation(seeds)
     if exercise == "initializer":
@@ -130,7 +131,7 @@ def parts_of(
 
 
 class ExercisesOracle(ListOracle):
-    """The trials of some exercises. A trial that several parts ask for is trained once."""
+    """The oracle of a study of exercises. A trial that several parts share is trained once."""
 
     def __init__(self, exercises: Sequence[Exercise], seeds: tuple[int, ...]):
         space = kt.HyperParameters()

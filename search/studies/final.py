@@ -1,9 +1,9 @@
-"""The final network: the best of a search, chosen anew on fresh seeds, trained beside the baseline.
+"""The final network: chosen from the best of a search, and trained beside the baseline.
 
 Half of a trial's validation images choose the epoch whose weights it keeps, and may stop it early.
-The other half judge those weights. The configuration is chosen by that judgement on seeds reserved
-for choosing, and then trained on other seeds. The final estimate is therefore optimistic only by
-the images that the splits of those seeds have in common.
+The other half judge those weights. The configuration is chosen by this judgement on seeds reserved
+for choosing, and then trained on other seeds. The final estimate is therefore optimistic only to
+the extent that the splits of these seeds share validation images.
 """
 
 from collections.abc import Sequence
@@ -20,25 +20,25 @@ from search.studies.arms import held_out_accuracy, mean_scores
 from search.studies.oracles import ListOracle, Trial
 
 PATIENCE = 10
-"""Epochs without a better val_accuracy that stop a trial, counted from the first watched epoch. A
-trial of up to 33 epochs never stops by it; the watched half then only chooses the epoch."""
+"""Epochs without improvement of val_accuracy that stop a trial, counted from the first watched
+epoch. A trial of up to 33 epochs never stops early. Its watched half then only chooses an epoch."""
 
 WATCHED_SHARE = 2 / 3
-"""Share of the epochs that pass before early stopping watches. While a cosine learning rate is high,
-val_accuracy scatters more than it rises: the luckiest of those epochs would be restored, and what
-is gained as the rate falls would be lost."""
+"""Share of the epochs that pass before early stopping watches. While a cosine learning rate is
+high, val_accuracy scatters more than it rises. Watching these epochs would restore the luckiest of
+them and lose the gain that comes as the rate falls."""
 
 LONGER = 3
-"""Factor on the epochs of a network that trains on augmented images, which it fits later."""
+"""Factor on the epochs of a network that trains on augmented images, which take longer to fit."""
 
 
 class FinalOracle(ListOracle):
-    """The trials of a final network: the candidates, then the chosen network and the baseline.
+    """The oracle of a final study: the candidates, then the chosen network and the baseline.
 
-    configurations: name to values, the search's best first.
-    epochs: of every trial without augmentation.
-    augment: of `AUGMENTATIONS`, adds a third arm, the chosen network on augmented images. That arm
-    is never a candidate, since its images differ. None: there is no such arm.
+    configurations: values by name, the search's best first.
+    epochs: epochs of every trial without augmentation.
+    augment: a key of `AUGMENTATIONS`, which adds a third arm, the chosen network on augmented
+    images. This arm is never a candidate, because its images differ. None: no third arm.
     """
 
     patience = PATIENCE
@@ -68,7 +68,7 @@ class FinalOracle(ListOracle):
         arms = {BASELINE: complete(BASELINES["4 final"]), FINAL: chosen}
         parts = [choice, PlannedPart("final", "final", BASELINE, self.epochs, self.seeds, arms)]
         if self.augment:
-            # Augmentation regularises too: with all of its dropout, a network would underfit.
+            # Augmentation regularises too: with its full dropout, a network would underfit.
             moved = {"augmentation": self.augment, "dropout": chosen["dropout"] / 2}
             arms = {AUGMENTED: {**chosen, **moved}}
             longer = LONGER * self.epochs
@@ -76,7 +76,7 @@ class FinalOracle(ListOracle):
         return parts
 
     def final_trials(self) -> dict[str, list[Trial]]:
-        """Return by arm the completed trials that chose nothing, in the order of seeds."""
+        """Return by arm the completed trials on judging seeds, in the order of seeds."""
         by_key = {key_of(t.hyperparameters.values): t for t in self.trials.values()}
         found: dict[str, list[Trial]] = {}
         for part in self.parts()[1:]:
@@ -87,7 +87,7 @@ class FinalOracle(ListOracle):
         return found
 
     def wants_weights(self, trial: Trial) -> bool:
-        """Whether the trial is of a seed that judges, so that its model may be evaluated."""
+        """Return whether the trial has a judging seed, so that its model may be evaluated."""
         return int(trial.hyperparameters.values["tuner/seed"]) in self.seeds
 
     def watched_from(self, trial: Trial) -> int:
@@ -95,6 +95,6 @@ class FinalOracle(ListOracle):
         return int(WATCHED_SHARE * trial.hyperparameters.values["tuner/epochs"])
 
     def recorded(self) -> dict[str, Any]:
-        """Return the parts, and how all trials without augmentation stop early."""
+        """Return the parts, and the rule by which trials without augmentation stop early."""
         watched_from = int(WATCHED_SHARE * self.epochs)
         return {**super().recorded(), "patience": self.patience, "watched_from": watched_from}

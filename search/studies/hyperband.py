@@ -1,6 +1,7 @@
-"""KerasTuner's Hyperband with its faults corrected: draws, brackets and promotions.
+"""KerasTuner's Hyperband with its faults corrected.
 
-They follow from the seed and the trials, so no crash between two files can make them disagree.
+Draws, brackets and promotions follow from the seed and the trials alone. So no crash between two
+files can make them disagree.
 """
 
 import itertools
@@ -17,14 +18,19 @@ from search.studies.oracles import IDLE, STOPPED, RecordedOracle, Trial
 
 @dataclass
 class Bracket:
-    """One bracket of one iteration: for each round, the trials that entered it, in order."""
+    """One bracket of one iteration.
+
+    number: number of promotions in the bracket.
+    rounds: for each round, the trials that entered it, in order.
+    parents: by trial, the trial that was promoted, None in the first round.
+    """
 
     number: int
     rounds: list[list[str]]
     parents: dict[str, str | None] = field(default_factory=dict)
 
     def state(self) -> dict[str, Any]:
-        """As KerasTuner keeps it (hyperband.py)."""
+        """Return the bracket as KerasTuner records it (hyperband.py)."""
         return {
             "bracket_num": self.number,
             "rounds": [
@@ -37,14 +43,17 @@ class Bracket:
 class HyperbandOracle(RecordedOracle, kt.oracles.HyperbandOracle):
     """Hyperband (Li et al. 2018, JMLR 18-185) on KerasTuner's schedule, corrected.
 
-    Differs from `keras_tuner/src/tuners/hyperband.py` in that a failed trial counts as a loser, so
-    its bracket goes on; a space with too few configurations still promotes; `tuner/bracket` is the
-    trial's own; seed 0 is a seed; the promoted set depends on the scores alone, ties going to the
-    configuration drawn first; and the n-th draw depends on the seed and n alone.
+    Differences from `keras_tuner/src/tuners/hyperband.py`:
+    - A failed trial counts as a loser, so its bracket continues.
+    - A space with too few configurations still promotes.
+    - `tuner/bracket` is the trial's own bracket.
+    - Seed 0 is a valid seed.
+    - The promoted set depends on the scores alone. Ties go to the configuration drawn first.
+    - The n-th draw depends on the seed and n alone.
 
-    first: configurations that come before any random one.
-    min_epochs: brackets whose first round is shorter, before it is rounded up, are left out, as Li
-    et al.'s r has it. KerasTuner's oracle has the number, and no way to set it.
+    first: configurations that come before any random configuration.
+    min_epochs: brackets are left out if their first round is shorter, before it is rounded up. This
+    is r of Li et al. KerasTuner's oracle has this number, but no argument for it.
     """
 
     labels = ("tuner/bracket", "tuner/round", "tuner/epochs")
@@ -82,7 +91,10 @@ class HyperbandOracle(RecordedOracle, kt.oracles.HyperbandOracle):
         ]
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """As KerasTuner's: earlier brackets first, in each the first round before promotions."""
+        """Return the next trial's values, in KerasTuner's order.
+
+        Earlier brackets come first. In a bracket, the first round comes before promotions.
+        """
         for bracket in self.brackets:
             values = self._draw_for(bracket, trial_id) or self._promote_in(bracket, trial_id)
             if values:
@@ -94,7 +106,7 @@ class HyperbandOracle(RecordedOracle, kt.oracles.HyperbandOracle):
         return sum(trials for trials, _ in sizes), sum(epochs for _, epochs in sizes)
 
     def sizes(self) -> Iterator[tuple[Bracket, int, int, int]]:
-        """(bracket, round, trials planned, epochs each is trained in that round)."""
+        """Yield (bracket, round, planned trials, epochs of each trial in this round)."""
         for bracket in self.brackets:
             for rung in range(bracket.number + 1):
                 before = self._get_epochs(bracket.number, rung - 1) if rung else 0
@@ -102,7 +114,7 @@ class HyperbandOracle(RecordedOracle, kt.oracles.HyperbandOracle):
                 yield bracket, rung, self.entrants(bracket, rung), epochs
 
     def entrants(self, bracket: Bracket, rung: int) -> int:
-        """How many trials can enter a round: as planned, less where too few are left."""
+        """Return how many trials can enter a round: as planned, or fewer if too few remain."""
         planned = self._get_size(bracket.number, rung)
         if rung == 0:
             return min(planned, len(bracket.rounds[0])) if self._exhausted else planned
@@ -135,7 +147,7 @@ class HyperbandOracle(RecordedOracle, kt.oracles.HyperbandOracle):
         return None
 
     def _winner(self, bracket: Bracket, rung: int) -> str | None:
-        """The next trial to be promoted into a round, where it is already sure to be."""
+        """Return the next trial to promote into a round, None if no promotion is certain yet."""
         before = bracket.rounds[rung - 1]
         promoted = {bracket.parents[name] for name in bracket.rounds[rung]}
         waiting = [t for t in before if self.trials[t].status == COMPLETED and t not in promoted]
@@ -182,7 +194,10 @@ class HyperbandOracle(RecordedOracle, kt.oracles.HyperbandOracle):
         }
 
     def draw(self, n: int) -> Values | None:
-        """The n-th configuration of the study's sequence, all of them different."""
+        """Return configuration n of the study's sequence, None if the space has no more.
+
+        n: counted from 0. All configurations of the sequence are different.
+        """
         while len(self._draws) <= n:
             values = self._different(len(self._draws))
             if values is None:
@@ -209,7 +224,10 @@ class HyperbandOracle(RecordedOracle, kt.oracles.HyperbandOracle):
         return super()._compute_values_hash(configuration(values))
 
     def restore(self, trials: Sequence[Trial]) -> None:
-        """Rebuilds the brackets too. Raises Failure where the trials are not of this study."""
+        """Take up earlier trials and rebuild the brackets.
+
+        Raises Failure if the trials do not belong to this study.
+        """
         super().restore(trials)
         own = {hp.name: hp.get_config() for hp in self.hyperparameters.space}
         for trial in self.trials.values():
@@ -237,8 +255,8 @@ class HyperbandOracle(RecordedOracle, kt.oracles.HyperbandOracle):
                 self._enter(bracket, 0, root, None)
         if roots:
             raise Failure(
-                f"{len(roots)} trials, the first of them trial {min(roots.values())}, do not follow from "
-                "this study's seed: choose another --study name"
+                f"trials such as {min(roots.values())} do not follow from this study's seed "
+                f"({len(roots)} in all): choose another --study name"
             )
         for trial in sorted(
             self.trials.values(), key=lambda t: t.hyperparameters.values["tuner/round"]

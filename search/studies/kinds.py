@@ -25,7 +25,7 @@ from search.studies.oracles import RecordedOracle
 def oracle_of(arguments: Arguments, report: Callable[[str], None]) -> RecordedOracle:
     """Return the oracle of a study, before its earlier trials are restored.
 
-    report: is given a line about what the arguments leave out.
+    report: called with a line about baselines that are left out.
     Raises Misuse if the space cannot be narrowed as asked.
     """
     if isinstance(arguments, HyperbandArguments):
@@ -49,7 +49,7 @@ def hyperband_of(
     if arguments.seed_with:
         first, left_out = baselines.within(space)
         if left_out:
-            report(f"baselines outside --fix, left out: {', '.join(left_out)}")
+            report(f"baselines left out, because --fix excludes them: {', '.join(left_out)}")
     return HyperbandOracle(
         space,
         arguments.max_epochs,
@@ -68,7 +68,7 @@ def final_of(arguments: FinalArguments) -> FinalOracle:
 
 
 def networks_of(arguments: Arguments) -> kt.HyperModel:
-    """Return the networks that a study's values describe."""
+    """Return the hypermodel that builds the networks of a study."""
     from search.networks.dense import DenseNetworks
 
     dataset = DATASETS[arguments.dataset]

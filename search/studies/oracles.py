@@ -1,7 +1,7 @@
-"""Oracles decide which trial comes next; they write no file.
+"""Oracles decide which trial comes next. They write no file.
 
-What a study has done is what its trial files say. `restore` takes those up, and everything else
-follows from them: `oracle.json` is written for stock KerasTuner and never read.
+`restore` takes up the trials of a study's trial files, and everything else follows from these
+trials. `oracle.json` is written for stock KerasTuner and never read.
 """
 
 import random
@@ -40,7 +40,7 @@ class Trial(kt_trial.Trial):
 
     @classmethod
     def of(cls, file: TrialFile) -> "Trial":
-        """Return the trial that a trial file tells of."""
+        """Return the trial of a trial file."""
         trial: Trial = cls.from_state({**vars(file), "run": {}})
         trial.run = file.run
         return trial
@@ -57,7 +57,7 @@ class Trial(kt_trial.Trial):
         return {**super().get_state(), "run": self.run.to_file() if self.run else {}}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Take up the content of a trial file. Raises Invalid if `run` is not as recorded."""
+        """Take up the content of a trial file. Raises Invalid if `run` does not fit its record."""
         super().set_state(state)
         self.run = trial_run(state["run"]) if state.get("run") else None
 
@@ -66,15 +66,16 @@ class RecordedOracle(kt.Oracle):
     """The base of this project's oracles: how trials are created, ended and restored."""
 
     labels: tuple[str, ...]
-    """KerasTuner's own values that tell trials apart, for TensorBoard."""
+    """KerasTuner's own values that TensorBoard shows with each trial."""
     patience: int | None = None
-    """Epochs without improvement that stop a trial early; None: no trial stops early."""
+    """Epochs without improvement that stop a trial early. None: no trial stops early."""
 
     def create_trial(self, tuner_id: str) -> Trial:
-        """Return the next trial. Status IDLE: ask again later; STOPPED: there are no more.
+        """Return the next trial.
 
-        A trial that a crash cut off comes first. Unlike in KerasTuner (oracle.py), no identifier
-        is given twice, even if a trial file was lost.
+        Its status is RUNNING, IDLE if no trial can begin now, or STOPPED if no trial is left.
+        Trials that a crash interrupted come first. Unlike in KerasTuner (oracle.py), no identifier
+        is used twice, even if a trial file was lost.
         """
         if self._retry_queue:
             trial = self.trials[self._retry_queue.pop(0)]
@@ -94,7 +95,7 @@ class RecordedOracle(kt.Oracle):
         return trial
 
     def end_trial(self, trial: Trial) -> None:
-        """Take note that a trial is COMPLETED or FAILED, and score it."""
+        """Record that a trial is COMPLETED or FAILED, and score it."""
         self._run_times[trial.trial_id] += 1
         if trial.status == COMPLETED:
             self.score_trial(trial)
@@ -106,11 +107,11 @@ class RecordedOracle(kt.Oracle):
         raise NotImplementedError
 
     def can_be_promoted(self, trial_id: str) -> bool:
-        """Whether a completed trial may still start another, which then needs its checkpoint."""
+        """Return whether a completed trial may still be promoted, which needs its checkpoint."""
         return False
 
     def wants_weights(self, trial: Trial) -> bool:
-        """Whether a completed trial's weights are kept even if others are better."""
+        """Return whether a completed trial keeps its weights even if other trials are better."""
         return False
 
     def watched_from(self, trial: Trial) -> int:
@@ -128,7 +129,7 @@ class RecordedOracle(kt.Oracle):
                 del self.ongoing_trials[tuner_id]
 
     def restore(self, trials: Sequence[Trial]) -> None:
-        """Take up the trials of an earlier run, in any order; unfinished trials come first again."""
+        """Take up an earlier run's trials, in any order. Unfinished trials come first again."""
         self.trials = {t.trial_id: t for t in sorted(trials, key=lambda t: t.trial_id)}
         self.start_order = list(self.trials)
         for trial_id, trial in self.trials.items():
@@ -140,7 +141,7 @@ class RecordedOracle(kt.Oracle):
                 self._retry_queue.append(trial_id)
 
     def trial_seed(self, trial: Trial) -> int:
-        """Return the seed of a trial's weights and batches, from the study's and its values."""
+        """Return the seed of weights and batches, from the study's seed and the trial's values."""
         values = sorted(configuration(trial.hyperparameters.values).items())
         return random.Random(f"{self.seed} {values}").getrandbits(31)
 
@@ -150,9 +151,9 @@ class RecordedOracle(kt.Oracle):
 
 
 class ListOracle(RecordedOracle):
-    """Goes through the arms and seeds of planned parts; a trial of several parts is trained once.
+    """An oracle for the arms and seeds of planned parts. Trials that parts share are trained once.
 
-    parts: the parts in order, as they follow from the trials so far. Their trials may only grow.
+    parts: returns the parts in order from the trials so far. Later calls may only add trials.
     """
 
     labels = ("tuner/epochs", "tuner/seed")
@@ -168,17 +169,17 @@ class ListOracle(RecordedOracle):
             objective=kt.Objective("val_accuracy", "max"),
             hyperparameters=space,
             tune_new_entries=False,
-            seed=1,  # nothing is drawn; without a seed KerasTuner would write a random one
+            seed=1,  # nothing is drawn, but without a seed KerasTuner would record a random seed
         )
 
     def parts(self) -> list[PlannedPart]:
-        """Return the parts as they are known now."""
+        """Return the parts that are known now."""
         return self._planned()[0]
 
     def _planned(self) -> tuple[list[PlannedPart], dict[str, Values]]:
-        """Return the parts, and by `key_of` the values of their trials in order.
+        """Return the parts, and the values of their trials in order, by `key_of`.
 
-        They change only when a trial ends.
+        Both are kept until a trial ends, because only then can they change.
         """
         if self._known is None:
             parts = list(self._parts(list(self.trials.values())))
@@ -190,12 +191,12 @@ class ListOracle(RecordedOracle):
         return self._known
 
     def end_trial(self, trial: Trial) -> None:
-        """Take note that a trial has ended, and look at the parts again."""
+        """Record that a trial has ended. The parts are then planned again."""
         super().end_trial(trial)
         self._known = None
 
     def restore(self, trials: Sequence[Trial]) -> None:
-        """Take up earlier trials. A hyperparameter that is newer than a trial has its default."""
+        """Take up earlier trials. A hyperparameter that is newer than a trial gets its default."""
         for trial in trials:
             space = self.hyperparameters.copy()
             space.values = values = dict(trial.hyperparameters.values)
@@ -215,16 +216,16 @@ class ListOracle(RecordedOracle):
         return {"status": IDLE if self.ongoing_trials else STOPPED}
 
     def planned(self) -> tuple[int, int]:
-        """Return the trials and epochs of the list as far as it is known now."""
+        """Return the trials and epochs of the parts that are known now."""
         trials = self._planned()[1].values()
         return len(trials), sum(values["tuner/epochs"] for values in trials)
 
     def recorded(self) -> dict[str, Any]:
-        """Return the parts, by whose arms' values trials are recognised."""
+        """Return the parts, which show the arm of each trial."""
         return {"parts": tuple(self.parts())}
 
     def trial_seed(self, trial: Trial) -> int:
-        """Return the seed of the arm's repetition, which fixes the split as well."""
+        """Return the trial's own seed, which fixes the split as well."""
         return int(trial.hyperparameters.values["tuner/seed"])
 
     split_seed = trial_seed

@@ -1,1 +1,1 @@
-"""Trains one compiled model for some epochs, fast."""
+"""Trains one compiled model for a number of epochs, fast."""

@@ -1,4 +1,4 @@
-"""What a learning curve cannot show: gradients, saturation, dead units, weights, by layer."""
+"""Diagnostics by layer that no curve shows: gradients, weights, saturated and dead units."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,33 +11,40 @@ from search.data.pool import Data
 from search.training.loop import Logs, resident
 
 PROBE_IMAGES = 256
-"""Enough for shares to a fraction of a percent, few enough to cost a percent of an epoch."""
+"""Enough images for shares to a fraction of a percent, at about one percent of an epoch's time."""
 
 
 FLAT = 0.05
-"""A unit is saturated for an image where the activation's slope is under this part of its largest."""
+"""A unit is saturated for an image if the activation's slope is below this share of its maximum."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """A fixed batch of training images on which the layers of a dense model are looked at."""
+    """A fixed batch of training images on which the layers of a dense model are measured.
+
+    images: float32, shape (images, features), scaled to [0, 1].
+    labels: int32, shape (images,).
+    """
 
     images: tf.Tensor
     labels: tf.Tensor
 
     @classmethod
     def of(cls, data: Data) -> "Probe":
+        """Return a probe of the first training images."""
         x = tf.cast(resident(data.x_train)[:PROBE_IMAGES], tf.float32) / data.levels
         return cls(x, tf.cast(data.y_train[:PROBE_IMAGES], tf.int32))
 
     def look(self, model: keras.Model) -> Logs:
-        """Values by `quantity/layer`, with dropout off and batch normalisation at inference.
+        """Return values by `quantity/layer`, with dropout off and batch normalisation at inference.
 
-        gradient_norm, weight_norm: Euclidean norms of a Dense layer's kernel and of the gradient
-        of the cross-entropy (penalties apart) in it, for every Dense layer.
-        saturated: share of (image, unit) pairs of a hidden layer where the activation is flat.
-        dead: share of hidden units flat for every image, which no image teaches anything.
-        distinct: different units of a hidden layer, by incoming weights, as a share of its units.
+        weight_norm: Euclidean norm of the kernel of each Dense layer.
+        gradient_norm: Euclidean norm of the gradient of the cross-entropy with respect to this
+        kernel, without penalties.
+        saturated: share of (image, unit) pairs of a hidden layer for which the activation is flat.
+        dead: share of hidden units that are flat for every image, and so learn from no image.
+        distinct: number of units of a hidden layer with different incoming weights, as a share of
+        its units.
         """
         logs: Logs = {}
         dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
@@ -45,7 +52,7 @@ class Probe:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(kernels)
             signal = self.images
-            # Of each hidden layer, and of the output: what its activation takes.
+            # For each hidden layer and the output: its activation and the activation's input.
             activated: list[tuple[Any, tf.Tensor]] = []
             for layer in model.layers:
                 if layer in dense:
@@ -84,7 +91,7 @@ _steepest_slopes: dict[object, float] = {}
 
 
 def _steepest(activation: object) -> float:
-    """The largest slope of an activation, found on a grid over [-10, 10]."""
+    """Return the largest slope of an activation on a grid over [-10, 10]."""
     if activation not in _steepest_slopes:
         grid = tf.linspace(-10.0, 10.0, 2001)
         _steepest_slopes[activation] = float(_slope(activation, grid).max())

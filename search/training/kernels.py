@@ -1,7 +1,7 @@
-"""What Keras computes, by fewer and cheaper TensorFlow operations.
+"""Keras' computations with fewer and cheaper TensorFlow operations.
 
-On one thread a dense network's step spends more time on what surrounds the matrix products than on
-the products: optimizer updates, penalties and dropout's random numbers, all bound by memory.
+On one thread, a training step of a dense network spends more time outside its matrix products than
+in them. Optimizer updates, penalties and dropout's random numbers are all bound by memory.
 """
 
 import functools
@@ -16,9 +16,11 @@ import tensorflow as tf
 
 
 def cheapen(model: keras.Model) -> list[keras.layers.Dropout]:
-    """Gives a compiled and built model, before it is traced, the cheaper computations below.
+    """Give a model the cheaper computations below. Return its dropout layers with masks.
 
-    Returns the dropout layers that take their masks from `layer.kept`: see `masks`.
+    model: compiled and built, but not traced yet.
+
+    The returned layers take their masks from `layer.kept`: see `masks`.
     """
     fuse_optimizer(model.optimizer)
     for variable in model.trainable_variables:
@@ -41,10 +43,10 @@ def cheapen(model: keras.Model) -> list[keras.layers.Dropout]:
 def masks(
     layers: list[keras.layers.Dropout], rows: int, generator: np.random.Generator
 ) -> list[np.ndarray]:
-    """For each layer, True where a value is kept; shape (rows, features).
+    """Return a mask of shape (rows, features) for each layer, True for values that are kept.
 
-    16 random bits a value, from NumPy's generator, which one thread runs faster than TensorFlow's:
-    a value is dropped with the rate rounded to 1/65536.
+    NumPy's generator draws 16 random bits per value. On one thread it is faster than TensorFlow's.
+    The dropout rate is rounded to a multiple of 1/65536.
     """
     kept = []
     for layer in layers:
@@ -60,7 +62,7 @@ def _threshold(layer: keras.layers.Dropout) -> np.uint16:
 
 
 def _dropout(layer: keras.layers.Dropout, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-    """Keras' dropout by the mask in `layer.kept`, by Keras' own where there is none."""
+    """Apply Keras' dropout with the mask in `layer.kept`, or with Keras' own mask if it is None."""
     if not training or layer.kept is None:
         return type(layer).call(layer, inputs, training=training)
     scale = 65536 / (65536 - int(_threshold(layer)))
@@ -68,7 +70,7 @@ def _dropout(layer: keras.layers.Dropout, inputs: tf.Tensor, training: bool = Fa
 
 
 def _penalty(l1: float, l2: float) -> Callable[[Any], tf.Tensor]:
-    """Keras' l1 Σ|w| + l2 Σw², its gradient written down instead of derived."""
+    """Return Keras' penalty l1 Σ|w| + l2 Σw², with its gradient written out by hand."""
 
     @tf.custom_gradient
     def penalty(weights: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
@@ -92,10 +94,10 @@ def _penalty(l1: float, l2: float) -> Callable[[Any], tf.Tensor]:
 
 
 def fuse_optimizer(optimizer: keras.optimizers.Optimizer) -> None:
-    """Replaces the update of SGD, RMSprop, Adam and AdamW by TensorFlow's fused kernels.
+    """Replace the update of SGD, RMSprop, Adam and AdamW by TensorFlow's fused kernels.
 
-    Clipping, weight decay, schedules and the count of iterations remain Keras'. Any other
-    optimizer, or an option the kernel has not, keeps Keras' own update.
+    Clipping, weight decay, schedules and the count of iterations remain Keras'. Another optimizer,
+    or an option that the kernel does not have, keeps Keras' own update.
     """
     kernels: dict[type, Callable[..., None]] = {
         keras.optimizers.SGD: _sgd,
@@ -109,7 +111,7 @@ def fuse_optimizer(optimizer: keras.optimizers.Optimizer) -> None:
     if isinstance(optimizer, keras.optimizers.RMSprop):
         if optimizer.centered:
             return
-        # The kernel writes a momentum even where it is 0; these are no optimizer state.
+        # The kernel writes momentums even if the momentum is 0. They are not optimizer state then.
         scratch = [tf.Variable(tf.zeros(v.shape)) for v in optimizer._velocities]
         kernel = functools.partial(_rmsprop, scratch=scratch)
 

@@ -1,9 +1,9 @@
 """Trains one compiled Keras model fast: a whole epoch is one compiled TensorFlow function.
 
 The step itself is Keras' own `train_step`, so losses, metrics, regularisers and layers are Keras'.
-What `model.fit` spends most of its time on is gone: images stay resident as uint8, an epoch's
-shuffled order is gathered inside the graph, and what Keras computes in many operations is computed
-in few (search/kernels.py).
+The loop avoids the work on which `model.fit` spends most of its time. Images stay resident as
+uint8. The graph itself gathers the images in an epoch's shuffled order. Computations for which
+Keras uses many operations use few (search/training/kernels.py).
 """
 
 import math
@@ -19,11 +19,11 @@ from search.data.pool import Data
 from search.training.kernels import cheapen, masks
 
 EVALUATION_BATCH = 2000
-"""Images a forward pass of the validation takes; its activations still fit the caches."""
+"""Number of images in one forward pass. Their activations still fit the processor's caches."""
 
 
 MASKED_VALUES = 2**24
-"""Values that dropout's masks are drawn for at a time, in NumPy, before the graph goes on."""
+"""Number of values for which NumPy draws dropout masks at a time, before the graph continues."""
 
 
 Logs = dict[str, float]
@@ -33,7 +33,11 @@ Scores = dict[str, Any]
 
 
 class Diverged(Exception):
-    """A loss became NaN or infinite in an epoch, counted from 0; `logs` are that epoch's."""
+    """A loss that became NaN or infinite.
+
+    epoch: epoch in which this happened, counted from 0.
+    logs: logs of this epoch.
+    """
 
     def __init__(self, epoch: int, logs: Logs):
         losses = {name: logs[name] for name in ("loss", "val_loss") if name in logs}
@@ -46,11 +50,12 @@ class Diverged(Exception):
 class EpochLoop:
     """Epochs of one compiled model over resident data.
 
-    Every random choice of epoch e (order and moves of the images, dropout masks) is a function of
-    (seed, e) alone, so an epoch resumed elsewhere from the same state is the same epoch.
+    Every random choice of epoch e (order and augmentation of the images, dropout masks) depends on
+    (seed, e) alone. An epoch that is resumed elsewhere from the same state has the same result.
 
-    model: compiled; takes (batch, features) in [0, 1] and integer labels.
-    stretch: images that dropout's masks are drawn for at a time, a multiple of the batch size.
+    model: compiled, for inputs of shape (batch, features) in [0, 1] and integer labels.
+    stretch: number of images for which dropout masks are drawn at a time, a multiple of the batch
+    size.
     """
 
     def __init__(self, model: keras.Model, data: Data, batch_size: int, seed: int):
@@ -59,7 +64,7 @@ class EpochLoop:
         self.steps = math.ceil(len(data.x_train) / batch_size)
         model.optimizer.build(model.trainable_variables)
         self._masked = cheapen(model)
-        # Metrics make their variables when first used: in a trace, it would be traced twice.
+        # Metrics create their variables on first use. Inside a trace, this would trace twice.
         model.compute_metrics(
             None, tf.zeros((1,), tf.int32), tf.zeros((1, *model.output_shape[1:]))
         )
@@ -87,9 +92,10 @@ class EpochLoop:
         levels: int,
         masked: list[keras.layers.Dropout],
     ) -> Callable[..., Any]:
-        """A compiled function (order, batch, kept) that feeds `step` the images in that order.
+        """Return a compiled function (order, batch, kept) that feeds images to `step` in order.
 
-        kept: for each layer of `masked`, what it keeps, shape (len(order), features).
+        order: indices of the images.
+        kept: a mask for each layer of `masked`, of shape (len(order), features).
         """
         resident_images, resident_labels = resident(images), resident(labels)
 
@@ -120,7 +126,7 @@ class EpochLoop:
         return run
 
     def train(self, epoch: int) -> Logs:
-        """Trains one epoch, counted from 0. Returns Keras' logs, `loss` and `accuracy`."""
+        """Train one epoch, counted from 0. Return Keras' logs, `loss` and `accuracy`."""
         generator = np.random.default_rng([self.seed, epoch])
         for seed_generator in self._seed_generators:
             seed_generator.state.assign(generator.integers(0, 2**31, 2))
@@ -132,31 +138,32 @@ class EpochLoop:
         return self._logs()
 
     def evaluate(self) -> Logs:
-        """Loss (penalties included, as in Keras) and metrics over the validation images."""
+        """Return loss (penalties included, as in Keras) and metrics on the validation images."""
         self.model.reset_metrics()
         self._evaluate(self._in_order, EVALUATION_BATCH, [])
         return self._logs()
 
     def learning_rate(self) -> float:
+        """Return the learning rate of the next step."""
         return float(self.model.optimizer.learning_rate)
 
     def _logs(self) -> Logs:
         return {name: float(value) for name, value in self.model.get_metrics_result().items()}
 
     def state(self) -> list[np.ndarray]:
-        """Copies of all weights, then of all optimizer variables, in Keras' order."""
+        """Return copies of all weights, then of all optimizer variables, in Keras' order."""
         return [v.numpy() for v in self._variables()]
 
     def restore(self, state: Sequence[np.ndarray]) -> None:
-        """Puts a `state` back. Raises ValueError where it is another model's."""
+        """Restore a `state`. Raises ValueError if it belongs to another model or optimizer."""
         variables = self._variables()
         if [tuple(v.shape) for v in variables] != [a.shape for a in state]:
-            raise ValueError("the state is that of another model or optimizer")
+            raise ValueError("the state belongs to another model or optimizer")
         for variable, array in zip(variables, state, strict=True):
             variable.assign(array)
 
     def _variables(self) -> list[keras.Variable]:
-        # Seed states are set anew each epoch: they are no part of the state.
+        # Seeds are set again in every epoch, so they are not part of the state.
         seeds = {id(generator.state) for generator in self._seed_generators}
         return [
             v for v in [*self.model.weights, *self.model.optimizer.variables] if id(v) not in seeds
@@ -164,10 +171,12 @@ class EpochLoop:
 
 
 def scored(model: keras.Model, images: np.ndarray, labels: np.ndarray, levels: int) -> Scores:
-    """What a model says of images: uint8, shape (images, features), 0 to `levels`.
+    """Return a model's results on images: `accuracy`, `loss`, `labels` and `predicted`.
 
-    accuracy: share. loss: mean of −log of the label's probability, no smoothing, no penalty.
-    labels, predicted: classes in the order of the images.
+    images: uint8, shape (images, features), 0 to `levels`.
+
+    The accuracy is a share. The loss is the mean of −log of the label's probability, without
+    smoothing or penalties. Labels and predictions are classes in the order of the images.
     """
     batches = [
         model(tf.cast(images[start : start + EVALUATION_BATCH], tf.float32) / levels).numpy()
@@ -177,7 +186,7 @@ def scored(model: keras.Model, images: np.ndarray, labels: np.ndarray, levels: i
 
 
 def judged(probabilities: np.ndarray, labels: np.ndarray) -> Scores:
-    """`scored`, of probabilities of shape (images, classes)."""
+    """Return the results of `scored` from probabilities of shape (images, classes)."""
     predicted = probabilities.argmax(axis=1)
     given = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     return {
@@ -189,9 +198,9 @@ def judged(probabilities: np.ndarray, labels: np.ndarray) -> Scores:
 
 
 def seed_weights(model: keras.Model, seed: int) -> None:
-    """Draws every Dense kernel again from its own initializer, by `seed` and place alone.
+    """Draw every Dense kernel again from its own initializer, by `seed` and position alone.
 
-    What Keras drew came from Python's global generator, which a worker's other threads use too.
+    Keras draws its seeds from Python's global generator, which a worker's other threads use too.
     """
     dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
     for place, layer in enumerate(dense):
@@ -208,12 +217,14 @@ def fit(
     initial_epoch: int = 0,
     callbacks: Iterable[keras.callbacks.Callback] = (),
 ) -> keras.callbacks.History:
-    """`model.fit` with the compiled loop: same history, callbacks called once an epoch.
+    """Train like `model.fit`, with the compiled loop, and return the same history.
 
     Callbacks get on_train_begin/end and on_epoch_begin/end with Keras' logs plus `learning_rate`
-    and `seconds`; batch-level hooks are not called. `model.stop_training` ends the run.
+    and `seconds`. Batch-level hooks are not called. `model.stop_training` ends the run.
 
-    Raises Diverged when a loss is not finite.
+    epochs: the epoch to stop before, counted from 0.
+    initial_epoch: the first epoch to train, counted from 0.
+    Raises Diverged if a loss is not finite.
     """
     model = loop.model
     history = keras.callbacks.History()
@@ -240,12 +251,12 @@ _resident: dict[int, tuple[np.ndarray, tf.Tensor]] = {}
 
 
 def resident(array: np.ndarray) -> tf.Tensor:
-    """The array as a tensor, made once for each array that a process trains on."""
+    """Return an array as a tensor, made once for each array that a process trains on."""
     if id(array) not in _resident:
         _resident[id(array)] = (array, tf.constant(array))
     return _resident[id(array)][1]
 
 
 def forget_resident() -> None:
-    """Lets go of the arrays of a split that is not trained on any more."""
+    """Release the arrays of a split that is no longer trained on."""
     _resident.clear()
