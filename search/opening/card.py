@@ -59,13 +59,6 @@ calibrated{smoothing}.
 """
 
 
-LIMITS = {
-    "fashion-mnist": "garments photographed from the front on a black background, centred, 28 "
-    "pixels wide, in grey. Other photos must be converted to this form first.",
-    "digits": "handwritten digits of 8 × 8 pixels.",
-}
-
-
 def card(
     about: StudyRecord,
     trial: Trial,
@@ -119,7 +112,7 @@ def card(
         test_images=len(results.labels),
         test_mean=_mean([model.accuracy for model in own]),
         error=100 * (first.accuracy * (1 - first.accuracy) / len(results.labels)) ** 0.5,
-        limits=LIMITS[arguments.dataset],
+        limits=dataset.limits,
         smoothing=f": label smoothing ({_short(smoothing)}) keeps them low" if smoothing else "",
     )
 

@@ -18,6 +18,8 @@ class Dataset:
     """Value of the brightest pixel. The darkest is 0."""
     validation_share: float
     """Share of each class's training images that is used for validation."""
+    limits: str
+    """What a model that was trained on it knows, for the model card."""
     train_size: int
     """Number of images that train a network, without the validation images."""
 
@@ -41,8 +43,23 @@ GARMENTS = (
 )
 
 DATASETS: dict[DatasetName, Dataset] = {
-    "fashion-mnist": Dataset(GARMENTS, 784, 255, 0.1, 54_000),
-    "digits": Dataset(tuple("0123456789"), 64, 16, 0.2, 1_151),
+    "fashion-mnist": Dataset(
+        classes=GARMENTS,
+        features=784,
+        levels=255,
+        validation_share=0.1,
+        train_size=54_000,
+        limits="garments photographed from the front on a black background, centred, 28 pixels "
+        "wide, in grey. A photo must be brought into that form first.",
+    ),
+    "digits": Dataset(
+        classes=tuple("0123456789"),
+        features=64,
+        levels=16,
+        validation_share=0.2,
+        train_size=1_151,
+        limits="handwritten digits of 8 × 8 pixels.",
+    ),
 }
 
 CHANCE = 0.1
