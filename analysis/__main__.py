@@ -239,7 +239,7 @@ def language(code: LanguageCode) -> "Language":
 
 def main() -> int:
     """Carry out the command that was typed; return the exit code."""
-    return commands.carry_out(app, "analysis")
+    return commands.run_app(app, "analysis")
 
 
 if __name__ == "__main__":

@@ -274,7 +274,7 @@ def carry_out(
 def main() -> int:
     """Run the command that was typed, and return the exit code."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    return commands.carry_out(app, "search")
+    return commands.run_app(app, "search")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Reads a KerasTuner project directory, whoever wrote it and however it ended.
+"""Reads a KerasTuner project directory, by any program, finished or not.
 
 What is missing is listed in the notes and left blank, never guessed.
 """

@@ -26,7 +26,7 @@ def app(purpose: str) -> typer.Typer:
     )
 
 
-def carry_out(app: typer.Typer, program: str) -> int:
+def run_app(app: typer.Typer, program: str) -> int:
     """Run the command that was typed, and return its exit code.
 
     program: name of the package, with which every error line begins.
