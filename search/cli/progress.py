@@ -2,7 +2,7 @@
 
 import time
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -12,10 +12,12 @@ from rich.text import Text
 
 from search.cli.summary import brief, duration
 from search.records.trial import COMPLETED, ENDED, FAILED, EpochRow
-from search.studies.oracles import RecordedOracle, Trial
+
+if TYPE_CHECKING:
+    from search.studies.oracles import RecordedOracle, Trial
 
 
-def place(trial: Trial) -> str:
+def place(trial: "Trial") -> str:
     """Where in Hyperband a trial stands."""
     values = trial.hyperparameters.values
     if "tuner/bracket" not in values:
@@ -35,7 +37,7 @@ class Display:
         self.started = time.monotonic()
         self.epochs_here = 0
         self.workers: dict[str, str] = {}
-        self.oracle: RecordedOracle | None = None
+        self.oracle: "RecordedOracle | None" = None
         self.live = Live(
             console=console, get_renderable=self._render, refresh_per_second=4, transient=True
         )
@@ -57,14 +59,14 @@ class Display:
     def report_line(self, line: str) -> None:
         self.console.print(line, highlight=False, soft_wrap=True, markup=False)
 
-    def epoch_ends(self, trial: Trial, row: EpochRow, worker: str) -> None:
+    def epoch_ends(self, trial: "Trial", row: EpochRow, worker: str) -> None:
         self.epochs_here += 1
         self.workers[worker] = (
             f"trial {trial.trial_id}  {place(trial)}  now {row.epoch + 1}  "
             f"val_accuracy {row.val_accuracy:.4f}  {row.seconds:.2f} s an epoch"
         )
 
-    def trial_ends(self, trial: Trial) -> None:
+    def trial_ends(self, trial: "Trial") -> None:
         done = sum(t.status in ENDED for t in self._trials())
         planned, _ = self._planned()
         result = (
@@ -77,7 +79,7 @@ class Display:
             f"{duration(trial.trained.seconds or 0.0)}  {brief(trial.hyperparameters.values)}"
         )
 
-    def _trials(self) -> list[Trial]:
+    def _trials(self) -> "list[Trial]":
         return list(self.oracle.trials.values()) if self.oracle else []
 
     def _planned(self) -> tuple[int, int]:

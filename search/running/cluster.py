@@ -4,7 +4,9 @@ import contextlib
 import logging
 import multiprocessing
 import multiprocessing.forkserver
+import multiprocessing.resource_tracker
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -55,7 +57,9 @@ def cluster(workers: int, scheduler: str | None, preload: tuple[str, ...] = ()) 
         LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
-            dashboard_address=None,
+            # Any free port: on the default one, a second study beside this one would be warned.
+            dashboard_address=":0",
+            scheduler_kwargs={"dashboard": False},
             memory_limit=0,
             local_directory=scratch,
             silence_logs=logging.CRITICAL,
@@ -75,7 +79,15 @@ def fork_server(preload: tuple[str, ...]) -> None:
     # Its malloc reads them as it starts; dask leaves them in this process' environment anyway.
     os.environ.update(ENVIRONMENT)
     multiprocessing.get_context("forkserver").set_forkserver_preload(list(preload))
-    multiprocessing.forkserver.ensure_running()
+    # The tracker, which the fork server starts if it must, would unblock Ctrl-C again.
+    multiprocessing.resource_tracker.ensure_running()
+    # Ctrl-C reaches the whole process group. The fork server and its forks inherit the mask and
+    # never hear of it; this process hears of it right after.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        multiprocessing.forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def addresses(client: Client) -> Sequence[str]:
