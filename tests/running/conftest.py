@@ -11,7 +11,9 @@ def undisturbed(drivers, tmp_path_factory):
     """Logs with a simulated study `s` that one worker ran to its end, and `summary.json`."""
 
     def make(folder):
-        done = drivers.run("run", "--study", "s", "--logs", folder, *SMALL, "--workers", 1, "--json")
+        done = drivers.run(
+            "run", "--study", "s", "--logs", folder, *SMALL, "--workers", 1, "--json"
+        )
         assert done.returncode == 0, done.stderr
         (folder / "summary.json").write_text(done.stdout)
 

@@ -83,9 +83,7 @@ def test_lost_checkpoint_costs_time_but_changes_nothing(undisturbed, run, tmp_pa
     """Without its parent's checkpoint a promoted trial trains the whole chain again."""
     directory = copied(undisturbed, tmp_path)
     trials, _ = StudyFolder(tmp_path, "s").read_trials()
-    promoted = {
-        i: t.values["tuner/trial_id"] for i, t in trials.items() if t.values["tuner/round"]
-    }
+    promoted = {i: t.values["tuner/trial_id"] for i, t in trials.items() if t.values["tuner/round"]}
     for trial_id in promoted:
         shutil.rmtree(directory / f"trial_{trial_id}")
     torn, *lost = (parent for parent in promoted.values() if parent not in promoted)
