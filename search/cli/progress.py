@@ -37,7 +37,7 @@ class Display:
         self.started = time.monotonic()
         self.epochs_here = 0
         self.workers: dict[str, str] = {}
-        self.oracle: "RecordedOracle | None" = None
+        self.oracle: RecordedOracle | None = None
         self.live = Live(
             console=console, get_renderable=self._render, refresh_per_second=4, transient=True
         )

@@ -14,6 +14,7 @@ EPOCHS_TAKE = 1.5
 """Seconds that one worker needs at least for the epochs of `SMALL`: 75 of 20 ms."""
 
 
+@pytest.mark.slow
 def test_time_budget_stops_and_more_of_it_continues(undisturbed, run, tmp_path):
     options = (*SMALL, "--workers", 1, "--checkpoint-every", 0)
     first = run(*options, "--time-budget", f"{0.8 * EPOCHS_TAKE}s", "--json")
@@ -30,6 +31,7 @@ def test_time_budget_stops_and_more_of_it_continues(undisturbed, run, tmp_path):
     assert outcome(tmp_path) == outcome(undisturbed)
 
 
+@pytest.mark.slow
 def test_iterations_can_be_raised_and_nothing_else_changed(run, tmp_path):
     assert run(*TINY).returncode == 0
     before = outcome(tmp_path)
@@ -43,6 +45,7 @@ def test_iterations_can_be_raised_and_nothing_else_changed(run, tmp_path):
     assert set(before) <= set(outcome(tmp_path))
 
 
+@pytest.mark.slow
 def test_a_printed_summary_given_back_starts_the_same_study(
     undisturbed, summary, drivers, tmp_path
 ):
@@ -63,6 +66,7 @@ def test_a_printed_summary_given_back_starts_the_same_study(
     assert outcome(tmp_path, "again") == outcome(undisturbed)
 
 
+@pytest.mark.slow
 def test_external_cluster_is_used_by_its_address(undisturbed, run, tmp_path):
     from distributed import LocalCluster
 
@@ -79,6 +83,7 @@ def test_external_cluster_is_used_by_its_address(undisturbed, run, tmp_path):
     assert outcome(tmp_path) == outcome(undisturbed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "code", "said"),
     [

@@ -38,6 +38,7 @@ def test_the_study_has_promotions_ties_and_failures(undisturbed, summary):
     assert summary["trials"] == summary["completed"] + summary["failed"] == 23
 
 
+@pytest.mark.slow
 def test_killed_five_times_it_gives_what_an_undisturbed_run_gives(
     undisturbed, start, run, tmp_path
 ):
@@ -64,6 +65,7 @@ def test_killed_five_times_it_gives_what_an_undisturbed_run_gives(
     check_events(tmp_path)
 
 
+@pytest.mark.slow
 def test_killed_workers_are_replaced_and_nothing_is_lost(undisturbed, start, tmp_path):
     driver = start(*SMALL, "--workers", 2)
     killed = []
@@ -145,6 +147,7 @@ def have_begun(driver):
     return any(child.ppid() != driver.pid for child in driver.children())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", [lambda driver: bool(driver.children()), have_begun])
 def test_ctrl_c_while_workers_start_is_one_line_and_the_study_can_go_on(
     undisturbed, start, run, tmp_path, moment
@@ -176,6 +179,7 @@ def disk(tmp_path):
     subprocess.run(["umount", str(disk)], check=True)
 
 
+@pytest.mark.slow
 def test_full_disk_ends_the_run_and_loses_nothing(undisturbed, run, disk):
     full = run(*SMALL, "--workers", 2, logs=disk)
     assert full.returncode == 1

@@ -16,7 +16,7 @@ from search.running.events import FILE, SHOWN_FIRST, write_experiment
 from tests.laboratory import made_once
 from tests.running.studies import check_events, outcome
 
-NARROW = ("layers=1:3", *(f"units_{layer}=32,64" for layer in (1, 2, 3)))
+NARROW = ("layers=1,2", "units_1=32,64", "units_2=32,64")
 REAL = ("--dataset", "digits", "--max-epochs", 3, "--seed", 7)
 REAL += tuple(word for fix in NARROW for word in ("--fix", fix))
 """Two brackets with a promotion: 6 trials of small networks, 11 epochs."""

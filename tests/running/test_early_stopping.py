@@ -14,8 +14,8 @@ from search.running.work import Work
 from search.running.worker import TrialSession
 from search.training.loop import judged
 
-PATIENCE = 3
-WATCHED = 4
+PATIENCE = 2
+WATCHED = 3
 """The epoch, from 0, at which stopping begins to look."""
 
 
@@ -27,7 +27,7 @@ def halved():
 @pytest.fixture
 def work(make_hp):
     # A rate that overshoots: the best epoch comes early and is not the last.
-    hp = make_hp(optimizer="adam", adam_lr=0.01, units_1=64, units_2=64, units_3=64)
+    hp = make_hp(optimizer="adam", adam_lr=0.01, layers=1, units_1=64)
     config = hp.get_config()
     return Work("s", "0000", config, 3, 1, 0, WATCHED, 60, seconds=1e9, patience=PATIENCE)
 
