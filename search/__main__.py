@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -26,6 +26,9 @@ from search.records.errors import Interrupted
 from search.records.folder import StudyFolder
 from search.records.reading import Json
 from search.running.execution import Execution, cores
+
+if TYPE_CHECKING:
+    from search.running.work import Trainer
 
 app = commands.app(
     "Hyperparameter studies of dense networks: Hyperband searches and controlled comparisons."
@@ -248,18 +251,21 @@ def carry_out(
     execution: Execution,
     reason: str | None = None,
     at_end: Callable[[], Json] = dict,
+    trainer: "Trainer | None" = None,
 ) -> None:
     """Run a study and print its summary.
 
     reason: why the test set is opened again.
     at_end: called if the study is finished. It returns further fields of the summary.
+    trainer: trains on the workers. None: Keras.
     """
     from search.cli.progress import Display
     from search.running.run import run_study
+    from search.running.worker import KERAS
 
     command = continuing(folder, arguments, execution.data_dir, reason)
     try:
-        run_study(folder, arguments, execution, Display(folder.name, log))
+        run_study(folder, arguments, execution, Display(folder.name, log), trainer or KERAS)
         summary = summarize(folder)
         if summary["finished"]:
             summary |= at_end()

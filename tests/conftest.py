@@ -3,6 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.drivers import Drivers
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
@@ -15,11 +17,18 @@ def digits():
 
 @pytest.fixture(scope="session")
 def fashion_dir() -> Path:
-    """The folder of the real files; tests that need them are skipped where it is not given."""
+    """The folder of the real files; tests that need them are skipped if it is not given."""
     directory = os.environ.get("FASHION_MNIST_DIR")
     if not directory:
         pytest.skip("FASHION_MNIST_DIR is not set")
     return Path(directory)
+
+
+@pytest.fixture(scope="session")
+def drivers(tmp_path_factory):
+    """Starts commands as processes that can be killed, without waiting for their imports."""
+    with Drivers(tmp_path_factory.mktemp("drivers")) as started:
+        yield started
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Converts JSON to records, strictly. A wrong field is reported by name and never guessed."""
 
 import re
-from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,18 +14,15 @@ class Invalid(ValueError):
     """Content that does not fit its record. The message names the field."""
 
 
-def typed(
-    content: object, kind: type[T], custom: Callable[[type, Any], Any] | None = None, at: str = ""
-) -> T:
+def typed(content: object, kind: type[T], at: str = "") -> T:
     """Return JSON content as a record.
 
     kind: a dataclass, or another type that msgspec converts to.
-    custom: called with (type, content) for types that msgspec does not know.
     at: where in the file the content stands, such as "run".
     Raises Invalid if a field is missing or has the wrong type. Unknown fields are ignored.
     """
     try:
-        return msgspec.convert(content, kind, dec_hook=custom)
+        return msgspec.convert(content, kind)
     except msgspec.ValidationError as error:
         reason, _, path = str(error).partition(" - at `$")
         place = f"{at}{path.rstrip('`')}".lstrip(".")
@@ -35,6 +31,8 @@ def typed(
 
 
 def _sentence(reason: str) -> str:
-    return reason.replace("Object missing required field", "there is no field").replace(
-        "Expected", "expected", 1
+    return (
+        reason.replace("Object missing required field", "there is no field")
+        .replace("Expected", "expected", 1)
+        .replace("Invalid", "invalid", 1)
     )

@@ -3,7 +3,6 @@
 from dataclasses import asdict, dataclass
 from dataclasses import fields as fields_of
 from pathlib import Path
-from typing import Any
 
 from search.records.arguments import KINDS, Arguments
 from search.records.errors import Failure
@@ -103,10 +102,9 @@ def study_record(content: Json, path: Path) -> StudyRecord:
     if command not in KINDS:
         raise Failure(f"{path}: command: {command!r} is not one of {', '.join(KINDS)}")
 
-    def arguments(kind: type, given: Any) -> Arguments:
-        return typed(given, KINDS[command], at="arguments")
-
     try:
-        return typed({**content, "command": command}, StudyRecord, arguments)
+        arguments = typed(content.get("arguments"), KINDS[command], at="arguments")
+        whole = {**content, "command": command, "arguments": arguments}
+        return typed(whole, StudyRecord)
     except Invalid as error:
         raise Failure(f"{path}: {error}") from None

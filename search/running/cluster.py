@@ -4,11 +4,11 @@ import contextlib
 import logging
 import multiprocessing
 import multiprocessing.forkserver
+import multiprocessing.resource_tracker
 import os
 import signal
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator, Sequence
 
 import dask
@@ -57,7 +57,9 @@ def cluster(workers: int, scheduler: str | None, preload: tuple[str, ...] = ()) 
         LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
-            dashboard_address=None,
+            # Any free port: on the default one, a second study beside this one would be warned.
+            dashboard_address=":0",
+            scheduler_kwargs={"dashboard": False},
             memory_limit=0,
             local_directory=scratch,
             silence_logs=logging.CRITICAL,
@@ -78,21 +80,15 @@ def fork_server(preload: tuple[str, ...]) -> None:
     # malloc reads these when a process starts. Dask also leaves them in this process' environment.
     os.environ.update(ENVIRONMENT)
     multiprocessing.get_context("forkserver").set_forkserver_preload(list(preload))
-    with _ignoring_interrupts():
-        multiprocessing.forkserver.ensure_running()
-
-
-@contextlib.contextmanager
-def _ignoring_interrupts() -> Iterator[None]:
-    """Let processes that start meanwhile inherit that Ctrl-C is ignored: the driver ends them."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The tracker, which the fork server starts if it must, would unblock Ctrl-C again.
+    multiprocessing.resource_tracker.ensure_running()
+    # Ctrl-C reaches the whole process group. The fork server and its forks inherit the mask and
+    # never hear of it; this process hears of it right after.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        yield
+        multiprocessing.forkserver.ensure_running()
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def addresses(client: Client) -> Sequence[str]:

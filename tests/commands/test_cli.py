@@ -5,36 +5,75 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from search.__main__ import main
+from search.cli.plan import show_plan
 from search.data.fashion_mnist import TRAIN_FILES
+from tests.drivers import LIMIT, ROOT
+
+COMMANDS = ("plan", "run", "exercises", "final", "ablation", "predict", "status")
 
 
-def search(*arguments, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", "search", *map(str, arguments)],
+@pytest.fixture
+def search(monkeypatch, capsys):
+    """Carries out a command in this process; returns exit code, stdout and the lines of stderr."""
+
+    def search(*arguments):
+        monkeypatch.setattr(sys, "argv", ["search", *map(str, arguments)])
+        code = main()
+        said = capsys.readouterr()
+        return code, said.out, said.err.splitlines()
+
+    return search
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_examples(search, command):
+    code, shown, _ = search(command, "--help")
+    assert code == 0
+    assert f"python -m search {command} " in shown
+
+
+def test_help_does_not_wait_for_tensorflow():
+    code = (
+        "import sys; from search.__main__ import main\n"
+        f"for command in [[], *([name] for name in {COMMANDS})]:\n"
+        "    sys.argv[1:] = [*command, '--help']\n"
+        "    assert main() == 0\n"
+        "    assert not {'tensorflow', 'keras', 'distributed'} & set(sys.modules), command\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=ROOT)
+
+
+def test_the_display_does_not_wait_for_tensorflow():
+    """It is imported before the workers start; TensorFlow is imported while they do."""
+    code = (
+        "import sys, search.cli.progress, search.running.run\n"
+        "assert not {'tensorflow', 'keras'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=ROOT)
+
+
+def test_the_project_installs_a_command(tmp_path):
+    script = Path(sys.executable).with_name("keras-study")
+    if not script.exists():
+        pytest.skip("the project is not installed in this environment")
+    command = [script, "status", "--study", "s", "--logs", tmp_path]
+    done = subprocess.run(
+        command,
         capture_output=True,
         text=True,
         check=False,
-        env=os.environ | environment,
+        timeout=LIMIT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
-
-
-@pytest.mark.parametrize(
-    "command", [[], ["plan"], ["run"], ["exercises"], ["final"], ["predict"], ["status"]]
-)
-def test_help_has_examples_and_does_not_wait_for_tensorflow(command):
-    shown = search(*command, "--help")
-    assert shown.returncode == 0
-    if command:
-        assert f"python -m search {command[0]} " in shown.stdout
-    code = (
-        "import sys; from search.__main__ import main\n"
-        f"sys.argv[1:] = {[*command, '--help']!r}\n"
-        "main(); assert not {'tensorflow', 'keras', 'distributed'} & set(sys.modules)"
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"search: there is no study s in {tmp_path}/: python -m search run starts one\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
 @pytest.mark.parametrize(
@@ -44,95 +83,115 @@ def test_help_has_examples_and_does_not_wait_for_tensorflow(command):
         (["dance"], "dance"),
         (["run", "--study", "s", "--max-epochs", "many"], "--max-epochs"),
         (["run", "--study", "s", "--dataset", "mnist"], "digits"),
-        (["run", "--study", "s", "--max-epochs", "0"], "at least the factor"),
         (["run", "--study", "s", "--max-epochs", "2"], "at least the factor"),
         (["run", "--study", "s", "--min-epochs", "0"], "from 1 to a factor under --max-epochs, 9"),
         (["run", "--study", "s", "--min-epochs", "10"], "or there is nothing to promote"),
-        (
-            ["run", "--study", "s", "--dataset", "digits", "--fix", "augmentation=crop"],
-            "none, flip, flip_shift",
-        ),
         (["run", "--study", "s", "--factor", "1"], "--factor 1"),
         (["run", "--study", "s", "--iterations", "0"], "--iterations 0"),
         (["run", "--study", "s", "--workers", "0"], "--workers 0"),
         (["run", "--study", "s", "--time-budget", "soon"], "--time-budget soon"),
         (["run", "--study", "s", "--checkpoint-every", "-1"], "--checkpoint-every"),
         (["run", "--study", "../s"], "study name"),
-        (["run", "--study", "s*"], "study name"),
         (["run", "--study", ""], "study name"),
-        (["run", "--study", "s", "--dataset", "digits", "--fix", "activaton=relu"], "activation"),
-        (
-            [
-                "run",
-                "--study",
-                "s",
-                "--dataset",
-                "digits",
-                "--fix",
-                "layers=1",
-                "--fix",
-                "layers=2",
-            ],
-            "fixed twice",
-        ),
+        (["exercises", "dropout"], "'dropout' is none of activation, initializer"),
+        (["exercises", "--seeds", "1"], "--seeds 1: must be at least 2"),
+        (["exercises", "path"], "'path' is none of"),
         (["plan", "--max-epochs", "0"], "at least the factor"),
-        (["plan", "--fix", "optimizer=adam", "--fix", "sgd_lr=0.1"], "contradicts"),
+        (["plan", "--workers", "0"], "--workers 0"),
         (["status", "--study", "s"], "there is no study s"),
     ],
 )
-def test_misuse_is_one_line_and_exit_2(tmp_path, arguments, said):
+def test_misuse_is_one_line_and_exit_2(search, tmp_path, arguments, said):
     logs = [] if arguments[0] in ("plan", "dance") else ["--logs", tmp_path]
-    result = search(*arguments, *logs)
-    assert result.returncode == 2, result.stderr
-    assert said in result.stderr
-    assert len(result.stderr.splitlines()) == 1
-    assert result.stdout == ""
-    assert not list(tmp_path.rglob("study.json"))
+    code, shown, lines = search(*arguments, *logs)
+    assert (code, shown) == (2, "")
+    (line,) = lines
+    assert line.startswith("search: ")
+    assert said in line
+    assert not list(tmp_path.iterdir())
 
 
-def test_missing_data_is_one_line_with_three_ways_out_and_exit_1(tmp_path):
-    result = search("run", "--study", "s", "--logs", tmp_path, "--data-dir", tmp_path / "none")
-    assert result.returncode == 1
-    assert len(result.stderr.splitlines()) == 1
-    assert TRAIN_FILES[0] in result.stderr
-    assert "--dataset digits" in result.stderr
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "No such file or directory"),
+        ("{", "Expecting property name"),
+        ("[1]", "expected a JSON object of arguments"),
+        ('{"epochs": 3}', "epochs is no argument of `search run`, which takes dataset, max_epochs"),
+        ('{"max_epochs": "many"}', "max_epochs: expected int, got str"),
+        ('{"arguments": {"dataset": "mnist"}}', "dataset: invalid enum value 'mnist'"),
+        ('{"max_epochs": 2}', "--max-epochs 2: must be at least the factor"),
+    ],
+)
+def test_a_config_that_cannot_be_used_is_one_line_and_exit_2(search, tmp_path, content, said):
+    config = tmp_path / "config.json"
+    if content is not None:
+        config.write_text(content)
+    logs = tmp_path / "logs"
+    code, shown, lines = search("run", "--study", "s", "--logs", logs, "--config", config)
+    assert (code, shown) == (2, "")
+    (line,) = lines
+    assert said in line
+    assert not logs.exists()
 
 
-def test_swapped_data_files_are_one_line_and_exit_1(fashion_dir, tmp_path):
+def test_options_come_before_a_config(search, tmp_path):
+    config = tmp_path / "config.json"
+    config.write_text('{"max_epochs": 9, "factor": 1}')
+    code, _, (line,) = search("run", "--study", "s", "--config", config, "--factor", "0")
+    assert code == 2
+    assert line == "search: --factor 0: must be at least 2"
+
+
+def test_missing_data_is_one_line_with_three_remedies_and_exit_1(drivers, tmp_path):
+    done = drivers.run(
+        "run", "--study", "s", "--logs", tmp_path / "logs", "--data-dir", tmp_path / "none"
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert TRAIN_FILES[0] in line
+    assert "--dataset digits" in line
+
+
+def test_swapped_data_files_are_one_line_and_exit_1(drivers, fashion_dir, tmp_path):
     for name, other in zip(TRAIN_FILES, reversed(TRAIN_FILES), strict=True):
         shutil.copy(fashion_dir / other, tmp_path / name)
-    result = search("run", "--study", "s", "--logs", tmp_path / "logs", "--data-dir", tmp_path)
-    assert result.returncode == 1
-    assert "swapped" in result.stderr
-    assert len(result.stderr.splitlines()) == 1
+    done = drivers.run("run", "--study", "s", "--logs", tmp_path / "logs", "--data-dir", tmp_path)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "swapped" in line
 
 
-def test_folder_without_write_permission_is_one_line_and_exit_1(tmp_path):
+def test_folder_without_write_permission_is_one_line_and_exit_1(drivers, tmp_path):
     (tmp_path / "file").write_text("")
-    result = search(
-        "run", "--study", "s", "--dataset", "digits", "--logs", tmp_path / "file" / "logs"
-    )
-    assert result.returncode == 1
-    assert "cannot write" in result.stderr
-    assert len(result.stderr.splitlines()) == 1
+    logs = tmp_path / "file" / "logs"
+    done = drivers.run("run", "--study", "s", "--dataset", "digits", "--logs", logs)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "cannot write" in line
 
 
-def test_folder_that_is_no_study_of_this_project_is_left_alone(tmp_path):
-    folder = tmp_path / "s" / "trial_0000"
-    folder.mkdir(parents=True)
-    trial = {"trial_id": "0000", "hyperparameters": {"space": [], "values": {"x": 1}}}
-    trial |= {"metrics": {"metrics": {}}, "score": 1, "best_step": 0, "status": "COMPLETED"}
-    (folder / "trial.json").write_text(json.dumps(trial | {"message": None}))
-    result = search("run", "--study", "s", "--dataset", "digits", "--logs", tmp_path)
-    assert result.returncode == 1
-    assert "not of this search space" in result.stderr
-    assert len(result.stderr.splitlines()) == 1
+@pytest.mark.parametrize(
+    ("fix", "said"),
+    [
+        (["optimizer=adam", "sgd_lr=0.1"], "contradicts"),
+        (["activaton=relu"], "activation"),
+        (["layers=1", "layers=2"], "fixed twice"),
+    ],
+)
+def test_a_space_that_cannot_be_narrowed_so_is_one_line_and_exit_2(search, fix, said):
+    code, shown, lines = search("plan", *(word for each in fix for word in ("--fix", each)))
+    assert (code, shown) == (2, "")
+    (line,) = lines
+    assert said in line
 
 
-def test_plan_prints_hyperbands_schedule_and_seconds():
-    result = search("plan", "--dataset", "digits", "--workers", "2", "--json")
-    assert result.returncode == 0, result.stderr
-    plan = json.loads(result.stdout)
+@pytest.mark.slow
+def test_plan_prints_hyperbands_schedule_and_seconds(drivers, capsys):
+    # In a process of its own: it measures on one thread.
+    done = drivers.run("plan", "--dataset", "digits", "--workers", "2", "--json", real=True)
+    assert done.returncode == 0, done.stderr
+    plan = json.loads(done.stdout)
     assert (plan["trials"], plan["epochs"]) == (70, 375)
     rungs = [
         [(r["trials"], r["epochs_each"]) for r in bracket["rungs"]] for bracket in plan["brackets"]
@@ -145,4 +204,7 @@ def test_plan_prints_hyperbands_schedule_and_seconds():
         [(4, 27)],
     ]
     assert plan["seconds"] > 0
-    assert search("plan", "--dataset", "digits").stdout.count("\n") > 10
+    show_plan(plan)
+    shown = capsys.readouterr().out
+    assert "70 trials, 375 epochs, about" in shown
+    assert shown.count("\n") > 10

@@ -11,11 +11,11 @@ from search.networks.dense import DenseNetworks
 from search.records.datasets import DATASETS
 from search.running.tuner import best_of
 from search.running.work import Work
-from search.running.worker import Session
+from search.running.worker import TrialSession
 from search.training.loop import judged
 
-PATIENCE = 3
-WATCHED = 4
+PATIENCE = 2
+WATCHED = 3
 """The epoch, from 0, at which stopping begins to look."""
 
 
@@ -27,16 +27,16 @@ def halved():
 @pytest.fixture
 def work(make_hp):
     # A rate that overshoots: the best epoch comes early and is not the last.
-    hp = make_hp(optimizer="adam", adam_lr=0.01, units_1=64, units_2=64, units_3=64)
+    hp = make_hp(optimizer="adam", adam_lr=0.01, layers=1, units_1=64)
     config = hp.get_config()
     return Work("s", "0000", config, 3, 1, 0, WATCHED, 60, seconds=1e9, patience=PATIENCE)
 
 
 def trained(work, halved, state=None):
     shape = DATASETS["digits"]
-    hypermodel = DenseNetworks(shape.features, shape.classes, shape.train_size, 60)
+    hypermodel = DenseNetworks(shape.features, len(shape.classes), shape.train_size, 60)
     # KerasTuner takes a config apart as it reads it; a worker gets a copy of its own.
-    session = Session(deepcopy(work), halved, hypermodel, state)
+    session = TrialSession(deepcopy(work), halved, hypermodel, state)
     return session, session.train(work, lambda row: None)
 
 
@@ -52,19 +52,19 @@ def test_halves_are_of_the_validation_images_and_share_the_classes():
 
 def test_a_trial_ends_when_patience_does_and_is_judged_with_its_best_weights(work, halved):
     session, report = trained(work, halved)
-    scores = [row["val_accuracy"] for row in report.rows]
+    scores = [row.val_accuracy for row in report.rows]
     best = WATCHED + int(np.argmax(scores[WATCHED:]))
-    assert report.held_out["epoch"] == best
+    assert report.held_out.epoch == best
     assert report.finished
     assert len(scores) == best + PATIENCE + 1 < work.epochs
     # The weights are the best epoch's: they score as it did, on the images that stop.
     assert session.loop.evaluate()["accuracy"] == pytest.approx(scores[best])
     probabilities = session.loop.model.predict(halved.x_held_out / 16, verbose=0)
     labels = halved.y_held_out
-    assert report.held_out["predicted"] == probabilities.argmax(axis=1).tolist()
-    assert report.held_out["accuracy"] == np.mean(probabilities.argmax(axis=1) == labels)
+    assert report.held_out.predicted == probabilities.argmax(axis=1).tolist()
+    assert report.held_out.accuracy == np.mean(probabilities.argmax(axis=1) == labels)
     expected = -np.mean(np.log(probabilities[np.arange(len(labels)), labels]))
-    assert report.held_out["loss"] == pytest.approx(expected, rel=1e-5)
+    assert report.held_out.loss == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_trial_in_stretches_stops_where_the_whole_one_does(work, halved):
@@ -77,7 +77,7 @@ def test_a_trial_in_stretches_stops_where_the_whole_one_does(work, halved):
         rows += report.rows
         state = report.state
         best = best_of(rows, WATCHED)
-    assert [r["val_loss"] for r in rows] == [r["val_loss"] for r in whole.rows]
+    assert [r.val_loss for r in rows] == [r.val_loss for r in whole.rows]
     assert report.held_out == whole.held_out
 
 

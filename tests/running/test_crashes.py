@@ -1,0 +1,195 @@
+"""Whatever happens to a study, it ends as an undisturbed one. Its networks are simulated."""
+
+import json
+import random
+import shutil
+import subprocess
+import time
+from collections import Counter
+
+import psutil
+import pytest
+
+from search.records.folder import StudyFolder
+from tests.drivers import LIMIT, wait_until
+from tests.running.studies import SMALL, check_events, outcome
+
+
+def copied(undisturbed, logs):
+    shutil.copytree(undisturbed / "s", logs / "s")
+    return logs / "s"
+
+
+def ended_in(lines):
+    return [line.split("] trial ")[1][:4] for line in lines.splitlines() if "] trial " in line]
+
+
+def test_two_workers_give_what_one_gives(undisturbed, run, tmp_path):
+    done = run(*SMALL, "--workers", 2)
+    assert done.returncode == 0, done.stderr
+    assert outcome(tmp_path) == outcome(undisturbed)
+
+
+def test_the_study_has_promotions_ties_and_failures(undisturbed, summary):
+    """Or the other tests would prove little."""
+    trials, _ = StudyFolder(undisturbed, "s").read_trials()
+    assert {t.values["tuner/round"] for t in trials.values()} == {0, 1, 2}
+    assert summary["failed"] == 2
+    assert summary["trials"] == summary["completed"] + summary["failed"] == 23
+
+
+@pytest.mark.slow
+def test_killed_five_times_it_gives_what_an_undisturbed_run_gives(
+    undisturbed, start, run, tmp_path
+):
+    choose = random.Random(11)
+    options = (*SMALL, "--workers", 2, "--checkpoint-every", 0)
+    ended = []
+    kills = 0
+    for _ in range(5):
+        driver = start(*options)
+        wait_until(lambda driver=driver: "] trial " in driver.stderr or driver.ended())
+        time.sleep(0.08 * choose.random())  # anywhere in a trial, or between two files
+        workers = driver.children()
+        driver.kill()
+        kills += driver.wait().returncode == -9
+        ended += ended_in(driver.stderr)
+        _, alive = psutil.wait_procs(workers, timeout=LIMIT)
+        assert not alive, "workers outlive a killed driver"
+    assert kills
+    done = run(*options)
+    assert done.returncode == 0, done.stderr
+    ended += ended_in(done.stderr)
+    assert outcome(tmp_path) == outcome(undisturbed)
+    assert not [name for name, times in Counter(ended).items() if times > 1], "ended twice"
+    check_events(tmp_path)
+
+
+@pytest.mark.slow
+def test_killed_workers_are_replaced_and_nothing_is_lost(undisturbed, start, tmp_path):
+    driver = start(*SMALL, "--workers", 2)
+    killed = []
+    for count in (2, 6):
+        driver.wait_for("] trial ", count)
+        # The process that workers are forks of is the driver's own child.
+        workers = [child for child in driver.children() if child.ppid() != driver.pid]
+        for worker in workers[:1]:
+            worker.kill()
+            killed.append(worker)
+    assert killed
+    assert driver.wait().returncode == 0, driver.stderr
+    assert outcome(tmp_path) == outcome(undisturbed)
+
+
+def test_lost_checkpoint_costs_time_but_changes_nothing(undisturbed, run, tmp_path):
+    """Without its parent's checkpoint a promoted trial trains the whole chain again."""
+    directory = copied(undisturbed, tmp_path)
+    trials, _ = StudyFolder(tmp_path, "s").read_trials()
+    promoted = {i: t.values["tuner/trial_id"] for i, t in trials.items() if t.values["tuner/round"]}
+    for trial_id in promoted:
+        shutil.rmtree(directory / f"trial_{trial_id}")
+    torn, *lost = (parent for parent in promoted.values() if parent not in promoted)
+    assert lost
+    (directory / f"trial_{torn}" / "state-00001.npz").write_bytes(b"PK and no more")
+    # A trial whose own checkpoint is lost begins again, too.
+    longest = next(i for i, t in trials.items() if len(t.run.epochs) == 9)
+    path = directory / f"trial_{longest}" / "trial.json"
+    state = json.loads(path.read_text())
+    state |= {"status": "RUNNING", "score": None, "best_step": None}
+    state["run"]["epochs"] = state["run"]["epochs"][:4]
+    path.write_text(json.dumps(state))
+    done = run()
+    assert done.returncode == 0, done.stderr
+    for parent in lost:
+        assert f"no checkpoint of trial {parent}; training its" in done.stderr
+    assert f"state-00001.npz of trial {torn} cannot be read" in done.stderr
+    assert outcome(tmp_path) == outcome(undisturbed)
+    check_events(tmp_path)
+
+
+def test_torn_files_are_recovered_and_said_so(undisturbed, run, tmp_path):
+    directory = copied(undisturbed, tmp_path)
+    trials, _ = StudyFolder(tmp_path, "s").read_trials()
+    parents = {trial.values.get("tuner/trial_id") for trial in trials.values()}
+    childless = next(trial_id for trial_id in trials if trial_id not in parents)
+    for trial_id in (childless, min(parents - {None})):
+        path = directory / f"trial_{trial_id}" / "trial.json"
+        path.write_text(path.read_text()[:500])
+    (directory / "oracle.json").write_text('{"ongoing')
+    done = run()
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("was torn: kept as trial.json.torn") == 2
+    assert "oracle.json was torn: rebuilt" in done.stderr
+    assert outcome(tmp_path) == outcome(undisturbed)
+
+
+def test_only_the_checkpoints_that_may_be_needed_are_kept(undisturbed):
+    directory = undisturbed / "s"
+    assert not list(directory.glob("trial_*/state-*.npz"))
+    kept = list(directory.glob("trial_*/checkpoint.weights.h5"))
+    assert 10 <= len(kept) <= 20
+
+
+def test_interrupted_by_ctrl_c_it_says_how_to_continue(undisturbed, start, run, tmp_path):
+    logs = tmp_path / "my logs"
+    driver = start(*SMALL, logs=logs)
+    driver.wait_for("] trial ")
+    driver.interrupt()
+    done = driver.wait()
+    assert done.returncode == 130
+    assert f"to continue: python -m search run --study s --logs '{logs}'" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert run(logs=logs).returncode == 0
+    assert outcome(logs) == outcome(undisturbed)
+
+
+def have_begun(driver):
+    return any(child.ppid() != driver.pid for child in driver.children())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", [lambda driver: bool(driver.children()), have_begun])
+def test_ctrl_c_while_workers_start_is_one_line_and_the_study_can_go_on(
+    undisturbed, start, run, tmp_path, moment
+):
+    driver = start(*SMALL)
+    wait_until(lambda: moment(driver) or driver.ended())
+    driver.interrupt()
+    done = driver.wait()
+    assert done.returncode == 130, done.stderr
+    stopping, interrupted = done.stderr.splitlines()
+    assert stopping == "interrupted: stopping"
+    assert interrupted == (
+        f"interrupted; to continue: python -m search run --study s --logs {tmp_path}"
+    )
+    assert StudyFolder(tmp_path, "s").record().arguments.max_epochs == 9
+    assert run().returncode == 0
+    assert outcome(tmp_path) == outcome(undisturbed)
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A file system of 256 kB, where the tests may mount one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("cannot mount a small file system here")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.slow
+def test_full_disk_ends_the_run_and_loses_nothing(undisturbed, run, disk):
+    full = run(*SMALL, "--workers", 2, logs=disk)
+    assert full.returncode == 1
+    assert "No space left" in full.stderr
+    assert "run the same command again" in full.stderr
+    assert "Traceback" not in full.stderr
+    trials, torn = StudyFolder(disk, "s").read_trials()
+    assert trials
+    assert not torn
+    subprocess.run(["mount", "-o", "remount,size=500m", str(disk)], check=True)
+    done = run(logs=disk)
+    assert done.returncode == 0, done.stderr
+    assert outcome(disk) == outcome(undisturbed)
