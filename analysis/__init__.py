@@ -1,1 +1,4 @@
-"""Read tuner logs and report the results. Imports neither TensorFlow nor Keras."""
+"""Read tuner logs and report the results.
+
+Needs neither TensorFlow, Keras nor KerasTuner; of `search`, it imports only `search.records`.
+"""

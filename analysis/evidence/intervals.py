@@ -53,7 +53,7 @@ def one_more(sample: np.ndarray) -> tuple[float, float]:
 
 
 def mcnemar(one: np.ndarray, other: np.ndarray) -> tuple[int, int, float]:
-    """Return the images only `one` gets right, those only `other` gets right, and the exact p.
+    """Return how many images only `one` gets right, how many only `other`, and the exact p.
 
     one, other: whether two models are right on the same images. p is two-sided (McNemar 1947).
     """
