@@ -17,7 +17,7 @@ PATIENCE = 5
 
 def regularization(found: list[Part], say: Language) -> list[Block]:
     (part,) = found
-    factors = [arm for arm in part.arms if "+" not in arm and arm not in ("none", "L1")]
+    factors = crossed_factors(part)
     unfinished = comparison.missing(part, say)
     if not comparison.begun(part):
         return unfinished
@@ -122,8 +122,15 @@ def factorial_table(part: Part, result: pd.DataFrame, say: Language) -> Table:
         "menos la exactitud sin él, promediada sobre los demás factores. Una interacción de dos "
         "factores es la mitad de lo que cambia el efecto de uno al activar el otro.",
     )
-    runs = ", ".join(part.runs.loc[part.runs["arm"] != "L1", "trial"].dropna())
+    crossed = part.runs["arm"].map(lambda arm: set(arm.split(" + ")) <= {"none", *factors})
+    runs = ", ".join(part.runs.loc[crossed, "trial"].dropna())
     return Table("factorial", caption, pd.DataFrame(rows), result.reset_index(), [runs] * len(rows))
+
+
+def crossed_factors(part: Part) -> list[str]:
+    """Return the factors that arms combine, in order; an arm such as L1 stands alone."""
+    combined = {factor for arm in part.arms if " + " in arm for factor in arm.split(" + ")}
+    return [arm for arm in part.arms if arm in combined]
 
 
 def early_stopping(part: Part, say: Language) -> list[Block]:
