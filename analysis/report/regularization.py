@@ -122,7 +122,9 @@ def factorial_table(part: Part, result: pd.DataFrame, say: Language) -> Table:
         "menos la exactitud sin él, promediada sobre los demás factores. Una interacción de dos "
         "factores es la mitad de lo que cambia el efecto de uno al activar el otro.",
     )
-    crossed = part.runs["arm"].map(lambda arm: set(arm.split(" + ")) <= {"none", *factors})
+    crossed = part.runs["arm"].map(
+        lambda arm: set(arm.split(" + ")) <= {"none", *crossed_factors(part)}
+    )
     runs = ", ".join(part.runs.loc[crossed, "trial"].dropna())
     return Table("factorial", caption, pd.DataFrame(rows), result.reset_index(), [runs] * len(rows))
 
