@@ -1,100 +1,16 @@
 """Every health check on small planted studies: the status of its card and what the card says."""
 
-import hashlib
-import json
-
 import pytest
 
-from analysis.evidence.trials import load
 from analysis.report import checks
 from analysis.report.blocks import Card
 from analysis.words.language import Language
 
 EN, ES = Language("en"), Language("es")
-SPACE = [
-    {
-        "class_name": "Choice",
-        "config": {
-            "name": "activation", "default": "relu", "conditions": [],
-            "values": ["relu", "tanh", "sigmoid"], "ordered": False,
-        },
-    },
-    {
-        "class_name": "Float",
-        "config": {
-            "name": "rate", "default": 0.1, "conditions": [], "min_value": 0.001, "max_value": 1.0,
-            "step": None, "sampling": "log",
-        },
-    },
-]  # fmt: skip
 SESSION = {"started": 1.0, "seconds": 1.0, "workers": 1, "commit": "a", "processor": "p"}
 CODES = [
     "SEEDS", "BOUNDS", "BUDGET", "CHANCE", "VALIDATION", "POWER", "FAILED", "MIXED", "COMPLETE",
 ]  # fmt: skip
-
-
-def write_trial(directory, name, values, accuracies, status="COMPLETED", **run):
-    """Write a trial with its val_accuracy by epoch."""
-    initial = values.get("tuner/initial_epoch", 0)
-    epochs = [
-        {
-            "epoch": initial + n, "loss": 1 - a, "accuracy": a, "val_loss": 1 - a,
-            "val_accuracy": a, "learning_rate": 0.1, "seconds": 1.0,
-        }
-        for n, a in enumerate(accuracies)
-    ]  # fmt: skip
-    observations = [{"value": [row["val_accuracy"]], "step": row["epoch"]} for row in epochs]
-    trial = {
-        "trial_id": name,
-        "hyperparameters": {"space": SPACE, "values": values},
-        "metrics": {
-            "metrics": {"val_accuracy": {"direction": "max", "observations": observations}}
-        },
-        "score": max(accuracies, default=None),
-        "best_step": 0,
-        "status": status,
-        "message": None,
-        "run": {"epochs": epochs, **run},
-    }
-    (directory / f"trial_{name}").mkdir(parents=True)
-    (directory / f"trial_{name}" / "trial.json").write_text(json.dumps(trial))
-
-
-def search(directory, scores, rates=None, epochs=None, **about):
-    """Plant a search with one configuration per score."""
-    for n, score in enumerate(scores):
-        labels = {"tuner/initial_epoch": 0, "tuner/epochs": epochs[n] if epochs else 2}
-        rate = rates[n] if rates else 0.01 + 0.01 * n
-        write_trial(directory, f"{n:04d}", {"activation": "relu", "rate": rate} | labels, [score])
-    (directory / "study.json").write_text(json.dumps({"command": "run", "arguments": {}} | about))
-    return load(directory)
-
-
-def controlled(directory, scores, kind="exercises", **about):
-    """Plant a study with one arm per key of `scores`, and one seed per score of an arm.
-
-    A score of None is a failed trial.
-    """
-    arms = {arm: {"activation": arm, "rate": 0.1} for arm in scores}
-    count = 0
-    for arm, row in scores.items():
-        for seed, score in enumerate(row, 1):
-            labels = {"tuner/epochs": 1, "tuner/initial_epoch": 0, "tuner/seed": seed}
-            status = "FAILED" if score is None else "COMPLETED"
-            curve = [] if score is None else [score]
-            held_out = {"held_out": {"epoch": 0, "accuracy": score}} if kind == "final" else {}
-            write_trial(
-                directory, f"{count:04d}", arms[arm] | labels, curve, status, seed=seed, **held_out
-            )
-            count += 1
-    part = {
-        "exercise": "activation", "name": "activation", "level": None, "epochs": 1, "arms": arms,
-        "reference": next(iter(arms)) if len(arms) > 1 else "",
-        "seeds": list(range(1, 1 + max(map(len, scores.values())))),
-    }  # fmt: skip
-    content = {"command": kind, "arguments": {}, "parts": [part], "sessions": [SESSION]} | about
-    (directory / "study.json").write_text(json.dumps(content))
-    return load(directory)
 
 
 def card(study, code, say=EN):
@@ -105,14 +21,12 @@ def card(study, code, say=EN):
     return next(each for each in found if each.code == code)
 
 
-def near(accuracy, seeds=10, step=0.001):
-    """Accuracies by seed, around a mean."""
-    return [accuracy + step * (n % 3 - 1) for n in range(seeds)]
-
-
-def test_seeds_pass_with_as_many_as_can_show_a_difference(tmp_path):
+def test_seeds_pass_with_as_many_as_can_show_a_difference(plant, tmp_path):
     """One comparison takes 6 seeds: 2 / 2^6 is the first p below 0.05."""
-    found = card(controlled(tmp_path / "s", {"relu": near(0.9, 6), "tanh": near(0.8, 6)}), "SEEDS")
+    found = card(
+        plant.controlled(tmp_path / "s", {"relu": plant.near(0.9, 6), "tanh": plant.near(0.8, 6)}),
+        "SEEDS",
+    )
     assert found == Card(
         "SEEDS",
         "PASS",
@@ -122,9 +36,9 @@ def test_seeds_pass_with_as_many_as_can_show_a_difference(tmp_path):
 
 
 @pytest.mark.parametrize(("seeds", "status"), [(5, "WARN"), (1, "FAIL")])
-def test_too_few_seeds_warn_and_name_the_command_that_adds_them(tmp_path, seeds, status):
-    scores = {"relu": near(0.9, seeds), "tanh": near(0.8, seeds)}
-    found = card(controlled(tmp_path / "s", scores), "SEEDS")
+def test_too_few_seeds_warn_and_name_the_command_that_adds_them(plant, tmp_path, seeds, status):
+    scores = {"relu": plant.near(0.9, seeds), "tanh": plant.near(0.8, seeds)}
+    found = card(plant.controlled(tmp_path / "s", scores), "SEEDS")
     assert found.status == status
     assert f"at least {seeds} completed seeds" in found.found
     assert found.todo == (
@@ -132,18 +46,18 @@ def test_too_few_seeds_warn_and_name_the_command_that_adds_them(tmp_path, seeds,
     )
 
 
-def test_too_few_seeds_of_a_final_study_are_for_the_next_network(tmp_path):
-    scores = {"relu": near(0.9, 3), "tanh": near(0.8, 3)}
-    study = controlled(tmp_path / "s-final", scores, "final", arguments={"search": "s"})
+def test_too_few_seeds_of_a_final_study_are_for_the_next_network(plant, tmp_path):
+    scores = {"relu": plant.near(0.9, 3), "tanh": plant.near(0.8, 3)}
+    study = plant.controlled(tmp_path / "s-final", scores, "final", arguments={"search": "s"})
     found = card(study, "SEEDS")
     assert found.status == "WARN"
     assert found.todo.startswith("Use --seeds 7 for the next final network.")
 
 
-def test_seeds_do_not_apply_to_a_search_or_a_single_arm(tmp_path):
-    found = card(search(tmp_path / "s", [0.8, 0.9]), "SEEDS")
+def test_seeds_do_not_apply_to_a_search_or_a_single_arm(plant, tmp_path):
+    found = card(plant.search(tmp_path / "s", [0.8, 0.9]), "SEEDS")
     assert (found.status, found.found) == ("N/A", "In a search, each configuration has one seed.")
-    found = card(controlled(tmp_path / "t", {"relu": near(0.9)}), "SEEDS")
+    found = card(plant.controlled(tmp_path / "t", {"relu": plant.near(0.9)}), "SEEDS")
     assert (found.status, found.found) == ("N/A", "There are no arms to compare yet.")
 
 
@@ -154,18 +68,18 @@ def test_seeds_do_not_apply_to_a_search_or_a_single_arm(tmp_path):
         ([0.03, 0.95], "WARN", "Best values on a bound of their range: rate = 0.95."),
     ],
 )
-def test_bounds_of_a_search(tmp_path, rates, status, said):
-    found = card(search(tmp_path / "s", [0.8, 0.9], rates), "BOUNDS")
+def test_bounds_of_a_search(plant, tmp_path, rates, status, said):
+    found = card(plant.search(tmp_path / "s", [0.8, 0.9], rates), "BOUNDS")
     assert (found.status, found.found) == (status, said)
     assert found.todo == ("Widen the range and search again." if status == "WARN" else "")
 
 
 @pytest.mark.parametrize(("best", "status"), [(1, "PASS"), (2, "WARN"), (0, "WARN")])
-def test_bounds_of_a_grid_of_learning_rates(tmp_path, best, status):
+def test_bounds_of_a_grid_of_learning_rates(plant, tmp_path, best, status):
     """Three rates of one optimizer: the best in the middle or at an end."""
     arms = ["sgd 0.01", "sgd 0.1", "sgd 1"]
-    scores = {arm: near(0.9 if n == best else 0.8, 3) for n, arm in enumerate(arms)}
-    study = controlled(tmp_path / "s", scores)
+    scores = {arm: plant.near(0.9 if n == best else 0.8, 3) for n, arm in enumerate(arms)}
+    study = plant.controlled(tmp_path / "s", scores)
     (part,) = study.about["parts"]
     part["name"] = "learning rates"
     for arm in arms:
@@ -177,16 +91,19 @@ def test_bounds_of_a_grid_of_learning_rates(tmp_path, best, status):
     assert (arms[best] in found.found) == (status == "WARN")
 
 
-def test_bounds_do_not_apply_without_a_range(tmp_path):
-    found = card(controlled(tmp_path / "s", {"relu": near(0.9), "tanh": near(0.8)}), "BOUNDS")
+def test_bounds_do_not_apply_without_a_range(plant, tmp_path):
+    found = card(
+        plant.controlled(tmp_path / "s", {"relu": plant.near(0.9), "tanh": plant.near(0.8)}),
+        "BOUNDS",
+    )
     assert (found.status, found.found) == ("N/A", "No range was searched.")
 
 
-def test_budget_passes_with_one_budget_and_warns_of_several(tmp_path):
-    found = card(search(tmp_path / "s", [0.8, 0.9]), "BUDGET")
+def test_budget_passes_with_one_budget_and_warns_of_several(plant, tmp_path):
+    found = card(plant.search(tmp_path / "s", [0.8, 0.9]), "BUDGET")
     assert found.status == "PASS"
     assert found.found == "All configurations have the same number of epochs."
-    found = card(search(tmp_path / "t", [0.8, 0.9], epochs=[1, 3]), "BUDGET")
+    found = card(plant.search(tmp_path / "t", [0.8, 0.9], epochs=[1, 3]), "BUDGET")
     assert found.status == "WARN"
     assert "trained for different numbers of epochs" in found.found
     assert "compares them only at equal numbers of epochs" in found.found
@@ -199,33 +116,37 @@ def test_budget_passes_with_one_budget_and_warns_of_several(tmp_path):
         ("final", "the same maximum number of epochs and the same patience"),
     ],
 )
-def test_budget_of_arms_passes_and_says_what_they_share(tmp_path, kind, said):
-    scores = {"relu": near(0.9), "tanh": near(0.8)}
-    found = card(controlled(tmp_path / "s", scores, kind, arguments={"search": "t"}), "BUDGET")
+def test_budget_of_arms_passes_and_says_what_they_share(plant, tmp_path, kind, said):
+    scores = {"relu": plant.near(0.9), "tanh": plant.near(0.8)}
+    found = card(
+        plant.controlled(tmp_path / "s", scores, kind, arguments={"search": "t"}), "BUDGET"
+    )
     assert found.status == "PASS"
     assert said in found.found
 
 
-def test_chance_names_the_trials_that_learned_nothing(tmp_path):
-    found = card(search(tmp_path / "s", [0.8, 0.105, 0.1, 0.9]), "CHANCE")
+def test_chance_names_the_trials_that_learned_nothing(plant, tmp_path):
+    found = card(plant.search(tmp_path / "s", [0.8, 0.105, 0.1, 0.9]), "CHANCE")
     assert found.status == "WARN"
     assert found.found == "2 of 4 trials ended at chance accuracy (50 %): 0001, 0002."
     assert "dead and saturated units" in found.todo
-    found = card(search(tmp_path / "t", [0.8, 0.9]), "CHANCE")
+    found = card(plant.search(tmp_path / "t", [0.8, 0.9]), "CHANCE")
     assert (found.status, found.found) == ("PASS", "No trial ended at chance accuracy.")
 
 
-def test_chance_does_not_apply_without_curves(tmp_path):
-    study = search(tmp_path / "s", [0.8, 0.9])
+def test_chance_does_not_apply_without_curves(plant, tmp_path):
+    study = plant.search(tmp_path / "s", [0.8, 0.9])
     study.curves["val_accuracy"] = float("nan")
     found = card(study, "CHANCE")
     assert (found.status, found.found) == ("N/A", "There are no curves.")
 
 
 @pytest.mark.parametrize(("images", "status"), [(400, "WARN"), (10**6, "PASS")])
-def test_validation_of_a_search_says_by_how_much_the_best_is_too_good(tmp_path, images, status):
+def test_validation_of_a_search_says_by_how_much_the_best_is_too_good(
+    plant, tmp_path, images, status
+):
     """The largest of 30 standard normals is 2.043 on average: times √(0.25 / 400), 5.1 points."""
-    study = search(tmp_path / "s", [0.5] * 30, validation_images=images)
+    study = plant.search(tmp_path / "s", [0.5] * 30, validation_images=images)
     found = card(study, "VALIDATION")
     assert found.status == status
     points = "5.1" if images == 400 else "0.1"
@@ -236,8 +157,8 @@ def test_validation_of_a_search_says_by_how_much_the_best_is_too_good(tmp_path, 
     assert "not used to choose it" in found.todo
 
 
-def test_validation_does_not_apply_without_the_number_of_images(tmp_path):
-    found = card(search(tmp_path / "s", [0.8, 0.9]), "VALIDATION")
+def test_validation_does_not_apply_without_the_number_of_images(plant, tmp_path):
+    found = card(plant.search(tmp_path / "s", [0.8, 0.9]), "VALIDATION")
     assert found.status == "N/A"
     assert found.found == "The number of validation images is not recorded."
 
@@ -249,26 +170,29 @@ def test_validation_does_not_apply_without_the_number_of_images(tmp_path):
         ("final", "Runs are not judged on the images that stopped them."),
     ],
 )
-def test_validation_of_arms_says_why_choosing_does_not_bias_them(tmp_path, kind, said):
-    scores = {"relu": near(0.9), "tanh": near(0.8)}
-    study = controlled(tmp_path / "s", scores, kind, arguments={"search": "t"})
+def test_validation_of_arms_says_why_choosing_does_not_bias_them(plant, tmp_path, kind, said):
+    scores = {"relu": plant.near(0.9), "tanh": plant.near(0.8)}
+    study = plant.controlled(tmp_path / "s", scores, kind, arguments={"search": "t"})
     found = card(study, "VALIDATION")
     assert found.status == "PASS"
     assert found.found.startswith(said)
 
 
-def test_power_passes_if_every_difference_is_detected(tmp_path):
-    found = card(controlled(tmp_path / "s", {"relu": near(0.9), "tanh": near(0.8)}), "POWER")
+def test_power_passes_if_every_difference_is_detected(plant, tmp_path):
+    found = card(
+        plant.controlled(tmp_path / "s", {"relu": plant.near(0.9), "tanh": plant.near(0.8)}),
+        "POWER",
+    )
     assert (found.status, found.found) == ("PASS", "Every difference is detected.")
 
 
-def test_power_gives_the_seeds_that_an_undetected_difference_needs(tmp_path):
+def test_power_gives_the_seeds_that_an_undetected_difference_needs(plant, tmp_path):
     """Differences of alternating sign around 0.1 points, standard deviation 1: an effect of 0.095.
 
     With 80 % power at level 0.05, a paired t-test needs (1.96 + 0.84)² / 0.095² pairs, about 872.
     """
     tanh = [0.9 + 0.001 + 0.01 * (-1) ** n for n in range(10)]
-    found = card(controlled(tmp_path / "s", {"relu": [0.9] * 10, "tanh": tanh}), "POWER")
+    found = card(plant.controlled(tmp_path / "s", {"relu": [0.9] * 10, "tanh": tanh}), "POWER")
     assert found.status == "WARN"
     assert "a difference of the measured size 80 % of the time: activation: tanh (" in found.found
     needed = int(found.found.rpartition("(")[2].rstrip(")."))
@@ -276,8 +200,8 @@ def test_power_gives_the_seeds_that_an_undetected_difference_needs(tmp_path):
     assert found.todo == "Add seeds, or report that no difference was detected."
 
 
-def test_power_does_not_apply_without_arms(tmp_path):
-    found = card(search(tmp_path / "s", [0.8, 0.9]), "POWER")
+def test_power_does_not_apply_without_arms(plant, tmp_path):
+    found = card(plant.search(tmp_path / "s", [0.8, 0.9]), "POWER")
     assert (found.status, found.found) == ("N/A", "There are no arms to compare.")
 
 
@@ -289,31 +213,31 @@ def test_power_does_not_apply_without_arms(tmp_path):
         (3, "FAIL", "3 of 20 trials failed (0010, 0011, 0012)."),
     ],
 )
-def test_failed_trials_warn_up_to_a_tenth_and_fail_beyond(tmp_path, lost, status, said):
-    scores = {"relu": near(0.9), "tanh": [None] * lost + near(0.8)[lost:]}
-    found = card(controlled(tmp_path / "s", scores), "FAILED")
+def test_failed_trials_warn_up_to_a_tenth_and_fail_beyond(plant, tmp_path, lost, status, said):
+    scores = {"relu": plant.near(0.9), "tanh": [None] * lost + plant.near(0.8)[lost:]}
+    found = card(plant.controlled(tmp_path / "s", scores), "FAILED")
     assert (found.status, found.found) == (status, said)
     assert ("trial.json" in found.todo) == bool(lost)
 
 
-def test_mixed_names_what_differs_between_sessions(tmp_path):
-    scores = {"relu": near(0.9), "tanh": near(0.8)}
-    found = card(controlled(tmp_path / "s", scores, sessions=[SESSION, SESSION]), "MIXED")
+def test_mixed_names_what_differs_between_sessions(plant, tmp_path):
+    scores = {"relu": plant.near(0.9), "tanh": plant.near(0.8)}
+    found = card(plant.controlled(tmp_path / "s", scores, sessions=[SESSION, SESSION]), "MIXED")
     assert found.status == "PASS"
     assert found.found.startswith("All sessions used one commit")
     others = [SESSION, SESSION | {"commit": "b", "processor": "q"}]
-    found = card(controlled(tmp_path / "t", scores, sessions=others), "MIXED")
+    found = card(plant.controlled(tmp_path / "t", scores, sessions=others), "MIXED")
     assert (found.status, found.found) == ("WARN", "Sessions differ in: commit, processor.")
     assert "bit-identical" in found.todo
-    found = card(controlled(tmp_path / "u", scores, sessions=[]), "MIXED")
+    found = card(plant.controlled(tmp_path / "u", scores, sessions=[]), "MIXED")
     assert (found.status, found.found) == ("N/A", "No software versions are recorded.")
 
 
-def test_complete_lists_what_is_missing(tmp_path):
-    scores = {"relu": near(0.9), "tanh": near(0.8)}
-    found = card(controlled(tmp_path / "s", scores), "COMPLETE")
+def test_complete_lists_what_is_missing(plant, tmp_path):
+    scores = {"relu": plant.near(0.9), "tanh": plant.near(0.8)}
+    found = card(plant.controlled(tmp_path / "s", scores), "COMPLETE")
     assert (found.status, found.found) == ("PASS", "Nothing is missing.")
-    study = controlled(tmp_path / "t", scores)
+    study = plant.controlled(tmp_path / "t", scores)
     study.notes.extend(f"note {n}" for n in range(8))
     found = card(study, "COMPLETE")
     assert found.status == "WARN"
@@ -321,76 +245,45 @@ def test_complete_lists_what_is_missing(tmp_path):
     assert found.todo.startswith("Continue the study")
 
 
-def opened(logs, *reasons, elsewhere=(), last=True, witness=True):
-    """Plant a final study, its search and a ledger with an opening for each reason."""
-    scores = {"relu": near(0.9), "tanh": near(0.8)}
-    arguments = {"search": "t", "dataset": "digits"}
-    study = controlled(logs / "t-final", scores, "final", arguments=arguments)
-    entries = []
-    for number, reason in enumerate(reasons, 1):
-        results = json.dumps({"models": [{"file": "m", "predicted": [1, number > 2]}]})
-        (logs / "t-final" / f"test-{number}.json").write_text(results)
-        sha256 = hashlib.sha256(results.encode()).hexdigest()
-        declared = {"reason": reason, "models": [{}], "time": f"2026-01-0{number}T00:00:00"}
-        entries += [
-            {"what": "declared", "opening": number, **declared, "elsewhere": list(elsewhere)},
-            {"what": "opened", "opening": number},
-            {
-                "what": "evaluated", "opening": number, "file": f"test-{number}.json",
-                "sha256": sha256,
-            },
-        ]  # fmt: skip
-    head, lines = "", []
-    for entry in entries if last else entries[:-1]:
-        lines.append(json.dumps({**entry, "previous": head}))
-        head = hashlib.sha256(lines[-1].encode()).hexdigest()
-    (logs / "t-final" / "ledger.jsonl").write_text("\n".join(lines))
-    (logs / "t").mkdir()
-    about = {"command": "run", "ledger": {"entries": len(lines), "head": head}}
-    if witness:
-        (logs / "t" / "study.json").write_text(json.dumps(about))
-    return study
-
-
-def test_ledger_of_a_test_set_that_is_closed_or_was_opened_once(tmp_path):
-    found = card(opened(tmp_path / "a"), "LEDGER")
+def test_ledger_of_a_test_set_that_is_closed_or_was_opened_once(plant, tmp_path):
+    found = card(plant.opened(tmp_path / "a"), "LEDGER")
     assert (found.status, found.found) == ("N/A", "The test set has not been opened.")
-    found = card(opened(tmp_path / "b", None), "LEDGER")
+    found = card(plant.opened(tmp_path / "b", None), "LEDGER")
     assert found.status == "PASS"
     assert found.found == (
         "The test set was opened once, on 2026-01-01, for 1 models declared by hash beforehand."
     )
 
 
-def test_ledger_warns_of_a_second_opening_and_says_whether_it_repeats_the_first(tmp_path):
-    found = card(opened(tmp_path / "a", None, "a bug"), "LEDGER")
+def test_ledger_warns_of_a_second_opening_and_says_whether_it_repeats_the_first(plant, tmp_path):
+    found = card(plant.opened(tmp_path / "a", None, "a bug"), "LEDGER")
     assert found.status == "WARN"
     assert found.found.startswith("The test set was opened 2 times.")
     assert "opening it again: 2026-01-02: a bug." in found.found
     assert "each model predicted the same class for every image" in found.found
     assert found.todo == ""
-    found = card(opened(tmp_path / "b", None, "a bug", "another"), "LEDGER")
+    found = card(plant.opened(tmp_path / "b", None, "a bug", "another"), "LEDGER")
     assert "predicted the same class" not in found.found
     assert found.todo == "Treat the latest test accuracies as validation accuracies."
 
 
-def test_ledger_warns_of_other_studies_an_interruption_and_a_lost_witness(tmp_path):
+def test_ledger_warns_of_other_studies_an_interruption_and_a_lost_witness(plant, tmp_path):
     elsewhere = [{"study": "u-final", "time": "2026-01-05T00:00:00"}]
-    found = card(opened(tmp_path / "a", None, elsewhere=elsewhere), "LEDGER")
+    found = card(plant.opened(tmp_path / "a", None, elsewhere=elsewhere), "LEDGER")
     assert found.status == "WARN"
     assert "already been evaluated on these images: u-final (2026-01-05)." in found.found
     assert "no choice in this study depended" in found.todo
-    found = card(opened(tmp_path / "b", None, last=False), "LEDGER")
+    found = card(plant.opened(tmp_path / "b", None, last=False), "LEDGER")
     assert found.status == "WARN"
     assert "The last opening was interrupted." in found.found
     assert found.todo == "Run the same command again."
-    found = card(opened(tmp_path / "c", None, witness=False), "LEDGER")
+    found = card(plant.opened(tmp_path / "c", None, witness=False), "LEDGER")
     assert found.status == "WARN"
     assert "which confirms the ledger, is missing" in found.found
 
 
-def test_ledger_fails_if_it_was_changed(tmp_path):
-    study = opened(tmp_path, None, "a bug")
+def test_ledger_fails_if_it_was_changed(plant, tmp_path):
+    study = plant.opened(tmp_path, None, "a bug")
     path = tmp_path / "t-final" / "ledger.jsonl"
     path.write_text(path.read_text().replace('"a bug"', '"none"'))
     found = card(study, "LEDGER")
@@ -401,12 +294,12 @@ def test_ledger_fails_if_it_was_changed(tmp_path):
 
 
 @pytest.mark.parametrize("code", [*CODES, "LEDGER"])
-def test_a_check_that_crashes_keeps_its_code_and_its_traceback(tmp_path, monkeypatch, code):
+def test_a_check_that_crashes_keeps_its_code_and_its_traceback(plant, tmp_path, monkeypatch, code):
     def crash(*_):
         raise ZeroDivisionError("planted")
 
     monkeypatch.setitem(checks.CHECKS, code, crash)
-    found = checks.cards(opened(tmp_path, None), EN)
+    found = checks.cards(plant.opened(tmp_path, None), EN)
     assert [each.code for each in found] == [*CODES, "LEDGER"]
     (broken,) = [each for each in found if each.trace]
     assert (broken.code, broken.status) == (code, "FAIL")
@@ -415,13 +308,13 @@ def test_a_check_that_crashes_keeps_its_code_and_its_traceback(tmp_path, monkeyp
     assert "in crash" in broken.trace
 
 
-def test_every_card_is_in_spanish_too(tmp_path):
+def test_every_card_is_in_spanish_too(plant, tmp_path):
     studies = [
-        opened(
+        plant.opened(
             tmp_path / "a", None, "a bug", "another", elsewhere=[{"study": "u", "time": "2026"}]
         ),
-        controlled(tmp_path / "b", {"relu": near(0.9, 3), "tanh": near(0.9, 3)}),
-        search(tmp_path / "c", [0.1, 0.9], [0.03, 0.95], [1, 3], validation_images=100),
+        plant.controlled(tmp_path / "b", {"relu": plant.near(0.9, 3), "tanh": plant.near(0.9, 3)}),
+        plant.search(tmp_path / "c", [0.1, 0.9], [0.03, 0.95], [1, 3], validation_images=100),
     ]
     for study in studies:
         english, spanish = (checks.cards(study, say) for say in (EN, ES))
