@@ -1,9 +1,11 @@
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.drivers import Drivers
+from tests.laboratory import made_once
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -13,6 +15,13 @@ def digits():
     from search.data.load import load_pool
 
     return load_pool("digits").split(1)
+
+
+@pytest.fixture(scope="session")
+def few_digits(digits):
+    """300 images to train on: two batches of 128 and a smaller batch."""
+    x, y = digits.x_train[:300], digits.y_train[:300]
+    return replace(digits, x_train=x, y_train=y)
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +38,14 @@ def drivers(tmp_path_factory):
     """Starts commands as processes that can be killed, without waiting for their imports."""
     with Drivers(tmp_path_factory.mktemp("drivers")) as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def digits_logs(tmp_path_factory):
+    """Logs with a search of the digits, `s`, and `s-final`, its test set opened. Not to be changed."""
+    from tests.digits_studies import make
+
+    return made_once(tmp_path_factory, "digits-logs", make)
 
 
 @pytest.fixture
