@@ -192,7 +192,7 @@ def command(arguments: list[str], real: bool) -> int:
     from search.records import commands
 
     sys.argv = ["search", *arguments]
-    return main() if real else commands.carry_out(simulated(), "search")
+    return main() if real else commands.run_app(simulated(), "search")
 
 
 def simulated():

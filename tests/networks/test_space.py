@@ -133,7 +133,7 @@ def test_fix_leaves_the_other_values_of_every_draw_as_they_are():
 @pytest.mark.parametrize(
     ("fixes", "said"),
     [
-        (["activaton=relu"], "no hyperparameter activaton; there is activation"),
+        (["activaton=relu"], "no hyperparameter activaton; choose from activation"),
         (["activation"], "write NAME=VALUE"),
         (["activation=step"], "step is not in activation's space: sigmoid, tanh"),
         (["dropout=0.9"], "0.9 is not in dropout's space: 0 to 0.6"),

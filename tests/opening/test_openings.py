@@ -82,7 +82,7 @@ def test_a_changed_ledger_is_refused_and_reported(copy):
     ledger.write_text(ledger.read_text().replace('"reason": null', '"reason": "none"'))
     refused = search("final", "--study", "s", "--logs", copy, "--open-test-again", "whim")
     assert refused.returncode == 1
-    assert "was changed by other hands" in refused.stderr
+    assert "was changed after it was written" in refused.stderr
     assert "FAIL  LEDGER" in analysis("tables", "--logs", copy).stdout
 
 

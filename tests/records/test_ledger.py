@@ -53,8 +53,8 @@ def test_a_whole_chain_is_read_without_a_fault():
     assert verify([], Witness()).faults == ()
 
 
-FOLLOWS = "line {} does not follow from the line before it, or that line was changed"
-SPEAKS = "the search's study.json speaks of 3 entries with another last line"
+FOLLOWS = "line {} does not follow from the previous line, or the previous line was changed"
+SPEAKS = "the search's study.json records 3 entries and a different last line"
 
 
 @pytest.mark.parametrize(
@@ -65,14 +65,14 @@ SPEAKS = "the search's study.json speaks of 3 entries with another last line"
         ([LINES[0], LINES[2]], [FOLLOWS.format(2), SPEAKS]),
         (LINES[:-1], [SPEAKS]),
         ([], [SPEAKS]),
-        ([*LINES[:-1], "no JSON"], ["line 3 is no JSON", SPEAKS]),
+        ([*LINES[:-1], "no JSON"], ["line 3 is not JSON", SPEAKS]),
         (
             [*LINES[:-1], LINES[-1].replace('"opening": 1', '"opening": "one"')],
-            ["line 3 is no entry: opening: expected int, got str", SPEAKS],
+            ["line 3 is not an entry: opening: expected int, got str", SPEAKS],
         ),
         (
             [*LINES[:-1], LINES[-1].replace('"what"', '"which"')],
-            ["line 3 is no entry: there is no field what", SPEAKS],
+            ["line 3 is not an entry: there is no field what", SPEAKS],
         ),
     ],
     ids=["edited", "last", "removed", "cut", "emptied", "torn", "mistyped", "missing"],

@@ -1,5 +1,7 @@
 """Every health check on small planted studies: the status of its card and what the card says."""
 
+from dataclasses import replace
+
 import pytest
 
 from analysis.report import checks
@@ -80,10 +82,11 @@ def test_bounds_of_a_grid_of_learning_rates(plant, tmp_path, best, status):
     arms = ["sgd 0.01", "sgd 0.1", "sgd 1"]
     scores = {arm: plant.near(0.9 if n == best else 0.8, 3) for n, arm in enumerate(arms)}
     study = plant.controlled(tmp_path / "s", scores)
-    (part,) = study.about["parts"]
-    part["name"] = "learning rates"
+    (part,) = study.parts
+    part = replace(part, name="learning rates")
+    study = replace(study, record=replace(study.record, parts=(part,)))
     for arm in arms:
-        part["arms"][arm]["optimizer"] = "sgd"
+        part.arms[arm]["optimizer"] = "sgd"
     for values in study.values.values():
         values["optimizer"] = "sgd"
     found = card(study, "BOUNDS")

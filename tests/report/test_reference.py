@@ -13,12 +13,12 @@ from analysis.report.blocks import Card
 from analysis.report.contents import sections
 from analysis.words.language import Language
 from search.data.load import load_test_pool
-from search.opening.ledger import Ledger
-from search.records.folder import Study
+from search.opening.ledger import LedgerFile
+from search.records.folder import StudyFolder
 from search.records.ledger import DECLARED
 
 LOGS = Path(__file__).resolve().parents[2] / "tuner_logs"
-SEARCH = Study(LOGS, "fashion-mnist-narrow")
+SEARCH = StudyFolder(LOGS, "fashion-mnist-narrow")
 MODEL = SEARCH.final.directory / "models" / "final-2.keras"
 
 
@@ -30,10 +30,10 @@ def recorded():
 
 
 def test_the_model_is_the_one_declared_and_the_card_is_its_own(recorded):
-    declared = [e for e in Ledger(SEARCH.final, SEARCH).read() if e["what"] == DECLARED][-1]
+    declared = [e for e in LedgerFile(SEARCH.final, SEARCH).read() if e.what == DECLARED][-1]
     sha256 = hashlib.sha256(MODEL.read_bytes()).hexdigest()
     assert sha256 == recorded["sha256"]
-    assert sha256 in [model["sha256"] for model in declared["models"]]
+    assert sha256 in [model.sha256 for model in declared.models]
     card = MODEL.with_suffix(".md").read_text()
     assert sha256 in card
     assert f"{recorded['accuracy']:.2%} |" in card
@@ -45,7 +45,7 @@ def test_the_model_is_the_one_declared_and_the_card_is_its_own(recorded):
             "regularization-test"]
 )  # fmt: skip
 def test_every_section_on_it_is_made_from_the_tracked_logs(key, language):
-    names = [SEARCH.name, SEARCH.final.name, SEARCH.path.name]
+    names = [SEARCH.name, SEARCH.final.name, SEARCH.ablation.name]
     (made,) = sections([load(LOGS / name) for name in names], Language(language), key)
     cards = [block for block in made.blocks if isinstance(block, Card)]
     assert made.blocks
@@ -56,16 +56,16 @@ def last_accuracies(arm, seeds):
     """Of the path's runs of a configuration: val_accuracy after the last epoch, by seed."""
     labels = {"tuner/epochs": 10, "tuner/initial_epoch": 0}
     found = {}
-    for trial in SEARCH.path.read_trials()[0].values():
-        values = dict(trial["hyperparameters"]["values"])
+    for trial in SEARCH.ablation.read_trials()[0].values():
+        values = dict(trial.values)
         seed = values.pop("tuner/seed")
         if values == arm | labels and seed in seeds:
-            found[seed] = trial["run"]["epochs"][-1]["val_accuracy"]
+            found[seed] = trial.run.epochs[-1].val_accuracy
     return np.array([found[seed] for seed in seeds])
 
 
 def test_the_strategy_says_what_the_path_and_leave_one_out_came_to():
-    about = SEARCH.path.read_json("study.json")
+    about = SEARCH.ablation.read_json("study.json")
     assert about["finished"]
     walked, left_out = about["parts"][-2:]
     first, *_, last = walked["arms"].values()
@@ -76,7 +76,7 @@ def test_the_strategy_says_what_the_path_and_leave_one_out_came_to():
         for arm, values in left_out["arms"].items()
     }
     names = [SEARCH.name, "fashion-mnist", "fashion-mnist-refined"]
-    names += [SEARCH.final.name, SEARCH.path.name]
+    names += [SEARCH.final.name, SEARCH.ablation.name]
     studies = [load(LOGS / name) for name in names]
     (made,) = sections(studies, Language("en"), "regularization-strategy")
     text, stages, spaces = made.blocks

@@ -167,7 +167,7 @@ def test_every_row_leads_to_its_trials(written, study):
 def test_a_section_that_raises_becomes_a_card_and_the_rest_is_written(study, tmp_path):
     """With the curves of one part's arm gone, as from a torn study."""
     broken = load(LOGS / "exercises")
-    del broken.about["parts"][0]["arms"]["relu"]
+    del broken.parts[0].arms["relu"]
     written = files.write([broken], Language("en"), tmp_path)
     text = (tmp_path / "report.md").read_text()
     assert text.count("FAIL SECTION") == 1

@@ -1,6 +1,5 @@
 """A search in the report, with and without experiments beside it, planted so that the truth is known."""
 
-import json
 import random
 from dataclasses import replace
 
@@ -12,51 +11,9 @@ from analysis.evidence.trials import load
 from analysis.report import files
 from analysis.report import searched as chapter
 from analysis.words.language import Language
-
-SPACE = [
-    {
-        "class_name": "Choice",
-        "config": {
-            "name": "activation", "default": "relu", "conditions": [],
-            "values": ["relu", "tanh", "sigmoid"], "ordered": False,
-        },
-    },
-    {
-        "class_name": "Float",
-        "config": {
-            "name": "rate", "default": 0.1, "conditions": [], "min_value": 0.001, "max_value": 1.0,
-            "step": None, "sampling": "log",
-        },
-    },
-]  # fmt: skip
-
-
-def write_trial(directory, name, values, accuracies, status="COMPLETED", **metric):
-    """A trial as this project writes it, its val_accuracy by epoch."""
-    initial = values.get("tuner/initial_epoch", 0)
-    rows = [
-        {
-            "epoch": initial + n, "loss": 1 - a, "accuracy": a, "val_loss": 1 - a,
-            "val_accuracy": a, "learning_rate": 0.1, "seconds": 1.0,
-        }
-        for n, a in enumerate(accuracies)
-    ]  # fmt: skip
-    observations = [{"value": [r["val_accuracy"]], "step": r["epoch"]} for r in rows]
-    trial = {
-        "trial_id": name,
-        "hyperparameters": {"space": SPACE, "values": values},
-        "metrics": {
-            "metrics": metric
-            or {"val_accuracy": {"direction": "max", "observations": observations}}
-        },
-        "score": max(accuracies, default=None),
-        "best_step": 0,
-        "status": status,
-        "message": None,
-        "run": {"epochs": rows},
-    }
-    (directory / f"trial_{name}").mkdir(parents=True)
-    (directory / f"trial_{name}/trial.json").write_text(json.dumps(trial))
+from search.records.arguments import HyperbandArguments
+from search.records.study import StudyRecord
+from tests.planted import write_trial
 
 
 @pytest.fixture
@@ -138,7 +95,8 @@ def test_best_and_sentences(search):
     shown = search.trials.loc[search.chains.loc[best, "trials"], "score"].idxmax()
     assert "35 trials (35 COMPLETED) of 30 configurations" in text.text
     assert f"(trial {shown})" in text.text
-    narrowed = replace(search, about={"arguments": {"fix": ["layers=1:3", "activation=relu"]}})
+    arguments = HyperbandArguments(fix=("layers=1:3", "activation=relu"))
+    narrowed = replace(search, record=StudyRecord("s", "run", arguments, {}, ()))
     text, *_ = chapter.overview(narrowed, Language("en"))
     assert "The search space was narrowed to layers=1:3, activation=relu." in text.text
     assert table.trials[0] == ", ".join(search.chains.loc[best, "trials"])
@@ -151,8 +109,8 @@ def test_a_search_by_another_objective_is_told_by_its_val_accuracy(tmp_path):
         "val_accuracy": {"direction": "max", "observations": [{"value": [0.6], "step": 0}]},
     }
     values = {"activation": "relu", "rate": 0.1}
-    write_trial(tmp_path / "s", "0000", values, [], **recorded)
-    write_trial(tmp_path / "s", "0001", values, [], val_loss=recorded["val_loss"])
+    write_trial(tmp_path / "s", "0000", values, [], metrics=recorded)
+    write_trial(tmp_path / "s", "0001", values, [], metrics={"val_loss": recorded["val_loss"]})
     study = load(tmp_path / "s")
     assert study.trials.loc["0000", "score"] == 0.6
     assert study.trials["score"].isna().tolist() == [False, True]

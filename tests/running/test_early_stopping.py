@@ -9,9 +9,9 @@ import pytest
 from search.data.load import load_pool
 from search.networks.dense import DenseNetworks
 from search.records.datasets import DATASETS
+from search.running.trial_session import TrialSession
 from search.running.tuner import best_of
 from search.running.work import Work
-from search.running.worker import TrialSession
 from search.training.loop import judged
 
 PATIENCE = 2

@@ -13,8 +13,8 @@ import pytest
 
 from search.networks.dense import DenseNetworks
 from search.networks.narrowing import narrowed
+from search.running.trial_session import TrialSession
 from search.running.work import Work
-from search.running.worker import TrialSession
 
 FIXES = [
     "layers=1",

@@ -19,6 +19,7 @@ from search.records.errors import Misuse
 from search.records.folder import StudyFolder
 from search.records.parts import PlannedPart
 from search.records.seeds import RACE_SEEDS
+from search.records.study import StudyRecord
 from search.records.trial import COMPLETED, FAILED, HeldOut, TrialRun, configuration
 from search.studies.ablation import AblationOracle, choice_of, differing, race, with_choice
 from search.studies.arguments import ablation_arguments
@@ -202,8 +203,8 @@ def test_what_is_not_measured_yet_is_not_told_to_be_nothing(walked, language):
         if trial.values["tuner/seed"] in (2, 3, 4, 5, 6):
             shutil.rmtree(walked.trial_directory(trial_id))
     (path, left_out), numbers = told(walked, language=language)
-    none = {"en": ("No step is measured yet.", "No choice undone is measured yet.")}
-    none["es"] = ("Aún no se midió ningún paso.", "Aún no se midió ninguna decisión deshecha.")
+    none = {"en": ("No step is measured yet.", "No reverted choice is measured yet.")}
+    none["es"] = ("Aún no se midió ningún paso.", "Aún no se midió ninguna decisión revertida.")
     assert none[language][0] in path
     assert none[language][1] in left_out
     assert numbers == {}
@@ -214,17 +215,23 @@ def test_a_path_to_an_earlier_final_network_is_refused_and_told(walked, tmp_path
     final_study(tmp_path, arms["final"])
     with pytest.raises(Misuse, match="leads to another network than s-final has chosen"):
         ablation_arguments(StudyFolder(tmp_path, "s"), {})
-    about = load(walked.directory)
-    arguments = {"epochs": 27}
-    other = replace(about, about={"arguments": arguments, "parts": [{"arms": arms}]})
+    path = load(walked.directory)
+
+    def final(epochs, **arms):
+        """A final study of so many epochs, of which the report reads the plan alone."""
+        part = PlannedPart("final", "final", "", epochs, (), arms)
+        arguments = FinalArguments("s", 1, "digits", {}, epochs)
+        return replace(path, record=StudyRecord("f", "final", arguments, {}, (), parts=(part,)))
+
+    other = final(27, **arms)
     assert "leads to another network" in told(walked, other)[0][0]
     arms = {"final": TARGET}
-    same = replace(about, about={"arguments": arguments, "parts": [{"arms": arms}]})
+    same = final(27, **arms)
     assert "another network" not in told(walked, same)[0][0]
     for said in told(walked, same)[0]:
         assert "chosen for 27 epochs, " in said
         assert "these trials have 10" in said
-    shorter = replace(same, about=same.about | {"arguments": {"epochs": 10}})
+    shorter = final(10, **arms)
     assert not any("chosen for" in said for said in told(walked, shorter)[0])
 
 
