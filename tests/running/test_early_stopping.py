@@ -67,6 +67,7 @@ def test_a_trial_ends_when_patience_does_and_is_judged_with_its_best_weights(wor
     assert report.held_out.loss == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_trial_in_stretches_stops_where_the_whole_one_does(work, halved):
     _, whole = trained(work, halved)
     rows, state, best = [], None, None
