@@ -1,13 +1,7 @@
-"""Reading logs: of stock KerasTuner, with real training, and of this project."""
+"""Reading logs: of stock KerasTuner, as `tests/stock/data` keeps them, and what is torn in them."""
 
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
@@ -15,35 +9,16 @@ from analysis.evidence import trials
 from analysis.report.files import write
 from analysis.words.language import Language
 from search.records.errors import Misuse
-
-PROJECT = Path(__file__).parents[2]
-
-
-def start_stock(directory):
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.stock.stock_study", directory],
-        cwd=PROJECT,
-        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-
-
-@pytest.fixture(scope="module")
-def stock(tmp_path_factory):
-    """A finished study of 23 trials at 9 epochs by 3: brackets of 9 + 3 + 1, 5 + 2 and 3."""
-    directory = tmp_path_factory.mktemp("stock")
-    assert start_stock(directory).wait(timeout=600) == 0
-    return directory
+from tests.stock.kept import FINISHED, KILLED
 
 
 @pytest.fixture
-def study(stock):
-    return trials.load(stock / "stock", stock / "board")
+def study():
+    """A finished study of 23 trials at 9 epochs by 3: brackets of 9 + 3 + 1, 5 + 2 and 3."""
+    return trials.load(FINISHED / "stock", FINISHED / "board")
 
 
-@pytest.mark.slow
-def test_rungs_of_a_stock_study_are_collapsed(stock, study):
+def test_rungs_of_a_stock_study_are_collapsed(study):
     """17 configurations; the promoted are the best of their rung, as successive halving has it."""
     assert len(study.trials) == 23
     assert len(study.chains) == 9 + 5 + 3
@@ -60,7 +35,6 @@ def test_rungs_of_a_stock_study_are_collapsed(stock, study):
         assert {path[rung - 1] for path in own["trials"]} == set(best)
 
 
-@pytest.mark.slow
 def test_curves_of_a_stock_study_are_by_absolute_epoch(study):
     """A promoted trial goes on where its parent ended, and its best epoch is its curve's best."""
     for trial, row in study.trials[study.trials["status"] == "COMPLETED"].iterrows():
@@ -73,7 +47,6 @@ def test_curves_of_a_stock_study_are_by_absolute_epoch(study):
         assert list(own["epoch"]) == list(range(1, int(row["epochs"]) + 1))
 
 
-@pytest.mark.slow
 def test_a_failed_trial_has_its_reason_and_no_curve(study):
     failed = study.trials[study.trials["status"] == "FAILED"]
     assert len(failed) == 1
@@ -81,7 +54,6 @@ def test_a_failed_trial_has_its_reason_and_no_curve(study):
     assert study.notes == [f"no curves (no event files): {failed.index[0]}"]
 
 
-@pytest.mark.slow
 def test_inactive_hyperparameters_are_blank(study):
     """KerasTuner leaves values of inactive ones behind; a layer's units go with the layer."""
     for _, row in study.trials.iterrows():
@@ -91,15 +63,13 @@ def test_inactive_hyperparameters_are_blank(study):
         assert row[other] != row[other]
 
 
-@pytest.mark.slow
-def test_a_stock_study_without_event_files_is_read_too(stock):
-    study = trials.load(stock / "stock")
+def test_a_stock_study_without_event_files_is_read_too():
+    study = trials.load(FINISHED / "stock")
     assert study.curves.empty
     assert len(study.chains) == 17
     assert study.notes[0].startswith("no curves (no event files): 0000, 0001")
 
 
-@pytest.mark.slow
 def test_a_stock_study_is_reported(study, tmp_path):
     write([study], Language("en"), tmp_path)
     text = (tmp_path / "report.md").read_text()
@@ -107,43 +77,32 @@ def test_a_stock_study_is_reported(study, tmp_path):
     assert "FAIL SECTION" not in text
 
 
-@pytest.mark.slow
 def test_a_stock_study_killed_in_a_trial_is_read(tmp_path):
-    """Half of it there, a trial running, its event file possibly torn."""
-    process = start_stock(tmp_path)
-    while len(list(tmp_path.glob("stock/trial_*/trial.json"))) < 12:
-        assert process.poll() is None
-        time.sleep(0.05)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    study = trials.load(tmp_path / "stock", tmp_path / "board")
-    assert len(study.trials) >= 11
-    running = study.trials.index[study.trials["status"] == "RUNNING"]
-    if len(running):
-        assert f"not finished: {', '.join(running)}" in study.notes
-    write([study], Language("es"), tmp_path / "report")
-    assert "FAIL SECTION" not in (tmp_path / "report/report.md").read_text()
+    """Half of it there, a trial running."""
+    study = trials.load(KILLED / "stock", KILLED / "board")
+    assert Counter(study.trials["status"]) == {"COMPLETED": 11, "RUNNING": 1}
+    assert study.notes == ["no curves (no event files): 0011", "not finished: 0011"]
+    write([study], Language("es"), tmp_path)
+    assert "FAIL SECTION" not in (tmp_path / "report.md").read_text()
 
 
-@pytest.mark.slow
-def test_torn_and_missing_files_are_said(stock, tmp_path):
-    shutil.copytree(stock / "stock", tmp_path / "s")
+def test_torn_and_missing_files_are_said(tmp_path):
+    shutil.copytree(FINISHED / "stock", tmp_path / "s")
     (tmp_path / "s/trial_0003/trial.json").write_text('{"trial_id": "0003", "hyper')
     (tmp_path / "s/trial_0004/trial.json").unlink()
-    study = trials.load(tmp_path / "s", stock / "board")
+    study = trials.load(tmp_path / "s", FINISHED / "board")
     assert "trial_0003/trial.json is torn: left out" in study.notes
     assert "trial_0004: no trial.json" in study.notes
     assert len(study.trials) == 21
 
 
-@pytest.mark.slow
-def test_an_event_file_that_ends_in_a_record_gives_what_is_whole(stock, tmp_path):
-    shutil.copytree(stock / "board", tmp_path / "board")
-    whole = trials.load(stock / "stock", stock / "board")
+def test_an_event_file_that_ends_in_a_record_gives_what_is_whole(tmp_path):
+    shutil.copytree(FINISHED / "board", tmp_path / "board")
+    whole = trials.load(FINISHED / "stock", FINISHED / "board")
     trial = whole.trials.index[(whole.trials["epochs"] == 9) & whole.trials["score"].notna()][0]
     (path,) = (tmp_path / "board" / trial / "execution0/validation").glob("events*")
     path.write_bytes(path.read_bytes()[:-20])
-    study = trials.load(stock / "stock", tmp_path / "board")
+    study = trials.load(FINISHED / "stock", tmp_path / "board")
     assert f"trial {trial}: {path.name} ends in the middle of a record" in study.notes
     lost = study.curves[study.curves["trial"] == trial]
     kept = whole.curves[whole.curves["trial"] == trial]

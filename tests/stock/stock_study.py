@@ -1,15 +1,27 @@
-"""A study by stock KerasTuner with Keras' own TensorBoard callback: `python -m tests.stock.stock_study`.
+"""Studies by stock KerasTuner with Keras' own TensorBoard callback, kept in `data/`.
 
-Run as a process of its own, so that it can be killed in the middle of a trial as users' are.
+`python -m tests.stock.stock_study` makes the files anew: of a finished study, and of a study that
+was killed in the middle of a trial as users' are.
 """
 
+import os
+import re
+import shutil
+import signal
+import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 import keras
 import keras_tuner as kt
 
 from search.data.load import load_pool
+from tests.stock.kept import FINISHED, KILLED
+
+KILLED_AT = 12
+"""Trials of which the killed study has a file."""
 
 
 class Networks(kt.HyperModel):
@@ -35,13 +47,14 @@ class Networks(kt.HyperModel):
         return model
 
 
-def main(directory: Path) -> None:
+def search(directory: Path, max_epochs: int = 9) -> None:
+    """Run a stock study on the digits: its project in `stock`, its event files in `board`."""
     keras.utils.set_random_seed(1)
     images = load_pool("digits").split(1)
     tuner = kt.Hyperband(
         Networks(),
         "val_accuracy",
-        max_epochs=9,
+        max_epochs=max_epochs,
         factor=3,
         seed=4,
         directory=str(directory),
@@ -58,5 +71,37 @@ def main(directory: Path) -> None:
     )
 
 
+def keep(made: Path, directory: Path) -> None:
+    """Copy a study's files without weights, and without what names the machine.
+
+    An event file has the machine in its name, a failed trial's traceback has folders.
+    """
+    shutil.rmtree(directory, ignore_errors=True)
+    shutil.copytree(made, directory, ignore=shutil.ignore_patterns("*.h5"))
+    for folder in {path.parent for path in directory.rglob("events.out.tfevents*")}:
+        for number, path in enumerate(sorted(folder.glob("events.out.tfevents*"))):
+            path.rename(folder / f"events.out.tfevents.{number}.stock")
+    for path in directory.rglob("trial.json"):
+        path.write_text(re.sub(r'File \\"[^"]*/', r'File \\"', path.read_text()))
+
+
+def main() -> None:
+    """Make `data/` anew."""
+    with tempfile.TemporaryDirectory() as scratch:
+        finished, killed = Path(scratch, "finished"), Path(scratch, "killed")
+        search(finished)
+        keep(finished, FINISHED)
+        process = subprocess.Popen([sys.executable, "-m", "tests.stock.stock_study", killed])
+        while len(list(killed.glob("stock/trial_*/trial.json"))) < KILLED_AT:
+            assert process.poll() is None
+            time.sleep(0.01)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        keep(killed, KILLED)
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    if len(sys.argv) > 1:
+        search(Path(sys.argv[1]))
+    else:
+        main()
