@@ -1,4 +1,5 @@
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,13 @@ def digits():
     from search.data.load import load_pool
 
     return load_pool("digits").split(1)
+
+
+@pytest.fixture(scope="session")
+def few_digits(digits):
+    """300 images to train on: two batches of 128 and a smaller batch."""
+    x, y = digits.x_train[:300], digits.y_train[:300]
+    return replace(digits, x_train=x, y_train=y)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What stock KerasTuner's files do after a crash; tests/running/test_study.py has ours after the same."""
+"""What stock KerasTuner's files do after a crash; tests/running has ours after the same."""
 
 import json
 
