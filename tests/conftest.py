@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.drivers import Drivers
+from tests.laboratory import made_once
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -37,6 +38,14 @@ def drivers(tmp_path_factory):
     """Starts commands as processes that can be killed, without waiting for their imports."""
     with Drivers(tmp_path_factory.mktemp("drivers")) as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def digits_logs(tmp_path_factory):
+    """Logs with a search of the digits, `s`, and `s-final`, its test set opened. Not to be changed."""
+    from tests.digits_studies import make
+
+    return made_once(tmp_path_factory, "digits-logs", make)
 
 
 @pytest.fixture

@@ -8,12 +8,13 @@ import pytest
 
 from analysis.evidence.ledger import read as read_ledger
 from search.data.load import load_test_pool
-from search.opening.ledger import Ledger
-from search.opening.models import Declared, sha256
+from search.opening.ledger import LedgerFile
+from search.opening.models import sha256
 from search.opening.opening import declare
+from search.records.arguments import HyperbandArguments
 from search.records.errors import Failure, Misuse
-from search.records.folder import Study
-from search.records.ledger import DECLARED, EVALUATED, OPENED
+from search.records.ledger import DECLARED, EVALUATED, OPENED, DeclaredModel
+from tests.planted import planted_study
 
 
 def read(path):
@@ -22,15 +23,13 @@ def read(path):
 
 def pair(logs, name):
     """The ledger of a search's final study, both newly made."""
-    final, searched = Study(logs, f"{name}-final"), Study(logs, name)
-    for study in (final, searched):
-        study.directory.mkdir()
-    searched.write_json("study.json", {"command": "run"})
-    return Ledger(final, searched)
+    searched = planted_study(logs, name, HyperbandArguments(dataset="digits"))
+    searched.final.directory.mkdir()
+    return LedgerFile(searched.final, searched)
 
 
-def look(ledger, number, predicted=None):
-    """Opens the test set and, where its one model says something, evaluates it."""
+def open_once(ledger, number, predicted=None):
+    """Open the test set and, if its one model is to say something, evaluate it."""
     ledger.append(DECLARED, opening=number, models=[], reason=None)
     ledger.append(OPENED, opening=number, data={"images": "abc"})
     if predicted is not None:
@@ -45,9 +44,9 @@ def ledger(tmp_path):
     """Of an opening, which gave `test-1.json`."""
     ledger = pair(tmp_path, "s")
     (tmp_path / "s-final" / "test-1.json").write_text("{}")
-    assert ledger.entries() == []
+    assert ledger.entries() == ()
     ledger.check_closed(None)
-    look(ledger, 1)
+    open_once(ledger, 1)
     ledger.append(EVALUATED, opening=1, file="test-1.json", sha256=EMPTY)
     return ledger
 
@@ -56,7 +55,7 @@ EMPTY = hashlib.sha256(b"{}").hexdigest()
 
 
 def test_a_ledger_is_a_chain_witnessed_by_its_search(ledger, tmp_path):
-    assert [entry["what"] for entry in ledger.entries()] == [DECLARED, OPENED, EVALUATED]
+    assert [entry.what for entry in ledger.entries()] == [DECLARED, OPENED, EVALUATED]
     about = read(tmp_path / "s" / "study.json")
     assert (about["ledger"]["entries"], about["command"]) == (3, "run")
     lines = ledger.path.read_bytes().splitlines()
@@ -68,34 +67,50 @@ def test_a_ledger_is_a_chain_witnessed_by_its_search(ledger, tmp_path):
     assert (seen.wrong, seen.witnessed, len(seen.openings)) == ([], True, 1)
 
 
-def test_looks_of_other_studies_at_the_same_images_are_told(ledger, tmp_path):
+def test_openings_by_other_studies_at_the_same_images_are_told(ledger, tmp_path):
     other = pair(tmp_path, "t")
-    look(other, 1)
+    open_once(other, 1)
     (seen,) = ledger.elsewhere({"images": "abc"})
-    assert (seen["study"], seen["time"]) == ("t-final", other.entries()[1]["time"])
+    assert (seen.study, seen.time) == ("t-final", other.entries()[1].time)
     assert ledger.elsewhere({"images": "abd"}) == []
     other.path.write_text("{")
     with pytest.raises(Failure, match="t-final"):
         ledger.elsewhere({"images": "abc"})
     # Removed, it is missed as long as the record of its search speaks of it.
     other.path.rename(tmp_path / "kept")
-    with pytest.raises(Failure, match=r"t-final.* 0 entries, where 2 were recorded"):
+    with pytest.raises(Failure, match=r"t-final.* speaks of 2 entries"):
         ledger.elsewhere({"images": "abc"})
     shutil.rmtree(tmp_path / "t")
     assert ledger.elsewhere({"images": "abc"}) == []
 
 
-def test_a_look_is_told_without_the_search_that_led_to_it(ledger, tmp_path):
-    look(pair(tmp_path, "t"), 1)
+def test_an_opening_is_told_without_the_search_that_led_to_it(ledger, tmp_path):
+    open_once(pair(tmp_path, "t"), 1)
     shutil.rmtree(tmp_path / "t")
-    assert [seen["study"] for seen in ledger.elsewhere({"images": "abc"})] == ["t-final"]
+    assert [seen.study for seen in ledger.elsewhere({"images": "abc"})] == ["t-final"]
 
 
-def test_openings_are_told_to_repeat_each_other_only_where_all_of_them_do(tmp_path):
+@pytest.mark.parametrize("odd", ["-t", "t*", ".t", "t final", "-final"])
+def test_a_folder_whose_name_no_study_can_have_refuses_no_opening(ledger, tmp_path, odd):
+    (tmp_path / odd).mkdir()
+    (tmp_path / odd / "ledger.jsonl").write_text("{")
+    (tmp_path / odd / "study.json").write_text("{")
+    assert ledger.elsewhere({"images": "abc"}) == []
+
+
+def test_a_folder_without_a_record_refuses_no_opening(ledger, tmp_path):
+    """Of another program, or of this project with nothing of it left."""
+    (tmp_path / "board" / "train").mkdir(parents=True)
+    (tmp_path / "board" / "train" / "events.out.tfevents.1").write_bytes(b"")
+    (tmp_path / "t" / "trial_0000").mkdir(parents=True)
+    assert ledger.elsewhere({"images": "abc"}) == []
+
+
+def test_openings_are_told_to_repeat_each_other_only_if_all_of_them_do(tmp_path):
     ledger = pair(tmp_path, "s")
 
     def repeated(number, predicted):
-        look(ledger, number, predicted)
+        open_once(ledger, number, predicted)
         return read_ledger(tmp_path / "s-final", tmp_path / "s").repeated
 
     found = [repeated(1, [3, 7]), repeated(2, [3, 7]), repeated(3, None), repeated(4, [3, 7])]
@@ -103,7 +118,7 @@ def test_openings_are_told_to_repeat_each_other_only_where_all_of_them_do(tmp_pa
 
 
 def test_a_second_opening_that_says_something_else_is_no_repetition(ledger, tmp_path):
-    look(ledger, 2, [3])
+    open_once(ledger, 2, [3])
     seen = read_ledger(tmp_path / "s-final", tmp_path / "s")
     assert (seen.wrong, len(seen.openings), seen.repeated) == ([], 2, False)
 
@@ -143,7 +158,7 @@ def test_a_second_opening_cut_off_is_taken_up_for_its_own_reason_alone(ledger):
     model = ledger.study.directory / "models" / "a.keras"
     model.parent.mkdir()
     model.write_bytes(b"some weights")
-    models = [Declared("final", 2, "0007", model.name, sha256(model), 0.9)]
+    models = [DeclaredModel("final", 2, "0007", model.name, sha256(model), 0.9)]
     pool = load_test_pool("digits")
 
     def again(reason, declared=models):
@@ -151,8 +166,8 @@ def test_a_second_opening_cut_off_is_taken_up_for_its_own_reason_alone(ledger):
 
     assert again("a bug") == (2, models)
     assert again("a bug", []) == (2, models)
-    assert [e["what"] for e in ledger.entries()[3:]] == [DECLARED]
+    assert [e.what for e in ledger.entries()[3:]] == [DECLARED]
     with pytest.raises(Misuse, match="--open-test-again REASON"):
         again(None)
     assert again("another bug", []) == (3, [])
-    assert [e["reason"] for e in ledger.entries()[3:]] == ["a bug", "another bug"]
+    assert [e.reason for e in ledger.entries()[3:]] == ["a bug", "another bug"]
