@@ -1,8 +1,10 @@
 """Hyperband on KerasTuner's schedule; each fault of the stock oracle shown, then its correction.
 
-No network is trained: a trial's score is a fixed function of its configuration and epochs.
+No network is trained and no file written: a trial's score is a fixed function of its configuration
+and epochs.
 """
 
+import json
 import random
 import warnings
 from collections import Counter
@@ -14,10 +16,11 @@ from hypothesis import strategies as st
 
 from search.networks import narrowing
 from search.records.errors import Failure
-from search.records.folder import Study
-from search.records.trial import configuration
+from search.records.folder import StudyFolder
+from search.records.parts import PlannedPart
+from search.records.trial import configuration, trial_file
 from search.studies.hyperband import HyperbandOracle
-from search.studies.oracles import Entry, ListOracle, Trial
+from search.studies.oracles import ListOracle, Trial
 
 OBJECTIVE = kt.Objective("val_accuracy", "max")
 
@@ -35,7 +38,7 @@ def small_space(size):
 
 
 def play(oracle, workers=1, seed=0, fails=lambda values: False, levels=10**6, stop_after=None):
-    """Runs a search whose trials end in random order; returns the trials."""
+    """Run a search whose trials end in random order, and return the trials."""
     choose = random.Random(seed)
     slots, active, ended = [f"w{n}" for n in range(workers)], {}, 0
     while stop_after is None or ended < stop_after:
@@ -75,15 +78,14 @@ def stock(tmp_path, space, max_epochs=9, **options):
     return oracle
 
 
-@pytest.fixture
-def ours(tmp_path):
-    def make(space=None, max_epochs=9, name="ours", **options):
-        (tmp_path / name).mkdir(exist_ok=True)
-        return HyperbandOracle(
-            Study(tmp_path, name), space or narrowing.narrowed([]), max_epochs, **options
-        )
+def ours(space=None, max_epochs=9, **options):
+    return HyperbandOracle(space or narrowing.narrowed([]), max_epochs, **options)
 
-    return make
+
+def written(oracle):
+    """The trials of an oracle as their files tell them later, by identifier."""
+    files = {i: json.loads(json.dumps(t.get_state())) for i, t in oracle.trials.items()}
+    return {i: Trial.of(trial_file(content)) for i, content in files.items()}
 
 
 def rungs(trials):
@@ -108,7 +110,7 @@ def outcome(trials):
 @pytest.mark.parametrize(
     ("max_epochs", "trials", "epochs"), [(9, 23, 75), (27, 70, 375), (81, 211, 1767)]
 )
-def test_schedule_is_kerastuners(ours, max_epochs, trials, epochs):
+def test_schedule_is_kerastuners(max_epochs, trials, epochs):
     oracle = ours(max_epochs=max_epochs)
     assert oracle.planned() == (trials, epochs)
     played = play(oracle, workers=3)
@@ -117,7 +119,7 @@ def test_schedule_is_kerastuners(ours, max_epochs, trials, epochs):
     assert sum(v["tuner/epochs"] - v["tuner/initial_epoch"] for v in spans) == epochs
 
 
-def test_brackets_that_begin_with_fewer_epochs_are_left_out(ours):
+def test_brackets_that_begin_with_fewer_epochs_are_left_out():
     """At 27 by 3 from 9 on: 6 by 9, of which 2 go on to 27, and 4 by 27."""
     oracle = ours(max_epochs=27, min_epochs=9)
     found = [(rung, trials, epochs) for _, rung, trials, epochs in oracle.sizes()]
@@ -125,11 +127,11 @@ def test_brackets_that_begin_with_fewer_epochs_are_left_out(ours):
     assert oracle.planned() == (12, 6 * 9 + 2 * 18 + 4 * 27)
 
 
-def test_schedule_at_9_by_3_by_hand(ours):
+def test_schedule_at_9_by_3_by_hand():
     assert rungs(play(ours())) == {(2, 0): 9, (2, 1): 3, (2, 2): 1, (1, 0): 5, (1, 1): 2, (0, 0): 3}
 
 
-def test_iterations_repeat_the_brackets_with_new_configurations(ours):
+def test_iterations_repeat_the_brackets_with_new_configurations():
     trials = play(ours(iterations=2))
     assert len(trials) == 46
     roots = [t for t in trials if t.hyperparameters.values["tuner/round"] == 0]
@@ -138,22 +140,17 @@ def test_iterations_repeat_the_brackets_with_new_configurations(ours):
 
 @settings(max_examples=15, deadline=None)
 @given(workers=st.integers(1, 7), seed=st.integers(0, 99), levels=st.sampled_from([3, 10**6]))
-def test_same_trials_whatever_the_workers_and_their_order(tmp_path_factory, workers, seed, levels):
-    """Ties included: with three score levels nearly every promotion is one."""
-    directory = tmp_path_factory.mktemp("orders")
-    results = []
-    for name, count, order in (("one", 1, 0), ("many", workers, seed)):
-        (directory / name).mkdir()
-        oracle = HyperbandOracle(Study(directory, name), narrowing.narrowed([]), 9, seed=4)
-        results.append(outcome(play(oracle, count, order, levels=levels)))
-    assert results[0] == results[1]
+def test_same_trials_whatever_the_workers_and_their_order(workers, seed, levels):
+    """Ties included: with three score levels nearly every promotion is a tie."""
+    one = outcome(play(ours(seed=4), levels=levels))
+    assert outcome(play(ours(seed=4), workers, seed, levels=levels)) == one
 
 
 def loser_of_round(values, places):
     return values["tuner/round"] == 0 and values["tuner/bracket"] == 2 and values["a"] in places
 
 
-def test_stock_starves_after_failures_and_ours_promotes(ours, tmp_path):
+def test_stock_starves_after_failures_and_ours_promotes(tmp_path):
     def fails(values):
         return loser_of_round(values, range(30))
 
@@ -167,7 +164,7 @@ def test_stock_starves_after_failures_and_ours_promotes(ours, tmp_path):
     assert rungs(trials)[2, 2] == 1
 
 
-def test_more_failures_than_winners_needed_promotes_those_left(ours):
+def test_more_failures_than_winners_needed_promotes_those_left():
     oracle = ours(small_space(100))
     survivors = {oracle.draw(n)["a"] for n in (2, 6)}
     fails = set(range(100)) - survivors
@@ -176,23 +173,23 @@ def test_more_failures_than_winners_needed_promotes_those_left(ours):
     assert rungs(trials)[2, 2] == 1
 
 
-def test_bracket_whose_trials_all_fail_does_not_stop_the_others(ours):
+def test_bracket_whose_trials_all_fail_does_not_stop_the_others():
     trials = play(ours(small_space(100)), fails=lambda v: loser_of_round(v, range(100)))
     assert rungs(trials) == {(2, 0): 9, (1, 0): 5, (1, 1): 2, (0, 0): 3}
 
 
-def test_stock_ends_an_exhausted_space_early_and_ours_promotes(ours, tmp_path):
+def test_stock_ends_an_exhausted_space_early_and_ours_promotes(tmp_path):
     theirs = rungs(play(stock(tmp_path, small_space(5), seed=1)))
     assert theirs == {(2, 0): 5}
     assert rungs(play(ours(small_space(5)))) == {(2, 0): 5, (2, 1): 3, (2, 2): 1}
 
 
-def test_exhausted_in_a_later_bracket(ours):
+def test_exhausted_in_a_later_bracket():
     expected = {(2, 0): 9, (2, 1): 3, (2, 2): 1, (1, 0): 3, (1, 1): 2}
     assert rungs(play(ours(small_space(12)), workers=4, seed=2)) == expected
 
 
-def test_bracket_label_is_the_trials_own(ours, tmp_path):
+def test_bracket_label_is_the_trials_own(tmp_path):
     def wrong(trials):
         by_epochs = {(1, 0): 2, (3, 0): 1, (9, 0): 0}
         count = 0
@@ -211,17 +208,17 @@ def test_bracket_label_is_the_trials_own(ours, tmp_path):
     assert wrong(play(ours(seed=1), workers=6, seed=5)) == 0
 
 
-def test_zero_is_a_seed(ours, tmp_path):
+def test_zero_is_a_seed(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert {stock(tmp_path, small_space(9), seed=0).seed for _ in range(20)} != {0}
-    first, second = (ours(seed=0, name=name) for name in ("first", "second"))
+    first, second = ours(seed=0), ours(seed=0)
     assert first.seed == 0
     assert outcome(play(first)) == outcome(play(second))
-    assert outcome(play(ours(seed=1, name="third"))) != outcome(first.trials.values())
+    assert outcome(play(ours(seed=1))) != outcome(first.trials.values())
 
 
-def test_given_configurations_come_first(ours):
+def test_given_configurations_come_first():
     oracle = ours(small_space(50), first=[{"a": 17}, {"a": 3}])
     drawn = [t.hyperparameters.values["a"] for t in play(oracle) if t.trial_id < "0009"]
     assert drawn[:2] == [17, 3]
@@ -235,25 +232,22 @@ def test_given_configurations_come_first(ours):
     lost=st.lists(st.integers(0, 22), max_size=3),
     failing=st.integers(0, 60),
 )
-def test_restored_from_any_moment_it_ends_the_same(tmp_path_factory, cut, workers, lost, failing):
-    """From the trial files alone, where some that no other trial came from may be gone."""
-    directory = tmp_path_factory.mktemp("cut")
+def test_restored_from_any_moment_it_ends_the_same(cut, workers, lost, failing):
+    """From the trial files alone, of which some that no other trial came from may be gone."""
 
-    def oracle(name):
-        (directory / name).mkdir(exist_ok=True)
-        return HyperbandOracle(Study(directory, name), small_space(200), 9, seed=2)
+    def oracle():
+        return ours(small_space(200), seed=2)
 
     def fails(values):
         return loser_of_round(values, range(failing))
 
-    whole = play(oracle("whole"), fails=fails)
-    play(oracle("cut"), workers, cut, fails, stop_after=cut)
-    records, torn = Study(directory, "cut").read_trials()
-    assert not torn
-    parents = {r["hyperparameters"]["values"].get("tuner/trial_id") for r in records.values()}
-    kept = [r for i, r in records.items() if i in parents or int(i) not in lost]
-    again = oracle("cut")
-    again.restore([Trial.from_state(record) for record in kept])
+    whole = play(oracle(), fails=fails)
+    stopped = oracle()
+    play(stopped, workers, cut, fails, stop_after=cut)
+    found = written(stopped)
+    parents = {t.hyperparameters.values.get("tuner/trial_id") for t in found.values()}
+    again = oracle()
+    again.restore([t for i, t in found.items() if i in parents or int(i) not in lost])
     assert outcome_or_failed(play(again, workers, 1, fails)) == outcome_or_failed(whole)
 
 
@@ -263,15 +257,20 @@ def outcome_or_failed(trials):
     return outcome(trials)
 
 
-def test_trials_of_another_seed_are_refused(ours):
+def test_trials_of_another_seed_are_refused():
     trials = play(ours(seed=1), stop_after=3)
-    with pytest.raises(Failure, match="not of this study's seed"):
+    with pytest.raises(Failure, match="do not follow from this study's seed"):
         ours(seed=2).restore(trials)
 
 
-def test_stock_reloads_what_ours_wrote(ours, tmp_path):
-    oracle = ours(small_space(100), name="project")
+def test_stock_reloads_what_ours_wrote(tmp_path):
+    oracle = ours(small_space(100))
     play(oracle, workers=2)
+    folder = StudyFolder(tmp_path, "project")
+    folder.directory.mkdir()
+    folder.write_json("oracle.json", oracle.get_state())
+    for trial_id, trial in oracle.trials.items():
+        folder.write_trial(trial_id, trial.get_state())
     theirs = kt.oracles.HyperbandOracle(OBJECTIVE, max_epochs=9, factor=3)
     theirs._set_project_dir(str(tmp_path), "project")
     theirs.reload()
@@ -280,7 +279,7 @@ def test_stock_reloads_what_ours_wrote(ours, tmp_path):
     assert theirs.create_trial("next").status == "STOPPED"
 
 
-def test_checkpoints_are_needed_only_while_a_promotion_may_come(ours):
+def test_checkpoints_are_needed_only_while_a_promotion_may_come():
     oracle = ours(seed=6)
     possible = set()
     while True:
@@ -296,20 +295,39 @@ def test_checkpoints_are_needed_only_while_a_promotion_may_come(ours):
     assert not possible
 
 
-def test_list_runs_each_configuration_once_and_resumes(tmp_path):
-    entries = [Entry({"a": n}, 5, seed) for n in (4, 2, 9) for seed in (0, 1)]
-    (tmp_path / "list").mkdir()
+def test_list_runs_each_configuration_once_and_resumes():
+    """An arm that two parts ask for on a seed is trained once."""
+    values = {f"a {n}": {"a": n} for n in (4, 2, 9)}
+    parts = [
+        PlannedPart("e", "one", "a 4", 5, (0, 1), {arm: values[arm] for arm in ("a 4", "a 2")}),
+        PlannedPart("e", "two", "a 2", 5, (0, 1), {arm: values[arm] for arm in ("a 2", "a 9")}),
+    ]
 
     def make():
-        return ListOracle(Study(tmp_path, "list"), small_space(10), lambda trials: entries)
+        return ListOracle(small_space(10), lambda trials: parts)
 
-    play(make(), workers=2, stop_after=1)
+    stopped = make()
+    play(stopped, workers=2, stop_after=1)
     again = make()
-    records, _ = Study(tmp_path, "list").read_trials()
-    again.restore([Trial.from_state(record) for record in records.values()])
+    again.restore(list(written(stopped).values()))
     trials = play(again, workers=2)
-    assert sorted((t.hyperparameters.values["a"], again.trial_seed(t)) for t in trials) == [
-        (2, 0), (2, 1), (4, 0), (4, 1), (9, 0), (9, 1)
+    assert [(t.hyperparameters.values["a"], again.trial_seed(t)) for t in trials] == [
+        (4, 0), (2, 0), (4, 1), (2, 1), (9, 0), (9, 1)
     ]  # fmt: skip
     assert {t.hyperparameters.values["tuner/epochs"] for t in trials} == {5}
     assert again.planned() == (6, 30)
+
+
+def test_a_list_gives_a_hyperparameter_that_is_newer_than_a_trial_its_default():
+    space = small_space(10)
+    part = PlannedPart("e", "one", "4", 5, (0,), {"4": {"a": 4}, "2": {"a": 2}})
+    oracle = ListOracle(space, lambda trials: [part])
+    play(oracle, stop_after=1)
+    newer = small_space(10)
+    newer.Choice("b", ["old", "new"])
+    grown = PlannedPart("e", "one", "4", 5, (0,), {n: {"a": int(n), "b": "old"} for n in "42"})
+    again = ListOracle(newer, lambda trials: [grown])
+    again.restore(list(written(oracle).values()))
+    assert [(t.hyperparameters.values["a"], t.hyperparameters.values["b"]) for t in play(again)] == [
+        (4, "old"), (2, "old")
+    ]  # fmt: skip
