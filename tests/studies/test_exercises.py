@@ -1,12 +1,21 @@
+"""The exercises: their arms, and how their studies run and grow."""
+
 import json
-import subprocess
-import sys
+import math
+import shutil
 
 import keras_tuner as kt
 import pytest
 
-from search.records.seeds import TUNING_SEEDS
-from search.records.trial import COMPLETED, FAILED
+from search.cli.summary import summarize
+from search.networks.dense import DenseNetworks
+from search.records.arguments import ExerciseArguments
+from search.records.errors import Misuse
+from search.records.folder import StudyFolder
+from search.records.seeds import LEARNING_RATE_SEEDS
+from search.records.trial import COMPLETED, FAILED, TrialRun, trained_from_scratch
+from search.running.work import Work
+from search.running.worker import TrialSession
 from search.studies.arms import mean_scores
 from search.studies.exercises import (
     RATES,
@@ -16,21 +25,20 @@ from search.studies.exercises import (
     parts_of,
     regularization,
 )
-from search.studies.oracles import Entry, Trial
+from search.studies.oracles import Trial
+from tests.called import search
+from tests.simulated import row_of
 
 SEEDS = (1, 2)
 
 
-def exercises(logs, *arguments):
-    command = [sys.executable, "-m", "search", "exercises", *map(str, arguments), "--logs", logs]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-def trial_of(entry, accuracy, status=COMPLETED):
+def trial_of(values, accuracy, status=COMPLETED):
+    """A trial of two epochs, the first of which was better."""
     space = kt.HyperParameters()
-    space.values = entry.labelled()
+    space.values = values
     trial = Trial(space, "0000", status)
-    trial.run = {"epochs": [{"val_accuracy": 0.99}, {"val_accuracy": accuracy}]}
+    rows = tuple(row_of(epoch, 1 / share - 1) for epoch, share in enumerate((0.99, accuracy)))
+    trial.run = TrialRun(seed=1, split=1, started=0.0, epochs=rows)
     return trial
 
 
@@ -40,7 +48,7 @@ def test_arms_of_a_part_differ_in_its_factor_alone(exercise):
         "activation": {"activation"},
         "initializer": {"initializer"},
         "optimizer": {"optimizer"},
-        # Where there is normalisation, it has a place.
+        # Normalisation has a place.
         "regularization": {"dropout", "batch_norm", "norm_first", "use_l1", "l1", "use_l2", "l2"},
     }[exercise]
     for part in parts_of(exercise, SEEDS, []):
@@ -71,18 +79,19 @@ def test_the_arms_are_those_of_the_assignment():
 def test_the_tuned_arms_have_the_rate_that_is_best_on_seeds_of_their_own():
     """Planted: the second rate of each; sgd's largest looks better on one seed but fails on one."""
     (_, grid) = optimizer(SEEDS, [])
-    assert not set(TUNING_SEEDS) & set(SEEDS)
+    assert not set(LEARNING_RATE_SEEDS) & set(SEEDS)
     trials = []
     for name, rates in RATES.items():
         for place, rate in enumerate(rates):
-            for seed in TUNING_SEEDS:
-                entry = Entry(grid.arms[f"{name} {rate:g}"], grid.epochs, seed)
-                diverges = name == "sgd" and place == len(rates) - 1 and seed == TUNING_SEEDS[0]
+            for seed in LEARNING_RATE_SEEDS:
+                arm = grid.arms[f"{name} {rate:g}"]
+                values = trained_from_scratch(arm, grid.epochs, seed)
+                diverges = name == "sgd" and place == len(rates) - 1 and seed == LEARNING_RATE_SEEDS[0]
                 accuracy = 0.8 if place == 1 else 0.7
                 if name == "sgd" and place == len(rates) - 1:
                     accuracy = 0.9
                 status = FAILED if diverges else COMPLETED
-                trials.append(trial_of(entry, accuracy, status))
+                trials.append(trial_of(values, accuracy, status))
     assert mean_scores(grid, trials[:-1]) is None
     assert len(optimizer(SEEDS, trials[:-1])) == 2
     (_, _, tuned) = optimizer(SEEDS, trials)
@@ -90,64 +99,90 @@ def test_the_tuned_arms_have_the_rate_that_is_best_on_seeds_of_their_own():
     assert tuned.seeds == SEEDS
 
 
-@pytest.mark.slow
-def test_exercises_run_grow_and_are_refused_what_they_are_not(tmp_path):
-    done = exercises(tmp_path, "initializer", "--dataset", "digits", "--seeds", 2, "--json")
-    assert done.returncode == 0, done.stderr
-    summary = json.loads(done.stdout)
-    assert summary["finished"]
+@pytest.fixture(scope="module")
+def initializers(simulate, tmp_path_factory):
+    """Logs with the second exercise on two seeds, run to its end."""
+    logs = tmp_path_factory.mktemp("logs")
+    folder = StudyFolder(logs, "exercises")
+    given = {"dataset": "digits", "seeds": 2, "exercises": ("initializer",)}
+    simulate(folder, folder.settled(ExerciseArguments, given))
+    return logs
+
+
+@pytest.fixture
+def made(initializers, tmp_path):
+    """A copy of that study, to be changed."""
+    shutil.copytree(initializers, tmp_path, dirs_exist_ok=True)
+    return StudyFolder(tmp_path, "exercises")
+
+
+def files_of(folder):
+    return {path: path.read_bytes() for path in folder.directory.glob("trial_*/trial.json")}
+
+
+def test_exercises_run_and_grow(made, simulate):
+    summary = summarize(made)
     # Seven initializers under ReLU and three under sigmoid, on two seeds.
-    assert (summary["trials"], summary["epochs"]) == (20, 200)
-    before = {p: p.read_bytes() for p in tmp_path.glob("exercises/trial_*/trial.json")}
-    runs = [json.loads(content)["run"] for content in before.values()]
-    assert {(run["seed"], run["split"]) for run in runs} == {(1, 1), (2, 2)}
-    refused = exercises(tmp_path, "--dataset", "fashion-mnist")
-    assert refused.returncode == 2
-    assert "was started with --dataset digits" in refused.stderr
-    assert exercises(tmp_path, "--seeds", 1).returncode == 2
-    command = [sys.executable, "-m", "search", "run", "--study", "exercises", "--logs", tmp_path]
-    other = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (summary["finished"], summary["trials"], summary["planned_epochs"]) == (True, 20, 200)
+    before = files_of(made)
+    runs = [trial.run for trial in made.read_trials()[0].values()]
+    assert {(run.seed, run.split) for run in runs} == {(1, 1), (2, 2)}
+    simulate(made, made.settled(ExerciseArguments, {"seeds": 3}))
+    assert summarize(made)["trials"] == 30
+    after = files_of(made)
+    assert all(after[path] == content for path, content in before.items())
+
+
+def test_a_study_of_exercises_is_refused_what_it_is_not(made, tmp_path):
+    with pytest.raises(Misuse, match="was started with --dataset digits"):
+        made.settled(ExerciseArguments, {"dataset": "fashion-mnist"})
+    with pytest.raises(Misuse, match="was started with --seeds 2"):
+        made.settled(ExerciseArguments, {"seeds": 1})
+    other = search("run", "--study", "exercises", "--logs", tmp_path)
     assert other.returncode == 2
     assert "was started by `search exercises`" in other.stderr
-    more = exercises(tmp_path, "--seeds", 3, "--json")
-    assert more.returncode == 0, more.stderr
-    assert json.loads(more.stdout)["trials"] == 30
-    assert all(path.read_bytes() == content for path, content in before.items())
 
 
-@pytest.mark.slow
-def test_trials_from_before_a_hyperparameter_was_in_the_space_are_taken_up(tmp_path):
+def test_trials_from_before_a_hyperparameter_was_in_the_space_are_taken_up(made, simulate):
     """As written by an earlier version, whose networks had it at its default."""
-    arguments = ["initializer", "--dataset", "digits", "--seeds", 2, "--json"]
-    assert exercises(tmp_path, *arguments).returncode == 0
-    files = list(tmp_path.glob("exercises/trial_*/trial.json"))
-    for path in files:
-        trial = json.loads(path.read_text())
+    for path, content in files_of(made).items():
+        trial = json.loads(content)
         del trial["hyperparameters"]["values"]["augmentation"]
         path.write_text(json.dumps(trial))
-    runs = {path: json.loads(path.read_text())["run"] for path in files}
-    again = exercises(tmp_path, *arguments)
-    assert json.loads(again.stdout)["trials"] == len(files) == 20
-    for path in files:
-        trial = json.loads(path.read_text())
-        assert trial["run"] == runs[path]
-        assert trial["hyperparameters"]["values"]["augmentation"] == "none"
+    before = {trial_id: trial.run for trial_id, trial in made.read_trials()[0].items()}
+    simulate(made, made.settled(ExerciseArguments, {}))
+    after, _ = made.read_trials()
+    # As text, since the loss of a divergence, NaN, is not equal to itself.
+    assert str({trial_id: trial.run for trial_id, trial in after.items()}) == str(before)
+    assert {trial.values["augmentation"] for trial in after.values()} == {"none"}
 
 
 @pytest.mark.slow
-def test_zeros_learn_what_theory_says(tmp_path):
-    """On the digits: under ReLU nothing but the output's bias, units identical under sigmoid."""
-    done = exercises(tmp_path, "initializer", "--dataset", "digits", "--seeds", 2)
+def test_the_command_finds_a_finished_study_finished(made, tmp_path):
+    before = files_of(made)
+    done = search("exercises", "initializer", "--logs", tmp_path, "--workers", 1, "--json")
     assert done.returncode == 0, done.stderr
-    for path in tmp_path.glob("exercises/trial_*/trial.json"):
-        trial = json.loads(path.read_text())
-        values, last = trial["hyperparameters"]["values"], trial["run"]["epochs"][-1]
-        if values["initializer"] != "zeros":
-            assert last["distinct/hidden_2"] == 1
-            continue
-        assert last["distinct/hidden_2"] == 1 / 128
-        if values["activation"] == "relu":
-            assert last["weight_norm/output"] == 0
-            assert last["val_accuracy"] < 0.15
-        else:
-            assert last["weight_norm/output"] > 0
+    summary = json.loads(done.stdout)
+    assert (summary["finished"], summary["trials"]) == (True, 20)
+    assert files_of(made) == before
+
+
+@pytest.mark.parametrize("activation", ["relu", "sigmoid"])
+def test_zeros_learn_what_theory_says(few_digits, make_hp, activation):
+    """Under ReLU nothing but the output's bias learns; under sigmoid units stay identical."""
+    networks = DenseNetworks(64, 10, len(few_digits.x_train), max_epochs=2)
+
+    def last_row(initializer):
+        hp = make_hp(initializer=initializer, activation=activation, batch_size=64)
+        work = Work("s", "0", hp.get_config(), 1, 1, 0, 0, 2, math.inf)
+        session = TrialSession(work, few_digits, networks, None)
+        return session.train(work, lambda row: None).rows[-1]
+
+    assert last_row("glorot_uniform").diagnostics["distinct/hidden_2"] == 1
+    zeros = last_row("zeros")
+    assert zeros.diagnostics["distinct/hidden_2"] == 1 / 128
+    if activation == "relu":
+        assert zeros.diagnostics["weight_norm/output"] == 0
+        assert zeros.val_accuracy < 0.15
+    else:
+        assert zeros.diagnostics["weight_norm/output"] > 0
