@@ -48,6 +48,32 @@ def digits_logs(tmp_path_factory):
     return made_once(tmp_path_factory, "digits-logs", make)
 
 
+@pytest.fixture(scope="session")
+def scheduler():
+    """The address of a cluster of threads, which need no start and import nothing again."""
+    from distributed import LocalCluster
+
+    options = {"dashboard_address": ":0", "scheduler_kwargs": {"dashboard": False}}
+    with LocalCluster(4, threads_per_worker=1, processes=False, **options) as cluster:
+        yield cluster.scheduler_address
+
+
+@pytest.fixture(scope="session")
+def simulate(scheduler):
+    """Runs a study to its end on simulated networks."""
+    from search.cli.progress import Display
+    from search.records.commands import log
+    from search.running.execution import Execution
+    from search.running.run import run_study
+    from tests.simulated import SIMULATED
+
+    def simulate(folder, arguments, data_dir=None):
+        execution = Execution(scheduler=scheduler, data_dir=data_dir)
+        run_study(folder, arguments, execution, Display(folder.name, log), SIMULATED)
+
+    return simulate
+
+
 @pytest.fixture
 def make_hp():
     """KerasTuner hyperparameters: the space's defaults with changes."""

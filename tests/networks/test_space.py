@@ -18,7 +18,7 @@ def networks():
 
 
 def draws(count, fixes=()):
-    oracle = HyperbandOracle(None, narrowing.narrowed(fixes), max_epochs=27, seed=5)
+    oracle = HyperbandOracle(narrowing.narrowed(fixes), max_epochs=27, seed=5)
     return [oracle.draw(n) for n in range(count)]
 
 
@@ -77,7 +77,7 @@ def test_cosine_falls_to_zero_over_the_longest_budget(networks, make_hp):
     assert float(rate(844 * 27 / 2)) == pytest.approx(0.0005)
 
 
-def test_cosine_falls_over_a_trials_own_epochs_where_no_longest_is_given(make_hp):
+def test_cosine_falls_over_a_trials_own_epochs_if_no_longest_is_given(make_hp):
     hp = make_hp(schedule="cosine", batch_size=64)
     hp.values["tuner/epochs"] = 9
     model = DenseNetworks(784, 10, train_size=54_000, max_epochs=None).build(hp)
@@ -91,7 +91,7 @@ def test_warm_up_rises_for_a_tenth_of_the_steps_and_falls_to_zero(networks, make
     assert rates == pytest.approx([0, 0.0005, 0.001, 0.0005, 0], abs=1e-9)
 
 
-def test_augmentation_and_precision_are_searched_only_where_a_fix_says_so():
+def test_augmentation_and_precision_are_searched_only_if_a_fix_says_so():
     for values in draws(20):
         assert (values["augmentation"], values["precision"]) == ("none", "float32")
     found = {values["augmentation"] for values in draws(20, ["augmentation=none,flip"])}

@@ -8,6 +8,7 @@ import pytest
 
 from analysis.evidence.ledger import read as read_ledger
 from search.data.load import load_test_pool
+from search.opening.ledger import LedgerFile
 from search.opening.models import sha256
 from search.opening.opening import declare
 from search.records.arguments import HyperbandArguments
