@@ -44,11 +44,13 @@ class Ledger:
     @property
     def repeated(self) -> bool:
         """Whether in all of several openings every model file said the same of every image."""
-        said = [
-            {model.file: model.predicted for model in results.models} if results else {}
+        predicted = [
+            {model.file: model.predicted for model in results.models}
             for results in self.evaluated
+            if results
         ]
-        return len(self.openings) == len(said) > 1 and all(words == said[0] for words in said)
+        whole = len(self.openings) == len(predicted) > 1
+        return whole and all(words == predicted[0] for words in predicted)
 
     @property
     def openings(self) -> list[Entry]:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from dataclasses import asdict
 
 import pytest
 
@@ -13,7 +14,14 @@ from search.opening.models import sha256
 from search.opening.opening import declare
 from search.records.arguments import HyperbandArguments
 from search.records.errors import Failure, Misuse
-from search.records.ledger import DECLARED, EVALUATED, OPENED, DeclaredModel
+from search.records.ledger import (
+    DECLARED,
+    EVALUATED,
+    OPENED,
+    DeclaredModel,
+    EvaluatedModel,
+    Results,
+)
 from tests.planted import planted_study
 
 
@@ -33,25 +41,26 @@ def open_once(ledger, number, predicted=None):
     ledger.append(DECLARED, opening=number, models=[], reason=None)
     ledger.append(OPENED, opening=number, data={"images": "abc"})
     if predicted is not None:
-        path = ledger.path.with_name(f"test-{number}.json")
-        path.write_text(json.dumps({"models": [{"file": "a.keras", "predicted": predicted}]}))
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        ledger.append(EVALUATED, opening=number, file=path.name, sha256=sha256)
+        evaluate_once(ledger, number, predicted)
+
+
+def evaluate_once(ledger, number, predicted):
+    """Write the results of an opening, in which one model says something, and enter them."""
+    model = EvaluatedModel("final", 2, "0007", "a.keras", "", 0.9, 0.8, 0.5, predicted)
+    results = Results(number, [3] * len(predicted), (model,))
+    path = ledger.path.with_name(f"test-{number}.json")
+    path.write_text(json.dumps(asdict(results)))
+    ledger.append(EVALUATED, opening=number, file=path.name, sha256=sha256(path))
 
 
 @pytest.fixture
 def ledger(tmp_path):
     """Of an opening, which gave `test-1.json`."""
     ledger = pair(tmp_path, "s")
-    (tmp_path / "s-final" / "test-1.json").write_text("{}")
     assert ledger.entries() == ()
     ledger.check_closed(None)
-    open_once(ledger, 1)
-    ledger.append(EVALUATED, opening=1, file="test-1.json", sha256=EMPTY)
+    open_once(ledger, 1, [7])
     return ledger
-
-
-EMPTY = hashlib.sha256(b"{}").hexdigest()
 
 
 def test_a_ledger_is_a_chain_witnessed_by_its_search(ledger, tmp_path):
@@ -78,7 +87,7 @@ def test_openings_by_other_studies_at_the_same_images_are_told(ledger, tmp_path)
         ledger.elsewhere({"images": "abc"})
     # Removed, it is missed as long as the record of its search speaks of it.
     other.path.rename(tmp_path / "kept")
-    with pytest.raises(Failure, match=r"t-final.* speaks of 2 entries"):
+    with pytest.raises(Failure, match=r"t-final.* records 2 entries"):
         ledger.elsewhere({"images": "abc"})
     shutil.rmtree(tmp_path / "t")
     assert ledger.elsewhere({"images": "abc"}) == []

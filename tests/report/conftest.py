@@ -45,7 +45,7 @@ def search(directory, scores, rates=None, epochs=None, **about):
     return load(directory)
 
 
-def controlled(directory, scores, kind="exercises", **about):
+def controlled(directory, scores, kind="exercises", search="t", **about):
     """Plant a study with one arm per key of `scores`, and one seed per score of an arm.
 
     A score of None is a failed trial.
@@ -68,7 +68,9 @@ def controlled(directory, scores, kind="exercises", **about):
         "reference": next(iter(arms)) if len(arms) > 1 else "",
         "seeds": list(range(1, 1 + max(map(len, scores.values())))),
     }  # fmt: skip
-    write_record(directory, kind, **({"parts": [part], "sessions": [SESSION]} | about))
+    arguments = ARGUMENTS[kind] | ({"search": search} if "search" in ARGUMENTS[kind] else {})
+    fields = {"parts": [part], "sessions": [SESSION], "arguments": arguments} | about
+    write_record(directory, kind, **fields)
     return load(directory)
 
 
@@ -111,4 +113,6 @@ def opened(logs, *reasons, elsewhere=(), last=True, witness=True):
 @pytest.fixture
 def plant():
     """The functions that plant studies: of a search, of arms and seeds, and with a test set."""
-    return SimpleNamespace(search=search, controlled=controlled, opened=opened, near=near)
+    return SimpleNamespace(
+        search=search, controlled=controlled, opened=opened, near=near, session=SESSION
+    )

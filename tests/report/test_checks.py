@@ -9,7 +9,6 @@ from analysis.report.blocks import Card
 from analysis.words.language import Language
 
 EN, ES = Language("en"), Language("es")
-SESSION = {"started": 1.0, "seconds": 1.0, "workers": 1, "commit": "a", "processor": "p"}
 CODES = [
     "SEEDS", "BOUNDS", "BUDGET", "CHANCE", "VALIDATION", "POWER", "FAILED", "MIXED", "COMPLETE",
 ]  # fmt: skip
@@ -50,7 +49,7 @@ def test_too_few_seeds_warn_and_name_the_command_that_adds_them(plant, tmp_path,
 
 def test_too_few_seeds_of_a_final_study_are_for_the_next_network(plant, tmp_path):
     scores = {"relu": plant.near(0.9, 3), "tanh": plant.near(0.8, 3)}
-    study = plant.controlled(tmp_path / "s-final", scores, "final", arguments={"search": "s"})
+    study = plant.controlled(tmp_path / "s-final", scores, "final", search="s")
     found = card(study, "SEEDS")
     assert found.status == "WARN"
     assert found.todo.startswith("Use --seeds 7 for the next final network.")
@@ -121,9 +120,7 @@ def test_budget_passes_with_one_budget_and_warns_of_several(plant, tmp_path):
 )
 def test_budget_of_arms_passes_and_says_what_they_share(plant, tmp_path, kind, said):
     scores = {"relu": plant.near(0.9), "tanh": plant.near(0.8)}
-    found = card(
-        plant.controlled(tmp_path / "s", scores, kind, arguments={"search": "t"}), "BUDGET"
-    )
+    found = card(plant.controlled(tmp_path / "s", scores, kind), "BUDGET")
     assert found.status == "PASS"
     assert said in found.found
 
@@ -175,7 +172,7 @@ def test_validation_does_not_apply_without_the_number_of_images(plant, tmp_path)
 )
 def test_validation_of_arms_says_why_choosing_does_not_bias_them(plant, tmp_path, kind, said):
     scores = {"relu": plant.near(0.9), "tanh": plant.near(0.8)}
-    study = plant.controlled(tmp_path / "s", scores, kind, arguments={"search": "t"})
+    study = plant.controlled(tmp_path / "s", scores, kind)
     found = card(study, "VALIDATION")
     assert found.status == "PASS"
     assert found.found.startswith(said)
@@ -225,10 +222,12 @@ def test_failed_trials_warn_up_to_a_tenth_and_fail_beyond(plant, tmp_path, lost,
 
 def test_mixed_names_what_differs_between_sessions(plant, tmp_path):
     scores = {"relu": plant.near(0.9), "tanh": plant.near(0.8)}
-    found = card(plant.controlled(tmp_path / "s", scores, sessions=[SESSION, SESSION]), "MIXED")
+    found = card(
+        plant.controlled(tmp_path / "s", scores, sessions=[plant.session, plant.session]), "MIXED"
+    )
     assert found.status == "PASS"
     assert found.found.startswith("All sessions used one commit")
-    others = [SESSION, SESSION | {"commit": "b", "processor": "q"}]
+    others = [plant.session, plant.session | {"commit": "b", "processor": "q"}]
     found = card(plant.controlled(tmp_path / "t", scores, sessions=others), "MIXED")
     assert (found.status, found.found) == ("WARN", "Sessions differ in: commit, processor.")
     assert "bit-identical" in found.todo

@@ -14,8 +14,8 @@ from search.records.errors import Misuse
 from search.records.folder import StudyFolder
 from search.records.seeds import LEARNING_RATE_SEEDS
 from search.records.trial import COMPLETED, FAILED, TrialRun, trained_from_scratch
+from search.running.trial_session import TrialSession
 from search.running.work import Work
-from search.running.worker import TrialSession
 from search.studies.arms import mean_scores
 from search.studies.exercises import (
     RATES,
