@@ -51,6 +51,7 @@ def test_the_best_of_the_search_are_chosen_on_fresh_seeds_and_trained_on_others(
     assert augmented["arms"] == {"augmented": chosen | moved}
     assert (augmented["epochs"], augmented["seeds"]) == (3 * EPOCHS, final["seeds"])
 
+
 @pytest.mark.slow
 def test_a_model_file_opens_without_us_and_gives_the_recorded_test_accuracy(digits_logs, tmp_path):
     directory = digits_logs / "s-final"

@@ -47,7 +47,9 @@ def test_the_report_gives_what_the_logs_hold(digits_logs, tmp_path):
             # Of two epochs that were watched.
             slopes.append(100 * (curve[-1] - curve[-2]))
     assert len(slopes) == 2
-    assert f"from epoch {EPOCHS - 1} to {EPOCHS} by {np.mean(slopes):+.3f}".replace("-", "−") in text
+    assert (
+        f"from epoch {EPOCHS - 1} to {EPOCHS} by {np.mean(slopes):+.3f}".replace("-", "−") in text
+    )
     stages = pd.read_csv(tables / "strategy.csv")
     assert stages["study"].tolist() == ["s", "s-final", "s-final", "s-final"]
     # The search; two candidates, the two arms that are compared, the augmented one.

@@ -25,7 +25,9 @@ def shape(folder):
     for trial in whole:
         values = trial["hyperparameters"]["values"]
         for run in ("train", "validation"):
-            scalars, wrong = events.scalars(folder / "board" / trial["trial_id"] / "execution0" / run)
+            scalars, wrong = events.scalars(
+                folder / "board" / trial["trial_id"] / "execution0" / run
+            )
             assert wrong == []
             epochs = range(values["tuner/initial_epoch"], values["tuner/epochs"])
             by_epoch = [steps for tag, steps in scalars.items() if tag.startswith("epoch_")]

@@ -86,7 +86,9 @@ def test_the_tuned_arms_have_the_rate_that_is_best_on_seeds_of_their_own():
             for seed in LEARNING_RATE_SEEDS:
                 arm = grid.arms[f"{name} {rate:g}"]
                 values = trained_from_scratch(arm, grid.epochs, seed)
-                diverges = name == "sgd" and place == len(rates) - 1 and seed == LEARNING_RATE_SEEDS[0]
+                diverges = (
+                    name == "sgd" and place == len(rates) - 1 and seed == LEARNING_RATE_SEEDS[0]
+                )
                 accuracy = 0.8 if place == 1 else 0.7
                 if name == "sgd" and place == len(rates) - 1:
                     accuracy = 0.9

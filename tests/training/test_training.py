@@ -78,9 +78,7 @@ def fit_by_keras(model, digits, seed, epochs, stretch):
         layer.mask_of_epoch = tf.Variable(tf.zeros((images, layer.input.shape[1])))
         layer.call = MethodType(_dropout_by_mask, layer)
         layer.first_image = lambda: (
-            tf.cast(model.optimizer.iterations.value, tf.int32)
-            % -(-images // BATCH)
-            * BATCH
+            tf.cast(model.optimizer.iterations.value, tf.int32) % -(-images // BATCH) * BATCH
         )
     for epoch in range(epochs):
         generator = np.random.default_rng([seed, epoch])
