@@ -1,4 +1,4 @@
-"""The ledger of a test set as `search final` wrote it: read, and checked against what it says."""
+"""Reads the ledger of a test set and checks it against what it records."""
 
 import hashlib
 import json
@@ -25,10 +25,10 @@ from search.records.study import study_record
 class Ledger:
     """What was done with the test set of a final study.
 
-    entries: in order. evaluated: the results of each opening that came to its end, None if they
-    are not as the ledger says.
+    entries: in order. evaluated: the results of each completed opening, None if they differ from the
+    ledger.
     wrong: what is not as it was written, a line each. witnessed: whether the search's record,
-    which vouches for the last entry, is there.
+    which confirms the last entry, is there.
     """
 
     entries: tuple[Entry, ...]
@@ -88,7 +88,7 @@ def read(final: Path, search: Path) -> Ledger:
 
 
 def _witness(path: Path) -> Witness | None:
-    """Return what the search's record says of the ledger, None if there is no record."""
+    """Return the search's record of the ledger, None if there is no record."""
     try:
         content = json.loads(path.read_text())
     except (OSError, ValueError):
@@ -103,7 +103,7 @@ def _results(path: Path, sha256: str, wrong: list[str]) -> Results | None:
         wrong.append(f"{path.name} is missing")
         return None
     if hashlib.sha256(content).hexdigest() != sha256:
-        wrong.append(f"{path.name} is not the file that the ledger speaks of")
+        wrong.append(f"{path.name} is not the file that the ledger records")
         return None
     try:
         return typed(json.loads(content), Results)

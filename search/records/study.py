@@ -55,7 +55,7 @@ class StudyRecord:
     arguments: Arguments
     data: dict[str, str]
     """SHA-256 of the data files by name."""
-    sessions: tuple[SessionRecord, ...]
+    sessions: tuple[SessionRecord, ...] = ()
     finished: bool = False
     validation_images: int | None = None
     planned: Planned | None = None

@@ -91,7 +91,7 @@ def test_a_changed_result_is_reported(copy):
     path = copy / "s-final" / "test-1.json"
     path.write_text(path.read_text().replace('"accuracy": 0.', '"accuracy": 0.9', 1))
     shown = analysis("tables", "--exercise", "4", "--logs", copy)
-    assert "test-1.json is not the one that the ledger speaks of" in shown.stdout
+    assert "test-1.json is not the file that the ledger records" in shown.stdout
 
 
 @pytest.mark.slow
