@@ -81,7 +81,7 @@ def test_openings_by_other_studies_at_the_same_images_are_told(ledger, tmp_path)
     open_once(other, 1)
     (seen,) = ledger.elsewhere({"images": "abc"})
     assert (seen.study, seen.time) == ("t-final", other.entries()[1].time)
-    assert ledger.elsewhere({"images": "abd"}) == []
+    assert ledger.elsewhere({"images": "xyz"}) == []
     other.path.write_text("{")
     with pytest.raises(Failure, match="t-final"):
         ledger.elsewhere({"images": "abc"})

@@ -121,5 +121,5 @@ def test_an_opening_cut_off_is_finished_for_the_declared_models_alone(copy):
     model.write_bytes(content)
     assert opened()["opening"] == 1
     assert (directory / "test-1.json").read_bytes() == results
-    whats = [json.loads(line)["what"] for line in ledger.read_text().splitlines()]
-    assert whats == ["declared", "opened", "evaluated"]
+    done = [json.loads(line)["what"] for line in ledger.read_text().splitlines()]
+    assert done == ["declared", "opened", "evaluated"]

@@ -300,7 +300,7 @@ def test_analysis_needs_no_tensorflow():
 
 
 def browser():
-    """A headless Chromium; the test is skipped where there is none."""
+    """A headless Chromium; the test is skipped without it."""
     webdriver = pytest.importorskip("selenium.webdriver")
     program = shutil.which("chromium") or shutil.which("google-chrome")
     driver = shutil.which("chromedriver")

@@ -123,7 +123,7 @@ def test_the_path_takes_the_largest_planted_gain_first_and_ends_at_the_target():
     assert [len(part.arms) for part in races if part.level == 1] == [7, 3]
     assert not {1, 2} & set(RACE_SEEDS)
     # The path's 8 configurations, and each of the 9 choices that are not the space's default
-    # undone; that without l2 is the path's last but one.
+    # reverted; the network without l2 is the path's last but one.
     assert set(left_out.arms) == {"final", *GAINS, "batch_norm", "batch_size"}
     assert sum(seed in (1, 2) for seed in seeds) == 2 * (8 + 9 - 1)
     assert {part.epochs for part in (*races, walked, left_out)} == {EPOCHS}
@@ -180,8 +180,8 @@ def test_the_report_gives_the_planted_gains_back(walked):
     assert "above 0: schedule (+1.00), layers and units (+0.60), activation (+0.40)" in path
     assert "below 0: l2 (−0.10)" in path
     assert "9 seeds" in path
-    undone = numbers["leave-one-out"].set_index("arm")["difference"]
-    assert {c: undone[c] for c in GAINS} == pytest.approx({c: -g for c, g in GAINS.items()})
+    reverted = numbers["leave-one-out"].set_index("arm")["difference"]
+    assert {c: reverted[c] for c in GAINS} == pytest.approx({c: -g for c, g in GAINS.items()})
     assert "(interval below 0): schedule (−1.00), layers and units (−0.60)" in left_out
     assert ": l2 (+0.10)" in left_out
     assert " 0 for batch_size and batch_norm" in left_out
@@ -197,7 +197,7 @@ def test_what_is_not_measured_yet_is_not_told_to_be_nothing(walked, language):
             shutil.rmtree(walked.trial_directory(trial_id))
     (_, left_out), numbers = told(walked, language=language)
     few = {"en": "Too few finished runs to compare: ", "es": "Muy pocas pruebas terminadas"}
-    # Undoing the last step is the path's last but one, which is there.
+    # Reverting the last step gives the path's last but one, which is there.
     assert few[language] in left_out
     for trial_id, trial in walked.read_trials()[0].items():
         if trial.values["tuner/seed"] in (2, 3, 4, 5, 6):
@@ -323,7 +323,7 @@ def test_it_walks_to_the_final_network_and_the_report_tells_it(tmp_path, simulat
     simulate(searched.ablation, ablation_arguments(searched, {"seeds": 2}))
     summary = summarize(searched.ablation)
     assert summary["finished"]
-    # Two race; three configurations of the path on two seeds; four choices undone on two seeds.
+    # Two race; three configurations of the path on two seeds; four choices reverted on two seeds.
     assert summary["trials"] == 2 + 2 * 3 + 2 * 4
     again = search("ablation", "--study", "s", "--logs", tmp_path, "--workers", 1, "--json")
     assert json.loads(again.stdout)["trials"] == summary["trials"]
