@@ -22,7 +22,7 @@ study: .venv/ready ## run the main job on the embedded data, to its summary
 test: .venv/ready ## all tests
 	$(BIN)/python -m pytest -n logical $(DISTRIBUTION)
 
-quick: .venv/ready ## the tests that end within two minutes
+quick: .venv/ready ## the tests that end within a minute
 	$(BIN)/python -m pytest -n logical $(DISTRIBUTION) -m "not slow"
 
 check: .venv/ready ## lint, format, types, the layout's imports, spelling and plain words

@@ -64,6 +64,7 @@ def last_accuracies(arm, seeds):
     return np.array([found[seed] for seed in seeds])
 
 
+@pytest.mark.slow
 def test_the_strategy_says_what_the_path_and_leave_one_out_came_to():
     about = SEARCH.ablation.read_json("study.json")
     assert about["finished"]

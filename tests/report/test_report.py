@@ -209,6 +209,7 @@ def broken(tmp_path):
     return tmp_path / "logs"
 
 
+@pytest.mark.slow
 def test_tables_of_a_section_that_raises_exit_1_with_the_card_and_the_traceback(broken):
     done = analysis("tables", "--exercise", "1", "--logs", broken)
     assert done.returncode == 1

@@ -70,6 +70,7 @@ def test_isolation_compares_at_equal_budget(search):
     ]
 
 
+@pytest.mark.slow
 def test_importance_is_of_unselected_configurations_and_finds_the_planted(search):
     """At 9 epochs five are left, all promoted; at 3 all thirty came by a draw."""
     found = importance(search)
@@ -78,6 +79,7 @@ def test_importance_is_of_unselected_configurations_and_finds_the_planted(search
     assert found.table["low"].iloc[0] > found.table["high"].iloc[1]
 
 
+@pytest.mark.slow
 def test_what_is_fixed_is_not_said_to_be_inactive(search):
     fixed = replace(
         search,

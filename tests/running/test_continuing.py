@@ -101,6 +101,7 @@ def test_a_refused_start_is_one_line_and_leaves_no_folder(run, tmp_path, options
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_folder_that_is_no_study_of_this_project_is_left_alone(run, tmp_path):
     folder = StudyFolder(tmp_path, "s")
     trial = {"trial_id": "0000", "hyperparameters": {"space": [], "values": {"x": 1}}}

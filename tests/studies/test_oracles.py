@@ -138,6 +138,7 @@ def test_iterations_repeat_the_brackets_with_new_configurations():
     assert len({str(configuration(t.hyperparameters.values)) for t in roots}) == 34
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(workers=st.integers(1, 7), seed=st.integers(0, 99), levels=st.sampled_from([3, 10**6]))
 def test_same_trials_whatever_the_workers_and_their_order(workers, seed, levels):
