@@ -2,48 +2,30 @@
 
 import os
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
 
+from analysis.words.language import Code, Language
 from search.records import commands
+from search.records.arguments import EXERCISES
 from search.records.commands import log
 from search.records.errors import Failure, Misuse
 
 if TYPE_CHECKING:
     from analysis.evidence.study import Study
     from analysis.report.blocks import Card
-    from analysis.words.language import Language
 
 app = commands.app("Turn tuner logs into reports, tables and exports. Does not need TensorFlow.")
 
 
-class LanguageCode(StrEnum):
-    """The languages of a report."""
+Exercise = Literal["1", "2", "3", "4"]
+"""The assignment's exercises, in the order of `search.records.arguments.EXERCISES`."""
 
-    en = "en"
-    es = "es"
-
-
-class Exercise(StrEnum):
-    """The assignment's exercises by number."""
-
-    activation = "1"
-    initializer = "2"
-    optimizer = "3"
-    regularization = "4"
-
-
-class Kind(StrEnum):
-    """Formats of an export."""
-
-    csv = "csv"
-    parquet = "parquet"
-    optuna = "optuna"
-
+Kind = Literal["csv", "parquet", "optuna"]
+"""Formats of an export."""
 
 Studies = Annotated[
     list[str] | None,
@@ -57,7 +39,7 @@ Events = Annotated[
     Path | None,
     typer.Option(help="Folder of the TensorBoard event files, if they are outside the study."),
 ]
-Lang = Annotated[LanguageCode, typer.Option(help="Language of the output: English or Spanish.")]
+Lang = Annotated[Code, typer.Option(help="Language of the output: English or Spanish.")]
 LOGS = Path("tuner_logs")
 FEWEST_SEEDS = 2
 PIPED_WIDTH = 200
@@ -69,7 +51,7 @@ def report(
     study: Studies = None,
     logs: Logs = LOGS,
     events: Events = None,
-    lang: Lang = LanguageCode.en,
+    lang: Lang = "en",
     out: Annotated[Path, typer.Option(help="Output folder.")] = Path("report"),
 ) -> None:
     """Write a report with its tables and figures.
@@ -80,12 +62,12 @@ def report(
     \b
     Examples:
       python -m analysis report
-      python -m analysis report --study exercises --study fashion-mnist --lang es --out informe
+      python -m analysis report --lang es --out informe
       python -m analysis report --study theirs --logs ~/kt --events ~/board
     """
     from analysis.report.files import write
 
-    done = write(loaded(study, logs, events), language(lang), out)
+    done = write(loaded(study, logs, events), Language(lang), out)
     log.print(f"{len(done.paths)} files in {out}/")
     fail_if_any(done.crashes)
     log.print(f"next: open {out}/report.html")
@@ -99,7 +81,7 @@ def tables(
     ] = None,
     logs: Logs = LOGS,
     events: Events = None,
-    lang: Lang = LanguageCode.en,
+    lang: Lang = "en",
 ) -> None:
     """Print the text and tables of a report.
 
@@ -114,11 +96,11 @@ def tables(
     from analysis.report.contents import sections
     from analysis.report.files import crashes, printable
 
-    wanted = exercise.name if exercise else None
+    wanted = EXERCISES[int(exercise) - 1] if exercise else None
     out = Console(highlight=False, markup=False)
     if not out.is_terminal and "COLUMNS" not in os.environ:
         out.width = PIPED_WIDTH
-    made = list(sections(loaded(study, logs, events), language(lang), wanted))
+    made = list(sections(loaded(study, logs, events), Language(lang), wanted))
     if not made:
         named = ", ".join(study or [f"{logs}/"])
         raise Misuse(f"{named}: no study contains exercise {exercise}")
@@ -136,7 +118,7 @@ def tables(
 @app.command()
 def export(
     study: OneStudy,
-    to: Annotated[Kind, typer.Option(help="Format.")] = Kind.csv,
+    to: Annotated[Kind, typer.Option(help="Format.")] = "csv",
     logs: Logs = LOGS,
     events: Events = None,
     out: Annotated[Path, typer.Option(help="Output folder.")] = Path("export"),
@@ -151,9 +133,9 @@ def export(
     from analysis.exports import export as written
 
     (one,) = loaded([study], logs, events)
-    for path in written(one, to.value, out):
+    for path in written(one, to, out):
         print(path)
-    if to == Kind.optuna:
+    if to == "optuna":
         log.print(f"next: optuna-dashboard sqlite:///{out}/{study}.db")
 
 
@@ -176,7 +158,7 @@ def tensorboard(
     from analysis.boards import show
 
     (one,) = loaded([study], logs, None)
-    show(one, exercise.name if exercise else None, port)
+    show(one, EXERCISES[int(exercise) - 1] if exercise else None, port)
 
 
 @app.command()
@@ -229,12 +211,6 @@ def fail_if_any(crashes: "list[tuple[str, Card]]") -> None:
         raise Failure(
             f"sections with errors: {'; '.join(failed)}. All other sections are complete."
         )
-
-
-def language(code: LanguageCode) -> "Language":
-    from analysis.words.language import Language
-
-    return Language(code.value)
 
 
 def main() -> int:

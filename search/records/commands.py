@@ -45,8 +45,9 @@ def ended(call: Callable[[], int | None], program: str) -> int:
     except Interrupted as error:
         line, code = f"interrupted; {error}", INTERRUPTED
     except (Misuse, TyperException) as error:
-        text = error.format_message() if isinstance(error, TyperException) else error
-        line, code = f"{program}: {text}", MISUSED
+        text = error.format_message() if isinstance(error, TyperException) else str(error)
+        # Typer puts the kind of Python's error before its text.
+        line, code = f"{program}: {text.replace('Value error, ', '')}", MISUSED
     except Failure as error:
         line, code = f"{program}: {error}", FAILED
     except OSError as error:
