@@ -106,7 +106,7 @@ def ours(name: str, directory: Path) -> list[float]:
     study = StudyFolder(directory, "ours")
     with study.locked(), concurrent.futures.ThreadPoolExecutor(1) as importer:
         importer.submit(import_quietly, "search.running.tuner")
-        with cluster(cores(), None, KERAS.preload) as client, Interrupts(print) as interrupts:
+        with cluster(cores(), None, KERAS.preload) as client, Interrupts() as interrupts:
             from search.cli.progress import Display
             from search.networks import narrowing
             from search.networks.dense import DenseNetworks

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from search.cli.options import SearchName, StudyName, choices, options
+from search.cli.options import SearchName, StudyName, choices, field_docstrings, options
 from search.cli.summary import continuing, next_steps, print_summary, summarize
 from search.records import commands
 from search.records.arguments import (
     EXERCISES,
     AblationArguments,
     Arguments,
-    Exercise,
     ExerciseArguments,
     FinalArguments,
     HyperbandArguments,
@@ -34,8 +33,9 @@ app = commands.app(
     "Hyperparameter studies of dense networks: Hyperband searches and controlled comparisons."
 )
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-Logs = Annotated[Path, typer.Option(help="Folder that holds all studies.")]
+HELP = field_docstrings(Execution)
+AsJson = Annotated[bool, typer.Option("--json", help=HELP["json"])]
+Logs = Annotated[Path, typer.Option(help=HELP["logs"])]
 LOGS = Execution().logs
 
 
@@ -43,9 +43,7 @@ LOGS = Execution().logs
 @options(given=HyperbandArguments)
 def plan(
     given: dict[str, Any],
-    workers: Annotated[
-        int | None, typer.Option(help="Number of training processes. [default: one per core]")
-    ] = None,
+    workers: Annotated[int | None, typer.Option(help=HELP["workers"])] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the schedule of a search and estimate its running time.
@@ -113,8 +111,10 @@ def exercises(
       python -m search exercises all --dataset digits --study small --seeds 3
     """
     folder = StudyFolder(execution.logs, study)
-    if which:
-        given["exercises"] = EXERCISES if "all" in which else choices(tuple(which), Exercise)
+    names = which or given.get("exercises")
+    if names:
+        known = choices(names, (*EXERCISES, "all"))
+        given["exercises"] = EXERCISES if "all" in known else known
     carry_out(folder, folder.settled(ExerciseArguments, given), execution)
 
 

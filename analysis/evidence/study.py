@@ -9,10 +9,9 @@ import pandas as pd
 
 from search.records.arguments import FinalArguments, HyperbandArguments
 from search.records.parts import PlannedPart
+from search.records.reading import Json
 from search.records.study import SessionRecord, StudyRecord
 from search.records.trial import HeldOut
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from typing import Any
 import pandas as pd
 
 from analysis.evidence import events
-from analysis.evidence.study import Json, Study
+from analysis.evidence.study import Study
 from search.records.errors import Misuse
-from search.records.reading import Invalid
+from search.records.reading import Invalid, Json
 from search.records.study import study_record
 from search.records.trial import TrialRun, trial_run
 

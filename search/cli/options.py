@@ -4,10 +4,10 @@ import ast
 import inspect
 import json
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, get_origin, get_type_hints
 
 import typer
 
@@ -164,9 +164,8 @@ def _instance(kind: type, values: dict[str, Any]) -> Any:
     return made
 
 
-def choices(names: tuple[str, ...], kind: Any) -> tuple[str, ...]:
-    """Return the given names in the order of a Literal type. Raises Misuse if a name is unknown."""
-    known = get_args(kind)
+def choices(names: Iterable[str], known: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the known names among these, in the known order. Raises Misuse for another name."""
     for name in names:
         if name not in known:
             raise Misuse(f"{name!r} is not one of {', '.join(known)}")

@@ -54,7 +54,7 @@ class LedgerFile:
             raise Misuse(
                 f"the test set was opened on {past[-1].time[:10]}; the results are in "
                 f"{self.study.directory / past[-1].file}. A second evaluation would no longer be "
-                "an unbiased estimate. If it is necessary, use --open-test-again REASON: every "
+                "an unbiased estimate. If it is necessary, use --open-test-again REASON. Every "
                 "report will show the reason"
             )
 
@@ -76,7 +76,8 @@ class LedgerFile:
     def _others(self) -> list["LedgerFile"]:
         """Return the ledgers of the folder's other studies, also if only a search records them.
 
-        A folder is ignored if its name is not a valid name of a study.
+        A folder is ignored if its name is not a valid name of a study, or if its `study.json` is
+        another program's.
         """
         logs = self.study.logs
         found: dict[str, LedgerFile] = {}
@@ -88,7 +89,7 @@ class LedgerFile:
         for path in sorted(logs.glob(f"*/{RECORD}")):
             if NAME.fullmatch(path.parent.name):
                 search = StudyFolder(logs, path.parent.name)
-                if search.record().ledger:
+                if _names_a_ledger(search):
                     found[search.final.name] = LedgerFile(search.final, search)
         return [found[name] for name in sorted(found) if name != self.study.name]
 
@@ -126,3 +127,11 @@ class LedgerFile:
             f"{self.path} was changed after it was written: {what}. Restore it from version "
             "control or a copy. The test set stays closed until then"
         )
+
+
+def _names_a_ledger(search: StudyFolder) -> bool:
+    """Whether a `study.json` records a ledger. Raises Failure if the file is torn."""
+    try:
+        return "ledger" in (search.read_json(RECORD) or {})
+    except ValueError:
+        return search.record().ledger is not None

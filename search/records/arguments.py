@@ -117,7 +117,9 @@ class ExerciseArguments(Arguments):
     }
 
     def check(self) -> None:
-        """Raise Misuse if there are too few or too many seeds."""
+        """Raise Misuse if there is no exercise, or if there are too few or too many seeds."""
+        if not self.exercises:
+            raise Misuse(f"no exercise is named: choose from {', '.join(EXERCISES)}")
         check_seeds(self.seeds)
 
 
@@ -156,7 +158,7 @@ class FinalArguments(Arguments):
         check_seeds(self.seeds)
         if self.top < 1:
             raise Misuse(f"--top {self.top}: must be at least 1")
-        if self.epoch_seconds is not None and self.epoch_seconds <= 0:
+        if self.epoch_seconds is not None and not self.epoch_seconds > 0:
             raise Misuse(f"--epoch-seconds {self.epoch_seconds:g}: must be above 0")
 
     def started_as(self, name: str) -> str:

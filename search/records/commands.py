@@ -51,8 +51,8 @@ def ended(call: Callable[[], int | None], program: str) -> int:
     except Failure as error:
         line, code = f"{program}: {error}", FAILED
     except OSError as error:
-        reason = f"cannot read or write {error.filename}: {error.strerror}"
-        line, code = f"{program}: {reason}", FAILED
+        named = f"cannot read or write {error.filename}: {error.strerror}"
+        line, code = f"{program}: {named if error.filename else error}", FAILED
     if line:
         log.print(line)
     return code

@@ -128,9 +128,17 @@ class StudyFolder:
                 leftover.unlink()
             yield
         finally:
+            try:
+                self._remove_if_empty()
+            finally:
+                lock.release()
+
+    def _remove_if_empty(self) -> None:
+        """Remove the folder if it holds nothing but the lock, which this process holds."""
+        with contextlib.suppress(OSError):
             if [path.name for path in self.directory.iterdir()] == [LOCK]:
-                shutil.rmtree(self.directory, ignore_errors=True)
-            lock.release()
+                (self.directory / LOCK).unlink()
+                self.directory.rmdir()
 
     def trial_directory(self, trial_id: str) -> Path:
         return self.directory / f"trial_{trial_id}"

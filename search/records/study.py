@@ -98,10 +98,10 @@ def study_record(content: Json, path: Path) -> StudyRecord:
             f"{path}: format {version!r} is unknown to this version, which reads 1 and {FORMAT}: "
             "use the version of keras-study that wrote the file, or a later version"
         )
-    command = FORMER_COMMANDS.get(str(content.get("command")), content.get("command"))
+    command = str(content.get("command"))
+    command = FORMER_COMMANDS.get(command, command)
     if command not in KINDS:
         raise Failure(f"{path}: command: {command!r} is not one of {', '.join(KINDS)}")
-
     try:
         arguments = typed(content.get("arguments"), KINDS[command], at="arguments")
         whole = {**content, "command": command, "arguments": arguments}

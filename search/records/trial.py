@@ -44,14 +44,15 @@ class EpochRow:
     """Duration of training and validation."""
     time: float
     """End of the epoch, in seconds since 1970."""
-    diagnostics_seconds: float = 0.0
+    diagnostics_seconds: float | None = None
+    """None for an epoch in which the trial diverged."""
     diagnostics: dict[str, float] = field(default_factory=dict)
     """Values by `quantity/layer`: see `search.training.diagnostics`."""
 
     def to_file(self) -> Json:
         """Return the row as `trial.json` holds it."""
         own = {key: getattr(self, key) for key in _ROW_FIELDS}
-        return {**own, **self.diagnostics}
+        return {key: value for key, value in own.items() if value is not None} | self.diagnostics
 
 
 _ROW_FIELDS = tuple(f.name for f in fields_of(EpochRow) if f.name != "diagnostics")
@@ -65,7 +66,7 @@ def epoch_row(content: Json, at: str = "") -> EpochRow:
     """
     if not isinstance(content, dict):
         raise Invalid(f"{at}: expected object")
-    numbers = {key: math.nan if value is None else value for key, value in content.items()}
+    numbers = _numbers(content)
     diagnostics = {key: numbers.pop(key) for key in content if "/" in key}
     return typed({**numbers, "diagnostics": diagnostics}, EpochRow, at=at)
 
@@ -116,6 +117,13 @@ class TrialRun:
         return {key: value for key, value in content.items() if value is not None}
 
 
+def _numbers(content: Any) -> Any:
+    """Return an object with NaN for null, and anything else as it is."""
+    if not isinstance(content, dict):
+        return content
+    return {key: math.nan if value is None else value for key, value in content.items()}
+
+
 @dataclass(frozen=True)
 class TrialFile:
     """The content of a `trial.json`: KerasTuner's fields, and `run`."""
@@ -160,8 +168,9 @@ def trial_run(content: object) -> TrialRun:
     rows = content.get("epochs", [])
     if not isinstance(rows, list):
         raise Invalid("run.epochs: expected array")
-    start = {k: math.nan if v is None else v for k, v in content.get("at_start", {}).items()}
-    whole = typed({**content, "epochs": [], "at_start": start}, TrialRun, at="run")
+    # Numbers that are not finite are null in the file.
+    finite = {k: _numbers(content[k]) for k in ("at_start", "held_out") if content.get(k)}
+    whole = typed({**content, "epochs": [], **finite}, TrialRun, at="run")
     epochs = tuple(epoch_row(row, f"run.epochs[{n}]") for n, row in enumerate(rows))
     return replace(whole, epochs=epochs)
 

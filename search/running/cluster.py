@@ -58,7 +58,7 @@ def cluster(workers: int, scheduler: str | None, preload: tuple[str, ...] = ()) 
             n_workers=workers,
             threads_per_worker=1,
             # Any free port: on the default one, a second study beside this one would be warned.
-            dashboard_address=":0",
+            dashboard_address="127.0.0.1:0",
             scheduler_kwargs={"dashboard": False},
             memory_limit=0,
             local_directory=scratch,

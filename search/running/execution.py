@@ -51,7 +51,7 @@ class Execution:
             raise Misuse(f"--workers {self.workers}: must be at least 1")
         if not self.checkpoint_every >= 0:
             raise Misuse(f"--checkpoint-every {self.checkpoint_every:g}: must be 0 or more seconds")
-        assert self.seconds > 0
+        _ = self.seconds  # raises Misuse if it cannot be read
 
 
 def cores() -> int:

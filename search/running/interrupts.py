@@ -1,5 +1,6 @@
 """Ctrl-C as a flag: an exception raised at an arbitrary moment can be lost in a destructor."""
 
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -12,8 +13,7 @@ class Interrupts:
     A second Ctrl-C is not held back. Outside the main thread, the context manager does nothing.
     """
 
-    def __init__(self, report: Callable[[str], None]):
-        self.report = report
+    def __init__(self) -> None:
         self.pressed = False
         self.listener: Callable[[], None] = lambda: None
         """Called in the signal handler. The code that waits for news sets it."""
@@ -31,7 +31,8 @@ class Interrupts:
         if self.pressed:
             raise KeyboardInterrupt
         self.pressed = True
-        self.report("interrupted: stopping")
+        # A signal may arrive inside a buffered write, which must not be entered again.
+        os.write(2, b"interrupted: stopping\n")
         self.listener()
 
     def check(self) -> None:

@@ -43,6 +43,7 @@ class StudySession:
         self.record = replace(
             known,
             format=FORMAT,
+            study=study.name,
             arguments=arguments,
             validation_images=len(pool.labels) - DATASETS[arguments.dataset].train_size,
             finished=False,

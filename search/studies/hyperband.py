@@ -235,9 +235,9 @@ class HyperbandOracle(RecordedOracle, kt.oracles.HyperbandOracle):
             if theirs != own:
                 changed = sorted(n for n in {*own, *theirs} if own.get(n) != theirs.get(n))
                 raise Failure(
-                    f"the study's trials use a different search space ({len(changed)} "
-                    f"hyperparameters differ, e.g. {changed[0]}), probably from an earlier version. "
-                    "The study can still be reported but not continued: choose another --study name"
+                    f"the study's trials use a different search space (differing "
+                    f"hyperparameters: {len(changed)}, such as {changed[0]}), probably that of an "
+                    "earlier version. The study can still be reported but not continued: choose another --study name"
                 )
         roots = {
             self._compute_values_hash(t.hyperparameters.values): t.trial_id

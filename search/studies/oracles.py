@@ -164,7 +164,7 @@ class ListOracle(RecordedOracle):
         parts: Callable[[Sequence[Trial]], Iterable[PlannedPart]],
     ):
         self._parts = parts
-        self._known: tuple[list[PlannedPart], dict[str, Values]] | None = None
+        self._known: tuple[int, list[PlannedPart], dict[str, Values]] | None = None
         super().__init__(
             objective=kt.Objective("val_accuracy", "max"),
             hyperparameters=space,
@@ -179,21 +179,19 @@ class ListOracle(RecordedOracle):
     def _planned(self) -> tuple[list[PlannedPart], dict[str, Values]]:
         """Return the parts, and the values of their trials in order, by `key_of`.
 
-        Both are kept until a trial ends, because only then can they change.
+        Both are kept until a trial ends, because only then can they change. The live display asks
+        from another thread, so what is kept carries the number of ended trials that it is for.
         """
-        if self._known is None:
+        ended = len(self.end_order)
+        if self._known is None or self._known[0] != ended:
             parts = list(self._parts(list(self.trials.values())))
             trials: dict[str, Values] = {}
             for part in parts:
                 for (arm, seed), key in part.keys().items():
                     trials[key] = trained_from_scratch(part.arms[arm], part.epochs, seed)
-            self._known = parts, trials
-        return self._known
-
-    def end_trial(self, trial: Trial) -> None:
-        """Record that a trial has ended. The parts are then planned again."""
-        super().end_trial(trial)
-        self._known = None
+            self._known = known = ended, parts, trials
+            return known[1:]
+        return self._known[1:]
 
     def restore(self, trials: Sequence[Trial]) -> None:
         """Take up earlier trials. A hyperparameter that is newer than a trial gets its default."""
@@ -205,7 +203,6 @@ class ListOracle(RecordedOracle):
                     values[hp.name] = hp.default
             trial.hyperparameters.values = values
         super().restore(trials)
-        self._known = None
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Return the values of the first planned trial that has not begun."""

@@ -12,6 +12,7 @@ import pytest
 from search.__main__ import main
 from search.cli.plan import show_plan
 from search.data.fashion_mnist import TRAIN_FILES
+from search.records.commands import ended
 from tests.drivers import LIMIT, ROOT
 
 COMMANDS = ("plan", "run", "exercises", "final", "ablation", "predict", "status")
@@ -211,3 +212,35 @@ def test_plan_prints_hyperbands_schedule_and_seconds(drivers, capsys):
     shown = capsys.readouterr().out
     assert "70 trials, 375 epochs, about" in shown
     assert shown.count("\n") > 10
+
+
+@pytest.mark.parametrize(
+    ("exercises", "said"),
+    [
+        ([], "choose from activation, initializer, optimizer, regularization"),
+        (["activation", "dropout"], "exercises[1]: invalid enum value 'dropout'"),
+    ],
+)
+def test_a_config_names_at_least_one_exercise_and_none_that_is_not(
+    tmp_path, search, exercises, said
+):
+    (tmp_path / "config.json").write_text(json.dumps({"exercises": exercises}))
+    config = ("--config", tmp_path / "config.json")
+    code, out, (line,) = search("exercises", *config, "--logs", tmp_path)
+    assert (code, out) == (2, "")
+    assert said in line
+
+
+def test_all_beside_a_name_that_is_no_exercise_is_refused(tmp_path, search):
+    code, out, (line,) = search("exercises", "all", "dropout", "--logs", tmp_path)
+    assert (code, out) == (2, "")
+    assert "'dropout' is not one of activation" in line
+
+
+@pytest.mark.parametrize("error", [TimeoutError("no worker started"), OSError("no scheduler")])
+def test_an_error_of_the_system_without_a_file_keeps_its_words(error, capsys):
+    def fail():
+        raise error
+
+    assert ended(fail, "search") == 1
+    assert capsys.readouterr().err == f"search: {error}\n"

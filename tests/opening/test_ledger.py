@@ -180,3 +180,10 @@ def test_a_second_opening_cut_off_is_taken_up_for_its_own_reason_alone(ledger):
         again(None)
     assert again("another bug", []) == (3, [])
     assert [e.reason for e in ledger.entries()[3:]] == ["a bug", "another bug"]
+
+
+@pytest.mark.parametrize("content", [{}, {"name": "another program"}, {"format": 3}])
+def test_a_record_of_another_program_refuses_no_opening(ledger, tmp_path, content):
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t" / "study.json").write_text(json.dumps(content))
+    assert ledger.elsewhere({"images": "abc"}) == []

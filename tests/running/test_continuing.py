@@ -5,7 +5,10 @@ import json
 import pytest
 
 from search.data.fashion_mnist import TRAIN_FILES
+from search.networks.baselines import BASELINES, complete
 from search.records.folder import StudyFolder
+from search.records.trial import configuration, key_of
+from tests.called import search
 from tests.running.studies import SMALL, outcome
 
 TINY = ("--dataset", "digits", "--max-epochs", 3, "--fix", "units_1=32", "--fix", "layers=1")
@@ -117,3 +120,18 @@ def test_folder_that_is_no_study_of_this_project_is_left_alone(run, tmp_path):
     files = {file.name for file in tmp_path.rglob("*") if file.is_file()}
     assert files == {"trial.json", ".lock"}
     assert path.read_bytes() == before
+
+
+def test_the_assignments_networks_come_first_and_status_is_what_was_printed(run, tmp_path):
+    done = run(*SMALL, "--seed-with", "baselines", "--json")
+    summary = json.loads(done.stdout)
+    assert summary["best"]["val_accuracy"] == max(
+        trial.score or 0.0 for trial in StudyFolder(tmp_path, "s").read_trials()[0].values()
+    )
+    assert (
+        json.loads(search("status", "--study", "s", "--logs", tmp_path, "--json").stdout) == summary
+    )
+    trials = StudyFolder(tmp_path, "s").read_trials()[0]
+    found = {key_of(configuration(trial.values)) for trial in trials.values()}
+    assert key_of(complete({})) in found
+    assert key_of(complete(BASELINES["4 final"])) in found

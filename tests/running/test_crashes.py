@@ -1,19 +1,27 @@
 """Whatever happens to a study, it ends as an undisturbed one. Its networks are simulated."""
 
 import json
+import os
 import random
 import shutil
+import signal
 import subprocess
 import time
 from collections import Counter
 
 import psutil
 import pytest
+from rich.console import Console
 
+from search.cli.progress import Display
+from search.records.arguments import HyperbandArguments
 from search.records.folder import StudyFolder
 from search.running.events import FILE
+from search.running.execution import Execution
+from search.running.run import run_study
 from tests.drivers import LIMIT, wait_until
 from tests.running.studies import SMALL, check_events, outcome
+from tests.simulated import SIMULATED
 
 
 def copied(undisturbed, logs):
@@ -208,3 +216,20 @@ def test_full_disk_ends_the_run_and_loses_nothing(undisturbed, run, disk):
     done = run(logs=disk)
     assert done.returncode == 0, done.stderr
     assert outcome(disk) == outcome(undisturbed)
+
+
+class PressedAtTheEnd(Display):
+    """A display that Ctrl-C reaches when the last trial is written, before the workers have ended."""
+
+    def __exit__(self, *_):
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_ctrl_c_after_the_last_trial_keeps_what_follows_from_beginning(tmp_path, scheduler):
+    """Or `final` would open the test set after Ctrl-C."""
+    folder = StudyFolder(tmp_path, "s")
+    arguments = HyperbandArguments(dataset="digits", max_epochs=3)
+    display = PressedAtTheEnd("s", Console(stderr=True))
+    with pytest.raises(KeyboardInterrupt):
+        run_study(folder, arguments, Execution(scheduler=scheduler), display, SIMULATED)
+    assert folder.record().finished

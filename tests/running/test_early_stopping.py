@@ -1,5 +1,6 @@
 """Early stopping by half of the validation images, judged by the other half."""
 
+import math
 from copy import deepcopy
 from dataclasses import replace
 
@@ -89,3 +90,18 @@ def test_judged_by_hand():
     assert found["accuracy"] == pytest.approx(2 / 3)
     assert found["loss"] == pytest.approx((0.693147 + 0.223144 + 2.302585) / 3, rel=1e-5)
     assert found["predicted"] == [0, 1, 0]
+
+
+def test_a_trial_that_diverges_fails_with_the_reason_and_its_last_epoch(make_hp, digits):
+    hp = make_hp(
+        optimizer="sgd", sgd_lr=1.0, initializer="he_normal", use_l2=True, l2=0.01, layers=3
+    )
+    hp.values["sgd_lr"] = 1e12
+    work = Work("s", "0000", hp.get_config(), 3, 1, 0, 0, 5, seconds=1e9)
+    _, report = trained(work, digits)
+    assert report.failure.startswith("diverged in epoch ")
+    assert not report.finished
+    last = report.rows[-1]
+    assert not math.isfinite(last.loss) or not math.isfinite(last.val_loss)
+    assert last.to_file().keys() >= {"epoch", "loss", "val_accuracy", "time"}
+    assert "diagnostics_seconds" not in last.to_file()

@@ -6,6 +6,7 @@ and epochs.
 
 import json
 import random
+import threading
 import warnings
 from collections import Counter
 
@@ -332,3 +333,27 @@ def test_a_list_gives_a_hyperparameter_that_is_newer_than_a_trial_its_default():
     assert [(t.hyperparameters.values["a"], t.hyperparameters.values["b"]) for t in play(again)] == [
         (4, "old"), (2, "old")
     ]  # fmt: skip
+
+
+def test_a_plan_that_another_thread_began_before_a_trial_ended_is_not_kept():
+    """The live display asks for the plan while the tuner ends a trial."""
+    begun, ended = threading.Event(), threading.Event()
+
+    def parts(trials):
+        done = sum(trial.status == "COMPLETED" for trial in trials)
+        if threading.current_thread() is not threading.main_thread():
+            begun.set()
+            ended.wait(60)
+        return [PlannedPart("e", "p", "", 1, (1,), {str(n): {"a": n} for n in range(1 + done)})]
+
+    oracle = ListOracle(small_space(10), parts)
+    trial = oracle.create_trial("slot")
+    oracle._known = None
+    display = threading.Thread(target=oracle.planned)
+    display.start()
+    assert begun.wait(60)
+    end(oracle, trial, False, 10**6)
+    ended.set()
+    display.join()
+    assert oracle.planned() == (2, 2)
+    assert oracle.create_trial("slot").status == "RUNNING"
