@@ -16,8 +16,9 @@ help: ## list the targets
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-study: .venv/ready ## run the main job on the embedded data, to its summary
+study: .venv/ready ## install, then run a whole study of the embedded digits
 	$(BIN)/python -m search run --study $(STUDY) --dataset digits --seed-with baselines
+	@echo "first activate the environment: . .venv/bin/activate"
 
 test: .venv/ready ## all tests
 	$(BIN)/python -m pytest -n logical $(DISTRIBUTION)
@@ -25,7 +26,7 @@ test: .venv/ready ## all tests
 quick: .venv/ready ## the tests that end within a minute
 	$(BIN)/python -m pytest -n logical $(DISTRIBUTION) -m "not slow"
 
-check: .venv/ready ## lint, format, types, the layout's imports, spelling and plain words
+check: .venv/ready ## lint, format, types, import rules, spelling and plain words
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -40,7 +41,7 @@ coverage: .venv/ready ## branch coverage of all tests, processes included
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --skip-covered
 
-format: .venv/ready ## put the code into its format
+format: .venv/ready ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

@@ -97,7 +97,7 @@ def tables(
     from analysis.report.files import crashes, printable
 
     wanted = EXERCISES[int(exercise) - 1] if exercise else None
-    out = Console(highlight=False, markup=False)
+    out = Console(highlight=False, markup=False, emoji=False)
     if not out.is_terminal and "COLUMNS" not in os.environ:
         out.width = PIPED_WIDTH
     made = list(sections(loaded(study, logs, events), Language(lang), wanted))

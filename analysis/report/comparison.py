@@ -176,7 +176,7 @@ def arms_table(part: Part, compared: pd.DataFrame, name: str, say: Language) -> 
         numbers.append(number)
     caption = say(
         f"After {part.epochs} epochs: means and 95 % intervals over seeds. Differences from the "
-        f"reference ({part.reference}) are paired by seed; p is by all sign changes, with Holm's "
+        f"reference ({part.reference}) are paired by seed; p comes from all sign changes, with Holm's "
         "correction over the arms. Detected: the interval excludes 0 and p is at most 0.05. Seeds "
         "above: share of seeds on which the arm is better, ties counting half. Epochs: median over "
         "runs; runs that never reached the accuracy are censored (in brackets: how many reached "

@@ -60,7 +60,7 @@ def _only(studies: list[Study], kind: str) -> Study | None:
     if len(found) > 1:
         raise Misuse(
             f"{' and '.join(study.name for study in found)} were all made by `search {kind}`. "
-            "A report covers one such study: choose the studies of the report with --study."
+            "A report covers only one of them: name the studies you want with --study."
         )
     return found[0] if found else None
 

@@ -253,7 +253,7 @@ def zeros(part: Part, say: Language) -> str:
     )
     if identical:
         text += say(
-            "The units of each hidden layer are identical to the last bit",
+            "The units of each hidden layer are exactly identical",
             "Las unidades de cada capa oculta son idénticas hasta el último bit",
         )
     else:
@@ -263,7 +263,7 @@ def zeros(part: Part, say: Language) -> str:
         )
     if not nothing:
         return text + say(
-            ". The output layer does learn, but the last hidden layer gives it a single value.",
+            ". The output layer does learn, but the last hidden layer feeds it a single value.",
             ". La capa de salida sí aprende, pero la última capa oculta solo le da un valor.",
         )
     text += say(

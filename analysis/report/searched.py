@@ -38,7 +38,7 @@ def sections(study: Study, controlled: Study | None, say: Language) -> list[Chap
     made = [
         Chapter(
             f"search-{study.name}",
-            say(f"The search {study.name}", f"La búsqueda {study.name}"),
+            say(f"Search: {study.name}", f"La búsqueda {study.name}"),
             partial(overview, study, say),
         ),
         Chapter(

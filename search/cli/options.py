@@ -134,7 +134,8 @@ def _read_config(kind: type[Arguments], path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise Misuse(f"--config {path}: {getattr(error, 'strerror', None) or error}") from error
+        reason = getattr(error, "strerror", None) or f"it is not JSON ({error})"
+        raise Misuse(f"--config {path}: {reason}") from error
     if isinstance(content, dict):
         content = content.get("arguments", content)
     if not isinstance(content, dict):

@@ -138,7 +138,7 @@ def show_plan(planned: Json) -> None:
         for rung in bracket["rungs"]:
             cells = (bracket["bracket"], rung["rung"], rung["trials"], rung["epochs_each"])
             table.add_row(*map(str, cells))
-    out = Console(highlight=False, soft_wrap=True)
+    out = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
     out.print(table)
     out.print(
         f"{planned['trials']} trials, {planned['epochs']} epochs, about "

@@ -102,7 +102,7 @@ def print_summary(summary: Json, as_json: bool) -> None:
                 f"means of {row['models']} models",
             )
         table.add_row("model", summary["test"]["file"])
-    Console(highlight=False).print(table)
+    Console(highlight=False, markup=False, emoji=False).print(table)
 
 
 def continuing(

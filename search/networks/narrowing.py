@@ -31,7 +31,9 @@ def narrowed(fixes: Sequence[str]) -> kt.HyperParameters:
             raise Misuse(f"--fix {fix}: write NAME=VALUE, NAME=VALUE,VALUE or NAME=LOW:HIGH")
         if name not in known:
             near = difflib.get_close_matches(name, known, 3, 0.4) or sorted(known)
-            raise Misuse(f"--fix {fix}: no hyperparameter {name}; choose from {', '.join(near)}")
+            raise Misuse(
+                f"--fix {fix}: there is no hyperparameter {name}; did you mean {', '.join(near)}?"
+            )
         if name in replaced:
             raise Misuse(f"--fix {fix}: {name} is fixed twice")
         replaced[name] = _replacement(known[name], text, fix)
@@ -76,7 +78,7 @@ def _replacement(hp: Any, text: str, fix: str) -> Any:
         low, _, high = text.partition(":")
         ends = [_value(hp, end, fix) for end in (low, high)]
         if ends[0] >= ends[1]:
-            raise Misuse(f"--fix {fix}: {low} is not below {high}")
+            raise Misuse(f"--fix {fix}: the low end, {low}, must be below the high end, {high}")
         config = hp.get_config() | {"min_value": ends[0], "max_value": ends[1]}
         config["default"] = min(max(hp.default, ends[0]), ends[1])
         return type(hp)(**config | {"conditions": hp.conditions})
@@ -94,7 +96,9 @@ def _value(hp: Any, word: str, fix: str) -> Any:
     except ValueError:
         value = None
     if value is None or not _holds(hp, value):
-        raise Misuse(f"--fix {fix}: {word or 'nothing'} is not in {hp.name}'s space: {_space(hp)}")
+        raise Misuse(
+            f"--fix {fix}: {word or 'nothing'} is not among the values of {hp.name}: {_space(hp)}"
+        )
     return value
 
 

@@ -11,7 +11,7 @@ from search.records.errors import Failure, Interrupted, Misuse
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 """Exit codes: the command failed, it was misused, or Ctrl-C stopped it."""
 
-log = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+log = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 """Writes messages to stderr, so that standard output holds results alone."""
 
 
@@ -47,7 +47,9 @@ def ended(call: Callable[[], int | None], program: str) -> int:
     except (Misuse, TyperException) as error:
         text = error.format_message() if isinstance(error, TyperException) else str(error)
         # Typer puts the kind of Python's error before its text.
-        line, code = f"{program}: {text.replace('Value error, ', '')}", MISUSED
+        text = text.replace("Value error, ", "")
+        # A command line without a command gets the help, which is no complaint.
+        line, code = text if text.startswith("Usage:") else f"{program}: {text}", MISUSED
     except Failure as error:
         line, code = f"{program}: {error}", FAILED
     except OSError as error:

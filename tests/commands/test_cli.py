@@ -244,3 +244,11 @@ def test_an_error_of_the_system_without_a_file_keeps_its_words(error, capsys):
 
     assert ended(fail, "search") == 1
     assert capsys.readouterr().err == f"search: {error}\n"
+
+
+def test_what_was_typed_is_printed_as_it_was_typed(tmp_path, search):
+    """No :a: becomes a picture, and no [red] a colour."""
+    _, _, (line,) = search("run", "--study", ":a:[red]b", "--logs", tmp_path)
+    assert "study name ':a:[red]b'" in line
+    _, _, (line,) = search("plan", "--fix", "layers=:a:")
+    assert "--fix layers=:a:: " in line

@@ -133,13 +133,13 @@ def test_fix_leaves_the_other_values_of_every_draw_as_they_are():
 @pytest.mark.parametrize(
     ("fixes", "said"),
     [
-        (["activaton=relu"], "no hyperparameter activaton; choose from activation"),
+        (["activaton=relu"], "no hyperparameter activaton; did you mean activation"),
         (["activation"], "write NAME=VALUE"),
-        (["activation=step"], "step is not in activation's space: sigmoid, tanh"),
-        (["dropout=0.9"], "0.9 is not in dropout's space: 0 to 0.6"),
-        (["dropout=much"], "much is not in dropout's space"),
+        (["activation=step"], "step is not among the values of activation: sigmoid, tanh"),
+        (["dropout=0.9"], "0.9 is not among the values of dropout: 0 to 0.6"),
+        (["dropout=much"], "much is not among the values of dropout"),
         (["units_1=100"], "32, 64, 128, 256, 512, 1024, 2048"),
-        (["layers=4:2"], "4 is not below 2"),
+        (["layers=4:2"], "the low end, 4, must be below the high end, 2"),
         (["batch_norm=maybe"], "true, false"),
         (["activation=relu", "activation=tanh"], "fixed twice"),
         (["optimizer=adam", "sgd_lr=0.1"], "--fix sgd_lr contradicts --fix optimizer"),
