@@ -53,7 +53,7 @@ def scheduler():
     """The address of a cluster of threads, which need no start and import nothing again."""
     from distributed import LocalCluster
 
-    options = {"dashboard_address": ":0", "scheduler_kwargs": {"dashboard": False}}
+    options = {"dashboard_address": "127.0.0.1:0", "scheduler_kwargs": {"dashboard": False}}
     with LocalCluster(4, threads_per_worker=1, processes=False, **options) as cluster:
         yield cluster.scheduler_address
 

@@ -76,7 +76,7 @@ def test_external_cluster_is_used_by_its_address(undisturbed, run, tmp_path):
         threads_per_worker=1,
         processes=False,
         protocol="tcp",
-        dashboard_address=":0",
+        dashboard_address="127.0.0.1:0",
         scheduler_kwargs={"dashboard": False},
     ) as cluster:
         done = run(*SMALL, "--scheduler", cluster.scheduler_address)
