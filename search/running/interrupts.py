@@ -32,7 +32,7 @@ class Interrupts:
             raise KeyboardInterrupt
         self.pressed = True
         # A signal may arrive inside a buffered write, which must not be entered again.
-        os.write(2, b"interrupted: stopping\n")
+        os.write(2, b"interrupted: stopping (press Ctrl-C again to stop at once)\n")
         self.listener()
 
     def check(self) -> None:

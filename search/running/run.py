@@ -39,7 +39,7 @@ def run_study(
     Raises Misuse if the time is already used up or the data are different, Failure if data, files
     or workers fail, and KeyboardInterrupt after Ctrl-C. After each, the study can be continued.
     """
-    with study.locked():
+    with study.locked(), Interrupts() as interrupts:
         if not execution.scheduler:
             fork_server(trainer.preload)
         pool = load_pool(arguments.dataset, execution.data_dir)
@@ -50,7 +50,7 @@ def run_study(
                 f"study {study.name} has used {session.seconds_before:.0f} s of its time "
                 f"budget of {execution.seconds:.0f} s: raise --time-budget"
             )
-        with Interrupts() as interrupts, concurrent.futures.ThreadPoolExecutor(1) as importer:
+        with concurrent.futures.ThreadPoolExecutor(1) as importer:
             # TensorFlow takes seconds to import, so the driver and the workers do it concurrently.
             importer.submit(import_quietly, "search.running.tuner")
             with cluster(execution.processes, execution.scheduler, trainer.preload) as client:
