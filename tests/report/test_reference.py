@@ -39,6 +39,7 @@ def test_the_model_is_the_one_declared_and_the_card_is_its_own(recorded):
     assert f"{recorded['accuracy']:.2%} |" in card
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "es"])
 @pytest.mark.parametrize(
     "key", ["regularization-strategy", "regularization-final", "regularization-path", "regularization-left-out",

@@ -256,7 +256,7 @@ def test_one_run_that_is_left_out_leaves_the_pairs_of_the_others(study):
 
 @pytest.mark.slow
 def test_two_controlled_studies_are_refused(study, tmp_path):
-    with pytest.raises(Misuse, match="A report covers one such study"):
+    with pytest.raises(Misuse, match="A report covers only one of them"):
         files.write([study, study], Language("en"), tmp_path)
 
 

@@ -122,6 +122,7 @@ def test_folder_that_is_no_study_of_this_project_is_left_alone(run, tmp_path):
     assert path.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_the_assignments_networks_come_first_and_status_is_what_was_printed(run, tmp_path):
     done = run(*SMALL, "--seed-with", "baselines", "--json")
     summary = json.loads(done.stdout)

@@ -104,6 +104,7 @@ def test_killed_workers_are_replaced_and_nothing_is_lost(undisturbed, start, tmp
     check_events(tmp_path)
 
 
+@pytest.mark.slow
 def test_lost_checkpoint_costs_time_but_changes_nothing(undisturbed, run, tmp_path):
     """Without its parent's checkpoint a promoted trial trains the whole chain again."""
     directory = copied(undisturbed, tmp_path)
@@ -130,6 +131,7 @@ def test_lost_checkpoint_costs_time_but_changes_nothing(undisturbed, run, tmp_pa
     check_events(tmp_path)
 
 
+@pytest.mark.slow
 def test_torn_files_are_recovered_and_said_so(undisturbed, run, tmp_path):
     directory = copied(undisturbed, tmp_path)
     trials, _ = StudyFolder(tmp_path, "s").read_trials()

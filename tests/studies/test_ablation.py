@@ -164,6 +164,7 @@ def told(kept, final=None, language="en"):
     return texts, numbers
 
 
+@pytest.mark.slow
 def test_the_report_gives_the_planted_gains_back(walked):
     (path, left_out), numbers = told(walked)
     found = numbers["path"].dropna().set_index("choice")
@@ -187,6 +188,7 @@ def test_the_report_gives_the_planted_gains_back(walked):
     assert " 0 for batch_size and batch_norm" in left_out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "es"])
 def test_what_is_not_measured_yet_is_not_told_to_be_nothing(walked, language):
     """Stopped after the path, and then after its first seed: the trials behind are gone."""

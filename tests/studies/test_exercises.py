@@ -122,6 +122,7 @@ def files_of(folder):
     return {path: path.read_bytes() for path in folder.directory.glob("trial_*/trial.json")}
 
 
+@pytest.mark.slow
 def test_exercises_run_and_grow(made, simulate):
     summary = summarize(made)
     # Seven initializers under ReLU and three under sigmoid, on two seeds.
