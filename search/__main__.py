@@ -11,6 +11,7 @@ import typer
 
 from search.cli.options import SearchName, StudyName, choices, field_docstrings, options
 from search.cli.summary import continuing, next_steps, print_summary, summarize
+from search.quiet import import_quietly
 from search.records import commands
 from search.records.arguments import (
     EXERCISES,
@@ -144,8 +145,6 @@ def final(
       python -m search final --study first
       python -m search final --study long --top 6 --seeds 10 --augment flip_shift
     """
-    from search.quiet import import_quietly
-
     import_quietly("search.opening.opening")
     from search.opening.ledger import LedgerFile
     from search.opening.opening import open_test_set
@@ -181,8 +180,6 @@ def ablation(study: SearchName, given: dict[str, Any], execution: Execution) -> 
       python -m search ablation --study first
       python -m search ablation --study first --seeds 10
     """
-    from search.quiet import import_quietly
-
     import_quietly("search.studies.arguments")
     from search.studies.arguments import ablation_arguments
 
@@ -206,8 +203,6 @@ def predict(
       python -m search predict tuner_logs/fashion-mnist-narrow-final/models/final-2.keras boot.png
       python -m search predict model.keras *.png --json
     """
-    from search.quiet import import_quietly
-
     import_quietly("search.opening.predict")
     from search.opening.predict import predictions
 

@@ -36,7 +36,7 @@ def _results(studies: list[Study], say: Language) -> list[Chapter]:
     searches = sorted((s for s in studies if not s.parts), key=lambda s: s.begun or math.inf)
     chapters = exercises.sections(experiment, say) if experiment else []
     earlier = [search for search in searches if network and led_to(search, network)]
-    beside = network if walked and network and searched_by(walked) == searched_by(network) else None
+    beside = network if walked and network and walked.search == network.search else None
     if network:
         chapters += strategy.sections(network, earlier, walked if beside else None, say)
     before_final = {search.name for search in earlier}
@@ -45,7 +45,7 @@ def _results(studies: list[Study], say: Language) -> list[Chapter]:
         for chapter in searched.sections(search, experiment, say):
             chapters.append(chapter._replace(title=number + chapter.title))
     if network:
-        own = next((s for s in searches if s.name == searched_by(network)), None)
+        own = next((s for s in searches if s.name == network.search), None)
         chapters += final.sections(network, own, say)
     if walked:
         chapters += ablation.sections(walked, beside, say)
@@ -63,11 +63,6 @@ def _only(studies: list[Study], kind: str) -> Study | None:
             "A report covers only one of them: name the studies you want with --study."
         )
     return found[0] if found else None
-
-
-def searched_by(study: Study) -> str:
-    """Return the name of the search that a final study or an ablation path belongs to."""
-    return study.search
 
 
 def led_to(search: Study, final: Study) -> bool:

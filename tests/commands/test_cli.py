@@ -9,24 +9,22 @@ from pathlib import Path
 
 import pytest
 
-from search.__main__ import main
 from search.cli.plan import show_plan
 from search.data.fashion_mnist import TRAIN_FILES
 from search.records.commands import ended
+from tests import called
 from tests.drivers import LIMIT, ROOT
 
 COMMANDS = ("plan", "run", "exercises", "final", "ablation", "predict", "status")
 
 
 @pytest.fixture
-def search(monkeypatch, capsys):
+def search():
     """Carries out a command in this process; returns exit code, stdout and the lines of stderr."""
 
     def search(*arguments):
-        monkeypatch.setattr(sys, "argv", ["search", *map(str, arguments)])
-        code = main()
-        said = capsys.readouterr()
-        return code, said.out, said.err.splitlines()
+        done = called.search(*arguments)
+        return done.returncode, done.stdout, done.stderr.splitlines()
 
     return search
 

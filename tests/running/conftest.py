@@ -3,21 +3,16 @@ import json
 import pytest
 
 from tests.laboratory import made_once
-from tests.running.studies import SMALL
+from tests.running.studies import SMALL, finished
 
 
 @pytest.fixture(scope="session")
 def undisturbed(drivers, tmp_path_factory):
     """Logs with a simulated study `s` that one worker ran to its end, and `summary.json`."""
 
-    def make(folder):
-        done = drivers.run(
-            "run", "--study", "s", "--logs", folder, *SMALL, "--workers", 1, "--json"
-        )
-        assert done.returncode == 0, done.stderr
-        (folder / "summary.json").write_text(done.stdout)
-
-    return made_once(tmp_path_factory, "undisturbed", make)
+    return made_once(
+        tmp_path_factory, "undisturbed", lambda folder: finished(drivers, folder, *SMALL)
+    )
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,14 @@ SMALL = ("--dataset", "digits", "--max-epochs", 9, "--seed", 7)
 """Three brackets: 23 trials, 75 epochs."""
 
 
+def finished(drivers, folder, *options, real=False):
+    """Run a study `s` in a folder to its end, with one worker, and keep `summary.json` beside it."""
+    options = ("--logs", folder, *options, "--workers", 1, "--json")
+    done = drivers.run("run", "--study", "s", *options, real=real)
+    assert done.returncode == 0, done.stderr
+    (folder / "summary.json").write_text(done.stdout)
+
+
 def outcome(logs, study="s"):
     """(configuration, rung, status, curve) of each trial, bit for bit."""
     trials, torn = StudyFolder(logs, study).read_trials()

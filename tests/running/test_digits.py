@@ -14,7 +14,7 @@ from search.records.folder import StudyFolder
 from search.records.trial import configuration
 from search.running.events import FILE, SHOWN_FIRST, write_experiment
 from tests.laboratory import made_once
-from tests.running.studies import check_events, outcome
+from tests.running.studies import check_events, finished, outcome
 
 NARROW = ("layers=1,2", "units_1=32,64", "units_2=32,64")
 REAL = ("--dataset", "digits", "--max-epochs", 3, "--seed", 7)
@@ -26,13 +26,11 @@ REAL += tuple(word for fix in NARROW for word in ("--fix", fix))
 def logs(drivers, tmp_path_factory):
     """Logs with a study `s` that one worker ran to its end, and `summary.json`."""
 
-    def make(folder):
-        options = ("--logs", folder, *REAL, "--workers", 1, "--json")
-        done = drivers.run("run", "--study", "s", *options, real=True)
-        assert done.returncode == 0, done.stderr
-        (folder / "summary.json").write_text(done.stdout)
-
-    return made_once(tmp_path_factory, "digits-study", make)
+    return made_once(
+        tmp_path_factory,
+        "digits-study",
+        lambda folder: finished(drivers, folder, *REAL, real=True),
+    )
 
 
 @pytest.fixture(scope="session")
