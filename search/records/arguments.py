@@ -3,6 +3,7 @@
 Each field that the command line offers has a docstring, which is the option's help text.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal, TypeVar, get_args
@@ -23,13 +24,16 @@ Growth = dict[str, Callable[[Any, Any], Any]]
 """By argument: how its recorded value and a new value combine when a study is continued."""
 
 
+def replaced(recorded: Any, given: Any) -> Any:
+    """Return the new value: the argument may be changed when a study is continued."""
+    return given
+
+
 class Arguments:
     """Arguments of a study of any kind, as `study.json` records them.
 
     Every kind is a frozen dataclass. Its defaults are the defaults of the command line.
     """
-
-    dataset: DatasetName
 
     COMMAND: ClassVar[str]
     """The command that starts and continues such a study."""
@@ -46,12 +50,31 @@ class Arguments:
         return name
 
 
-@dataclass(frozen=True)
-class HyperbandArguments(Arguments):
-    """Arguments of a Hyperband search."""
+SUBJECT = ("dataset", "data", "hypermodel", "objective")
+"""The options that say what is studied."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject(Arguments):
+    """What a study from the command line trains, and on what."""
 
     dataset: DatasetName = "fashion-mnist"
     """Data set. The digits need no files."""
+    data: str | None = None
+    """Your own data: an .npz file, a folder of four IDX files as MNIST has them, or a folder of
+    pictures with a folder for each class. Replaces --dataset."""
+    hypermodel: str | None = None
+    """Your own hypermodel, as FILE.py:NAME or MODULE:NAME: a keras_tuner.HyperModel or a function
+    that builds a model. [default: dense networks]"""
+    objective: str = "val_accuracy"
+    """What to optimise, such as val_loss, or val_f1:max if the direction cannot be told from the
+    name."""
+
+
+@dataclass(frozen=True)
+class HyperbandArguments(Subject):
+    """Arguments of a Hyperband search."""
+
     max_epochs: int = 27
     """Number of epochs that the best configurations are trained for."""
     min_epochs: int = 1
@@ -67,10 +90,14 @@ class HyperbandArguments(Arguments):
     names."""
     seed_with: Literal["baselines"] | None = None
     """Try the assignment's own networks first."""
+    executions: int = 1
+    """Train each configuration this many times, on different seeds, and average the objective."""
+    target: float | None = None
+    """End the study if a trial's objective reaches this value. May be changed later."""
 
     COMMAND: ClassVar[str] = "run"
     OPTIONS: ClassVar[tuple[str, ...]] = (
-        "dataset",
+        *SUBJECT,
         "max_epochs",
         "min_epochs",
         "factor",
@@ -78,8 +105,10 @@ class HyperbandArguments(Arguments):
         "seed",
         "fix",
         "seed_with",
+        "executions",
+        "target",
     )
-    GROWS: ClassVar[Growth] = {"iterations": max}
+    GROWS: ClassVar[Growth] = {"iterations": max, "data": replaced, "target": replaced}
 
     def check(self) -> None:
         """Raise Misuse if Hyperband has no schedule for these numbers."""
@@ -97,21 +126,48 @@ class HyperbandArguments(Arguments):
             )
         if self.iterations < 1:
             raise Misuse(f"--iterations {self.iterations}: must be at least 1")
+        if self.executions < 1:
+            raise Misuse(f"--executions {self.executions}: must be at least 1")
+        if self.target is not None and not math.isfinite(self.target):
+            raise Misuse(f"--target {self.target}: must be a number")
 
 
 @dataclass(frozen=True)
-class ExerciseArguments(Arguments):
+class ProgramArguments(Arguments):
+    """Arguments of a search that a Python program runs (`search.Hyperband`, `search.RandomSearch`).
+
+    hypermodel: name of the hypermodel's class or function.
+    max_epochs, factor, iterations: of Hyperband only.
+    max_trials: of random search only.
+    """
+
+    tuner: Literal["Hyperband", "RandomSearch"]
+    hypermodel: str
+    seed: int
+    max_epochs: int | None = None
+    factor: int | None = None
+    iterations: int | None = None
+    max_trials: int | None = None
+    executions: int = 1
+    target: float | None = None
+
+    COMMAND: ClassVar[str] = "program"
+    OPTIONS: ClassVar[tuple[str, ...]] = ()
+    GROWS: ClassVar[Growth] = {"iterations": max, "max_trials": max, "target": replaced}
+
+
+@dataclass(frozen=True)
+class ExerciseArguments(Subject):
     """Arguments of the exercises as controlled studies."""
 
-    dataset: DatasetName = "fashion-mnist"
-    """Data set. The digits need no files."""
     seeds: int = 10
     """Number of seeds that every arm is trained on. May be raised later."""
     exercises: tuple[Exercise, ...] = EXERCISES
     """The exercises of the study. Exercises may be added later."""
     COMMAND: ClassVar[str] = "exercises"
-    OPTIONS: ClassVar[tuple[str, ...]] = ("dataset", "seeds")
+    OPTIONS: ClassVar[tuple[str, ...]] = ("dataset", "data", "seeds")
     GROWS: ClassVar[Growth] = {
+        "data": replaced,
         "seeds": max,
         "exercises": lambda before, given: tuple(n for n in EXERCISES if n in {*before, *given}),
     }
@@ -124,7 +180,7 @@ class ExerciseArguments(Arguments):
 
 
 @dataclass(frozen=True)
-class FinalArguments(Arguments):
+class FinalArguments(Subject):
     """Arguments of the study of a search's final network.
 
     search_seed: seed of the search.
@@ -135,7 +191,6 @@ class FinalArguments(Arguments):
 
     search: str
     search_seed: int
-    dataset: DatasetName
     configurations: dict[str, Values]
     epochs: int
     too_slow: dict[str, float] = field(default_factory=dict)
@@ -150,8 +205,8 @@ class FinalArguments(Arguments):
     one pixel, for three times the epochs. Its results are reported separately."""
 
     COMMAND: ClassVar[str] = "final"
-    OPTIONS: ClassVar[tuple[str, ...]] = ("top", "epoch_seconds", "seeds", "augment")
-    GROWS: ClassVar[Growth] = {"seeds": max}
+    OPTIONS: ClassVar[tuple[str, ...]] = ("top", "epoch_seconds", "seeds", "augment", "data")
+    GROWS: ClassVar[Growth] = {"seeds": max, "data": replaced}
 
     def check(self) -> None:
         """Raise Misuse if a number is too small, or if there are too many seeds."""
@@ -167,7 +222,7 @@ class FinalArguments(Arguments):
 
 
 @dataclass(frozen=True)
-class AblationArguments(Arguments):
+class AblationArguments(Subject):
     """Arguments of the ablation path to a search's final network.
 
     search_seed: seed of the search.
@@ -176,14 +231,13 @@ class AblationArguments(Arguments):
 
     search: str
     search_seed: int
-    dataset: DatasetName
     target: Values
     seeds: int = 6
     """Number of seeds for every step and every reverted choice. May be raised later."""
 
     COMMAND: ClassVar[str] = "ablation"
-    OPTIONS: ClassVar[tuple[str, ...]] = ("seeds",)
-    GROWS: ClassVar[Growth] = {"seeds": max}
+    OPTIONS: ClassVar[tuple[str, ...]] = ("seeds", "data")
+    GROWS: ClassVar[Growth] = {"seeds": max, "data": replaced}
 
     def check(self) -> None:
         """Raise Misuse if there are too few or too many seeds."""
@@ -198,7 +252,13 @@ A = TypeVar("A", bound=Arguments)
 
 KINDS: dict[str, type[Arguments]] = {
     kind.COMMAND: kind
-    for kind in (HyperbandArguments, ExerciseArguments, FinalArguments, AblationArguments)
+    for kind in (
+        HyperbandArguments,
+        ProgramArguments,
+        ExerciseArguments,
+        FinalArguments,
+        AblationArguments,
+    )
 }
 """By command: the kind of arguments of the studies that it starts."""
 

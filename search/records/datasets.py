@@ -1,5 +1,6 @@
-"""The data sets by name: classes, shapes, pixel levels and validation shares."""
+"""What is known of a data set: classes, shape and size of its examples."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,25 +9,34 @@ DatasetName = Literal["fashion-mnist", "digits"]
 
 @dataclass(frozen=True)
 class Dataset:
-    """The facts of a data set that are known before any image is read."""
+    """The facts of a data set, as `study.json` records them."""
 
+    name: str
+    """Of own data, the name of their file or folder."""
     classes: tuple[str, ...]
-    """Names of the classes, in the order of their labels."""
-    features: int
-    """Number of pixels of an image. Images are square."""
-    levels: int
-    """Value of the brightest pixel. The darkest is 0."""
-    validation_share: float
-    """Share of each class's training images that is used for validation."""
-    limits: str
-    """What a model that was trained on it knows, for the model card."""
+    """Names of the classes, in the order of their labels. Empty if the labels are no classes."""
+    shape: tuple[int, ...]
+    """Shape of one example, such as (28, 28)."""
+    levels: float
+    """Value of the brightest pixel, if examples are integers. The darkest is 0. Otherwise 1."""
     train_size: int
-    """Number of images that train a network, without the validation images."""
+    """Number of examples that train a network, without the validation examples."""
+    validation_size: int
+    validation_share: float | None = None
+    """Share of each class's training examples that is used for validation. None: the validation
+    examples are a fixed set."""
+    limits: str = ""
+    """What a model that was trained on it knows, for the model card."""
 
     @property
-    def side(self) -> int:
-        """Width and height of an image in pixels."""
-        return round(self.features**0.5)
+    def features(self) -> int:
+        """Number of values of an example."""
+        return math.prod(self.shape)
+
+    @property
+    def chance(self) -> float:
+        """Accuracy of guessing among classes of equal size, 0 if the labels are no classes."""
+        return 1 / len(self.classes) if self.classes else 0.0
 
 
 GARMENTS = (
@@ -44,23 +54,24 @@ GARMENTS = (
 
 DATASETS: dict[DatasetName, Dataset] = {
     "fashion-mnist": Dataset(
+        name="fashion-mnist",
         classes=GARMENTS,
-        features=784,
+        shape=(28, 28),
         levels=255,
-        validation_share=0.1,
         train_size=54_000,
+        validation_size=6_000,
+        validation_share=0.1,
         limits="garments photographed from the front on a black background, centred, 28 pixels "
         "wide, in grey. A photo must be brought into that form first.",
     ),
     "digits": Dataset(
+        name="digits",
         classes=tuple("0123456789"),
-        features=64,
+        shape=(8, 8),
         levels=16,
-        validation_share=0.2,
         train_size=1_151,
+        validation_size=287,
+        validation_share=0.2,
         limits="handwritten digits of 8 × 8 pixels.",
     ),
 }
-
-CHANCE = 0.1
-"""Accuracy of random guessing: both data sets have ten classes of about the same size."""

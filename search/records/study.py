@@ -1,12 +1,14 @@
 """The content of `study.json`: the study's definition, and every run that worked on it."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from dataclasses import fields as fields_of
 from pathlib import Path
 
 from search.records.arguments import KINDS, Arguments
+from search.records.datasets import DATASETS, Dataset
 from search.records.errors import Failure
 from search.records.ledger import Witness
+from search.records.objective import Objective
 from search.records.parts import PlannedPart
 from search.records.reading import Invalid, Json, typed
 
@@ -54,10 +56,16 @@ class StudyRecord:
     """The command that started the study."""
     arguments: Arguments
     data: dict[str, str]
-    """SHA-256 of the data files by name."""
+    """SHA-256 of the data files by name. Empty for the arrays of a Python program."""
+    source: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of the source of an own hypermodel, by file. Empty for the built-in networks."""
+    facts: Dataset | None = None
+    """Facts of the data. None for the arrays of a Python program."""
+    objective: Objective = Objective()
+    reached: str | None = None
+    """The trial whose objective reached the target, which ended the study."""
     sessions: tuple[SessionRecord, ...] = ()
     finished: bool = False
-    validation_images: int | None = None
     planned: Planned | None = None
     """None until the first run has planned the study."""
     parts: tuple[PlannedPart, ...] = ()
@@ -79,11 +87,11 @@ class StudyRecord:
         """Return the record as `study.json` holds it."""
         content = {f.name: getattr(self, f.name) for f in fields_of(self)}
         content["arguments"] = asdict(self.arguments)  # type: ignore[call-overload]
-        for name in ("planned", "ledger"):
+        for name in ("planned", "ledger", "facts", "objective"):
             content[name] = content[name] and asdict(content[name])
         for name in ("sessions", "parts"):
             content[name] = [asdict(item) for item in content[name]]
-        return {key: value for key, value in content.items() if value not in (None, [])}
+        return {key: value for key, value in content.items() if value not in (None, [], {})}
 
 
 def study_record(content: Json, path: Path) -> StudyRecord:
@@ -105,6 +113,9 @@ def study_record(content: Json, path: Path) -> StudyRecord:
     try:
         arguments = typed(content.get("arguments"), KINDS[command], at="arguments")
         whole = {**content, "command": command, "arguments": arguments}
-        return typed(whole, StudyRecord)
+        record = typed(whole, StudyRecord)
     except Invalid as error:
         raise Failure(f"{path}: {error}") from None
+    # Records of version 0.2 and before name the data set and leave its facts out.
+    known = DATASETS.get(content["arguments"].get("dataset"))
+    return record if record.facts or not known else replace(record, facts=known)

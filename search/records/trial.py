@@ -26,40 +26,58 @@ class EpochRow:
     """One epoch of a trial.
 
     In the file, the diagnostics stand beside the other fields. A number that is not finite is null
-    in the file and NaN here.
+    in the file and NaN here. A quantity that the model does not report is NaN here and absent there.
     """
 
     epoch: int
     """Counted from 0 at the start of the chain, not of the rung."""
-    loss: float
-    """Loss on the training images, penalties included, measured while training."""
-    accuracy: float
-    """Accuracy on the training images, measured while training."""
-    val_loss: float
-    """Loss on the validation images, penalties included."""
-    val_accuracy: float
-    learning_rate: float
-    """Learning rate at the end of the epoch."""
     seconds: float
     """Duration of training and validation."""
     time: float
     """End of the epoch, in seconds since 1970."""
+    loss: float = math.nan
+    """Loss on the training data, penalties included, measured while training."""
+    accuracy: float = math.nan
+    """Accuracy on the training data, measured while training."""
+    val_loss: float = math.nan
+    """Loss on the validation data, penalties included."""
+    val_accuracy: float = math.nan
+    learning_rate: float = math.nan
+    """Learning rate at the end of the epoch."""
+    metrics: dict[str, float] = field(default_factory=dict)
+    """Everything else that Keras or a callback logged, by name."""
+    execution: int = 0
+    """Number of the execution, if a trial trains its configuration on several seeds."""
     diagnostics_seconds: float | None = None
-    """None for an epoch in which the trial diverged."""
+    """None for an epoch in which the trial diverged, and for a model that is not measured."""
     diagnostics: dict[str, float] = field(default_factory=dict)
     """Values by `quantity/layer`: see `search.training.diagnostics`."""
+
+    @property
+    def logs(self) -> dict[str, float]:
+        """All quantities of the epoch that can be an objective, by name."""
+        own = {name: getattr(self, name) for name in LOGGED}
+        return {name: v for name, v in own.items() if not math.isnan(v)} | self.metrics
 
     def to_file(self) -> Json:
         """Return the row as `trial.json` holds it."""
         own = {key: getattr(self, key) for key in _ROW_FIELDS}
-        return {key: value for key, value in own.items() if value is not None} | self.diagnostics
+        absent = [key for key in OPTIONAL if math.isnan(own[key])]
+        absent += [key for key in ("metrics", "execution") if not own[key]]
+        kept = {k: v for k, v in own.items() if v is not None and k not in absent}
+        return kept | self.diagnostics
 
+
+LOGGED = ("loss", "accuracy", "val_loss", "val_accuracy")
+"""The quantities that have a field of their own in an `EpochRow`."""
+
+OPTIONAL = ("accuracy", "val_loss", "val_accuracy", "learning_rate")
 
 _ROW_FIELDS = tuple(f.name for f in fields_of(EpochRow) if f.name != "diagnostics")
 
 
 def epoch_row(content: Json, at: str = "") -> EpochRow:
-    """Return the record of a row of `trial.json`, or of Keras' logs.
+    """Return the record of a row of `trial.json`.
 
     at: where in the file the row stands, for messages.
     Raises Invalid if a field is missing or has the wrong type.
@@ -67,6 +85,7 @@ def epoch_row(content: Json, at: str = "") -> EpochRow:
     if not isinstance(content, dict):
         raise Invalid(f"{at}: expected object")
     numbers = _numbers(content)
+    numbers["metrics"] = _numbers(numbers.get("metrics", {}))
     diagnostics = {key: numbers.pop(key) for key in content if "/" in key}
     return typed({**numbers, "diagnostics": diagnostics}, EpochRow, at=at)
 
@@ -96,7 +115,7 @@ class TrialRun:
     started: float
     """Seconds since 1970."""
     epochs: tuple[EpochRow, ...] = ()
-    """The epochs of this rung, in order."""
+    """The epochs of this rung, in order, one execution after another."""
     attempts: int = 0
     """How often the trial was sent to a worker."""
     at_start: dict[str, float] = field(default_factory=dict)
@@ -105,6 +124,8 @@ class TrialRun:
     """Seconds since 1970."""
     seconds: float | None = None
     """Sum over the epochs, once the trial has ended."""
+    keras_fit: str = ""
+    """Why Keras' own `fit` trained the trial. Empty if the compiled loop did."""
     held_out: HeldOut | None = None
     """Present if half of the validation images chose the epoch and the other half judged it."""
 
@@ -114,7 +135,16 @@ class TrialRun:
         content["epochs"] = [row.to_file() for row in self.epochs]
         if self.held_out:
             content["held_out"] = vars(self.held_out)
-        return {key: value for key, value in content.items() if value is not None}
+        return {key: value for key, value in content.items() if value not in (None, "")}
+
+    def execution(self, number: int) -> tuple[EpochRow, ...]:
+        """Return the epochs of one execution, in order."""
+        return tuple(row for row in self.epochs if row.execution == number)
+
+    @property
+    def executions(self) -> int:
+        """Number of executions that have begun."""
+        return 1 + max((row.execution for row in self.epochs), default=0)
 
 
 def _numbers(content: Any) -> Any:
