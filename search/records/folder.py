@@ -160,7 +160,7 @@ class StudyFolder:
         path = self.directory / name
         partial = path.with_name(path.name + ".partial")
         with disk_faults(path):
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 with partial.open("wb") as file:
                     file.write(content)

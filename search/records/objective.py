@@ -36,6 +36,10 @@ class Objective:
             return math.isnan(b) and not math.isnan(a)
         return a > b if self.direction == "max" else a < b
 
+    def reaches(self, value: float | None, target: float) -> bool:
+        """Return whether a value is at least as good as a target."""
+        return value is not None and (value == target or self.better(value, target))
+
     def best(self, rows: Iterable[EpochRow]) -> EpochRow | None:
         """Return the epoch with the best value, the first of several, None if none has a value."""
         found: EpochRow | None = None

@@ -4,6 +4,7 @@
 """
 
 import math
+import random
 from dataclasses import dataclass, field, replace
 from dataclasses import fields as fields_of
 from typing import Any
@@ -118,6 +119,10 @@ class TrialRun:
     """The epochs of this rung, in order, one execution after another."""
     attempts: int = 0
     """How often the trial was sent to a worker."""
+    executed: int = 0
+    """Number of executions that have ended."""
+    retries: int = 0
+    """How often the trial was begun again, on another seed, because the hypermodel raised."""
     at_start: dict[str, float] = field(default_factory=dict)
     """Diagnostics before the first epoch of the chain."""
     ended: float | None = None
@@ -135,16 +140,18 @@ class TrialRun:
         content["epochs"] = [row.to_file() for row in self.epochs]
         if self.held_out:
             content["held_out"] = vars(self.held_out)
-        return {key: value for key, value in content.items() if value not in (None, "")}
+        kept = {key: value for key, value in content.items() if value not in (None, "")}
+        return {k: v for k, v in kept.items() if v or k not in ("executed", "retries")}
 
     def execution(self, number: int) -> tuple[EpochRow, ...]:
         """Return the epochs of one execution, in order."""
         return tuple(row for row in self.epochs if row.execution == number)
 
-    @property
-    def executions(self) -> int:
-        """Number of executions that have begun."""
-        return 1 + max((row.execution for row in self.epochs), default=0)
+    def seed_of(self, execution: int) -> int:
+        """Return the seed of an execution. The first execution has the trial's own seed."""
+        if not execution and not self.retries:
+            return self.seed
+        return random.Random(f"{self.seed} {execution} {self.retries}").getrandbits(31)
 
 
 def _numbers(content: Any) -> Any:

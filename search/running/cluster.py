@@ -5,16 +5,19 @@ import logging
 import multiprocessing
 import multiprocessing.forkserver
 import multiprocessing.resource_tracker
+import multiprocessing.spawn
 import os
 import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import dask
 from distributed import Client, LocalCluster
 
 from search.records.errors import Failure
+from search.running.execution import Execution
 
 FORKS = sys.platform == "linux"
 """Whether workers are forked from a process that has imported TensorFlow but not used it yet."""
@@ -31,14 +34,20 @@ ENVIRONMENT = {
 
 
 @contextlib.contextmanager
-def cluster(workers: int, scheduler: str | None, preload: tuple[str, ...] = ()) -> Iterator[Client]:
-    """Yield a client of the cluster at `scheduler`, or of new processes with one thread each.
+def cluster(
+    execution: Execution, preload: tuple[str, ...] = ()
+) -> Iterator[tuple[Client, Path | None]]:
+    """Yield a client of an existing cluster, or of new processes with one thread each.
+
+    The second value is a folder that the new processes can read, None for an existing cluster. It
+    is removed at the end.
 
     preload: modules that new processes have already imported when they start (`fork_server`).
     Raises Failure if no scheduler answers, or if its cluster has no workers.
     """
     # A checkpoint travels with its task, so dask can repeat the work if a worker dies.
     dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"})
+    scheduler = execution.scheduler
     if scheduler:
         try:
             client = Client(scheduler, timeout="20s")
@@ -47,15 +56,16 @@ def cluster(workers: int, scheduler: str | None, preload: tuple[str, ...] = ()) 
         with client:
             if not client.scheduler_info(n_workers=-1)["workers"]:
                 raise Failure(f"the cluster at {scheduler} has no workers: start workers first")
-            yield client
+            yield client, None
         return
     fork_server(preload)
     method = {"distributed.worker.multiprocessing-method": "forkserver"} if FORKS else {}
     with (
         tempfile.TemporaryDirectory(prefix="search-") as scratch,
         dask.config.set({"distributed.nanny.pre-spawn-environ": ENVIRONMENT, **method}),
+        _main_left_alone(),
         LocalCluster(
-            n_workers=workers,
+            n_workers=execution.processes,
             threads_per_worker=1,
             # Any free port: on the default one, a second study beside this one would be warned.
             dashboard_address="127.0.0.1:0",
@@ -64,9 +74,32 @@ def cluster(workers: int, scheduler: str | None, preload: tuple[str, ...] = ()) 
             local_directory=scratch,
             silence_logs=logging.CRITICAL,
         ) as local,
-        Client(local) as client,
+        Client(local, set_as_default=False) as client,
     ):
-        yield client
+        yield client, Path(scratch)
+
+
+@contextlib.contextmanager
+def _main_left_alone() -> Iterator[None]:
+    """Keep new workers from importing the main program.
+
+    Without this, multiprocessing would run a script without a `__main__` guard again in each worker.
+    Workers need nothing of it: cloudpickle sends what the main program defines by value.
+    """
+    original = multiprocessing.spawn.get_preparation_data
+
+    def prepared(name: str) -> dict[str, object]:
+        data = original(name)
+        if name.startswith("Dask Worker"):
+            data.pop("init_main_from_name", None)
+            data.pop("init_main_from_path", None)
+        return data
+
+    multiprocessing.spawn.get_preparation_data = prepared
+    try:
+        yield
+    finally:
+        multiprocessing.spawn.get_preparation_data = original
 
 
 def fork_server(preload: tuple[str, ...]) -> None:

@@ -40,20 +40,28 @@ SHOWN_FIRST = ("activation", "initializer", "optimizer", "layers", "batch_size")
 
 
 def write_experiment(
-    study: StudyFolder, space: kt.HyperParameters, labels: Iterable[str], started: float
+    study: StudyFolder,
+    space: kt.HyperParameters,
+    labels: Iterable[str],
+    objective: str,
+    started: float,
 ) -> None:
     """Declare the study's hyperparameters, their domains and its metrics to the HParams tab.
 
     labels: the keys of `LABELS` that its trials have.
+    objective: name of the objective, which comes first.
     started: seconds since 1970.
     """
     declared = [summary_v2.HParam(hp.name, _domain(hp)) for hp in space.space]
     shown = [summary_v2.HParam(name, display_name=LABELS[name]) for name in labels]
+    names = dict.fromkeys((objective, "val_accuracy", "val_loss", "accuracy", "loss"))
     metrics = [
-        summary_v2.Metric("epoch_accuracy", group="validation", display_name="val_accuracy"),
-        summary_v2.Metric("epoch_loss", group="validation", display_name="val_loss"),
-        summary_v2.Metric("epoch_accuracy", group="train", display_name="accuracy"),
-        summary_v2.Metric("epoch_loss", group="train", display_name="loss"),
+        summary_v2.Metric(
+            f"epoch_{name.removeprefix('val_')}",
+            group="validation" if name.startswith("val_") else "train",
+            display_name=name,
+        )
+        for name in names
     ]
     summary = summary_v2.hparams_config_pb(shown + declared, metrics, started)
     _mark_differing(summary, space)
@@ -63,10 +71,12 @@ def write_experiment(
 def _mark_differing(summary: Summary, space: kt.HyperParameters) -> None:
     """Mark the hyperparameters that the tab shows when it opens. Without marks, it opens empty."""
     fixed = {hp.name for hp in space.space if isinstance(hp, kt.engine.hyperparameters.Fixed)}
+    free = [hp.name for hp in space.space if hp.name not in fixed]
+    first = [name for name in SHOWN_FIRST if name in free] or free[: len(SHOWN_FIRST)]
     data = summary.value[0].metadata.plugin_data
     content = plugin_data_pb2.HParamsPluginData.FromString(data.content)
     for info in content.experiment.hparam_infos:
-        info.differs = info.name in SHOWN_FIRST and info.name not in fixed
+        info.differs = info.name in first
     data.content = content.SerializeToString()
 
 
@@ -79,16 +89,24 @@ def begin(study: StudyFolder, trial: Trial) -> None:
     first = trial.trained.at_start
     if first:
         heads[""].append(_event(_scalars({f"at_start/{k}": v for k, v in first.items()}), started))
-    for run in RUNS:
-        rows = [event for row in trial.trained.epochs for event in _row_events(row)[run]]
-        content = _records([_version(started), *heads[run], *rows])
-        study.write(f"trial_{trial.trial_id}/{run}{FILE}", content)
+    rows = trial.trained.epochs
+    for execution in {0, *(row.execution for row in rows)}:
+        for run in RUNS:
+            own = [_row_events(row)[run] for row in rows if row.execution == execution]
+            head = heads[run] if execution == 0 else []
+            content = _records([_version(started), *head, *own])
+            study.write(f"trial_{trial.trial_id}/{_folder(execution, run)}{FILE}", content)
 
 
 def append(study: StudyFolder, trial_id: str, rows: Iterable[EpochRow]) -> None:
-    """Add epochs to a trial's event files."""
-    for run in RUNS:
-        _append(study, trial_id, run, [event for row in rows for event in _row_events(row)[run]])
+    """Add epochs to a trial's event files. Each execution after the first has a folder of its own."""
+    for row in rows:
+        for run, event in _row_events(row).items():
+            _append(study, trial_id, _folder(row.execution, run), [event])
+
+
+def _folder(execution: int, run: str) -> str:
+    return f"execution{execution}/{run}" if execution else run
 
 
 def end(study: StudyFolder, trial: Trial) -> None:
@@ -130,20 +148,25 @@ def _ended(trial: Trial) -> float:
 
 def _append(study: StudyFolder, trial_id: str, run: str, events: list[Event]) -> None:
     path = study.trial_directory(trial_id) / f"{run}{FILE}"
-    with disk_faults(path), path.open("ab") as file:
-        file.write(_records(events))
+    with disk_faults(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as file:
+            file.write(_records(events))
 
 
-def _row_events(row: EpochRow) -> dict[str, list[Event]]:
-    """Return the events of one epoch by run."""
-    train = {"epoch_accuracy": row.accuracy, "epoch_loss": row.loss}
-    validation = {"epoch_accuracy": row.val_accuracy, "epoch_loss": row.val_loss}
-    other = {"epoch_learning_rate": row.learning_rate, "epoch_seconds": row.seconds}
-    other |= row.diagnostics
-    return {
-        run: [_event(_scalars(values), row.time, row.epoch)]
-        for run, values in (("", other), ("train/", train), ("validation/", validation))
+def _row_events(row: EpochRow) -> dict[str, Event]:
+    """Return the event of one epoch by run."""
+    logs = row.logs
+    own = {
+        run: {f"epoch_{n.removeprefix('val_')}": logs[n] for n in sorted(logs) if belongs(n)}
+        for run, belongs in (
+            ("train/", lambda name: not name.startswith("val_")),
+            ("validation/", lambda name: name.startswith("val_")),
+        )
     }
+    other = {"epoch_learning_rate": row.learning_rate, "epoch_seconds": row.seconds}
+    own[""] = other | row.diagnostics
+    return {run: _event(_scalars(own[run]), row.time, row.epoch) for run in RUNS}
 
 
 def _scalars(values: dict[str, float]) -> Summary:

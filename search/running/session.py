@@ -3,12 +3,11 @@
 import math
 import resource
 import time
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from search.data.pool import Pool
-from search.records.arguments import Arguments
-from search.records.datasets import DATASETS
+from search.records.arguments import Arguments, Subject
+from search.records.datasets import Dataset
 from search.records.errors import Misuse
 from search.records.folder import StudyFolder
 from search.records.study import FORMAT, Planned, SessionRecord, StudyRecord
@@ -16,36 +15,47 @@ from search.records.trial import ENDED
 from search.running import provenance
 
 if TYPE_CHECKING:
+    from search.running.driver import Driver
     from search.running.work import Report
-    from search.studies.oracles import RecordedOracle
 
 RECORD_EVERY = 5.0
 """Seconds between writes of the running session's times."""
 
 
+@dataclass(frozen=True)
+class Origin:
+    """The data and the code of a study, as far as they are known before it runs."""
+
+    facts: Dataset | None = None
+    """None for the arrays of a program."""
+    data: dict[str, str] = field(default_factory=dict)
+    """SHA-256 by name of each data file."""
+    source: dict[str, str] = field(default_factory=dict)
+    """SHA-256 by name of each source file of an own hypermodel."""
+
+
 class StudySession:
     """One run of a study: when, how long and on which workers. It keeps `study.json` up to date.
 
-    Raises Misuse if the study was started on other data.
+    Raises Misuse if the study was started on other data, or with another hypermodel.
     """
 
-    def __init__(self, study: StudyFolder, arguments: Arguments, pool: Pool, workers: int):
+    def __init__(self, study: StudyFolder, arguments: Arguments, origin: Origin, workers: int):
         self.study = study
         earlier = study.record() if study.exists() else None
-        if earlier and earlier.data != pool.hashes:
-            raise Misuse(
-                f"study {study.name} was started on other data ({', '.join(earlier.data)}): give "
-                "the same files, or choose another --study name"
-            )
+        if earlier:
+            _check_same(study.name, earlier, origin)
         self.past = earlier.sessions if earlier else ()
         self.seconds_before = sum(session.seconds for session in self.past)
-        known = earlier or StudyRecord(study.name, arguments.COMMAND, arguments, pool.hashes, ())
+        known = earlier or StudyRecord(
+            study.name, arguments.COMMAND, arguments, origin.data, origin.source
+        )
         self.record = replace(
             known,
             format=FORMAT,
             study=study.name,
             arguments=arguments,
-            validation_images=len(pool.labels) - DATASETS[arguments.dataset].train_size,
+            facts=origin.facts,
             finished=False,
         )
         self.clock = time.monotonic()
@@ -59,20 +69,23 @@ class StudySession:
             provenance.versions(),
             provenance.processor(),
         )
-        self.oracle: RecordedOracle | None = None
+        self.driver: Driver | None = None
 
     def seconds(self) -> float:
         """Return the wall time of this run so far."""
         return time.monotonic() - self.clock
 
-    def begin(self, oracle: "RecordedOracle") -> None:
+    def begin(self, driver: "Driver") -> None:
         """Write the record and, for TensorBoard, the study's hyperparameters and metrics."""
         from search.running import events
 
-        self.oracle = oracle
+        self.driver = driver
+        oracle = driver.oracle
         first = min((session.started for session in self.past), default=self.now.started)
+        self.record = replace(self.record, objective=oracle.goal)
         self.write()
-        events.write_experiment(self.study, oracle.hyperparameters, oracle.labels, first)
+        name = oracle.goal.name
+        events.write_experiment(self.study, oracle.hyperparameters, oracle.labels, name, first)
 
     def note(self, report: "Report") -> None:
         """Add a worker's report to the record."""
@@ -83,9 +96,10 @@ class StudySession:
 
     def write(self) -> None:
         """Write `study.json`, if the run has begun."""
-        if self.oracle is None:
+        if self.driver is None:
             return
-        planned = Planned(*self.oracle.planned())
+        oracle, reached = self.driver.oracle, self.driver.reached
+        planned = Planned(*oracle.planned())
         used = resource.getrusage(resource.RUSAGE_SELF)
         largest = sorted(self.peaks.values())[-self.now.workers :]
         self.now = replace(
@@ -94,13 +108,28 @@ class StudySession:
             cpu_seconds=used.ru_utime + used.ru_stime + self.worker_cpu,
             peak_memory=used.ru_maxrss * 1024 + sum(largest),
         )
-        ended = sum(trial.status in ENDED for trial in self.oracle.trials.values())
+        ended = sum(trial.status in ENDED for trial in oracle.trials.values())
         self.record = replace(
             self.record,
             planned=planned,
-            finished=ended == planned.trials,
+            finished=ended == planned.trials or reached is not None,
+            reached=reached,
             sessions=(*self.past, self.now),
-            **self.oracle.recorded(),
+            **oracle.recorded(),
         )
         self.study.write_record(self.record)
         self.written = time.monotonic()
+
+
+def _check_same(name: str, earlier: StudyRecord, origin: Origin) -> None:
+    """Raise Misuse if a study was started on other data, or with another hypermodel."""
+    for recorded, now, what in (
+        (earlier.data, origin.data, "other data"),
+        (earlier.source, origin.source, "another hypermodel"),
+    ):
+        differing = sorted(n for n in {*recorded, *now} if recorded.get(n) != now.get(n))
+        if differing and isinstance(earlier.arguments, Subject):
+            raise Misuse(
+                f"study {name} was started on {what} ({', '.join(differing)} differ): give the same "
+                "files, or choose another --study name"
+            )

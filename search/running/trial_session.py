@@ -1,8 +1,17 @@
-"""A trial under way in a worker: its model, its data and its best weights so far."""
+"""A trial under way in a worker: its model, its data and its best weights so far.
 
+The hypermodel's `fit` runs in a thread of its own. The thread waits between stretches, so a trial is
+checkpointed in the middle of a call that knows nothing of checkpoints.
+"""
+
+import copy
 import gc
+import math
+import queue
 import tempfile
+import threading
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,115 +19,312 @@ from typing import Any
 import keras
 import keras_tuner as kt
 import numpy as np
+from keras_tuner.src import errors as kt_errors
 
-from search.data.pool import Data, Halved
-from search.records.trial import WEIGHTS, EpochRow, HeldOut, epoch_row
-from search.running.work import Report, Work, pack_state, unpack_state
+from search.networks.exploring import Drawing
+from search.records.trial import WEIGHTS, EpochRow, HeldOut
+from search.running.tensorboards import redirect
+from search.running.subject import FitArguments
+from search.running.work import Report, State, Work
 from search.training.diagnostics import Probe
-from search.training.loop import Diverged, EpochLoop, fit, scored, seed_weights
+from search.training.fit import Fit
+from search.training.loop import Diverged, scored
+from search.training.seeding import seed_everything
+
+
+class Abandoned(BaseException):
+    """Ends the thread of a trial that nobody continues. User code does not catch it by accident."""
 
 
 class TrialSession:
     """A trial in this process. A later stretch of the same trial continues it.
 
-    state: packed state after the epoch before the work. None if the trial begins.
+    state: packed `State` after the epoch before the work. None if the trial begins.
     """
 
-    def __init__(self, work: Work, data: Data, hypermodel: kt.HyperModel, state: bytes | None):
-        keras.backend.clear_session()
-        gc.collect()
-        hp = kt.HyperParameters.from_config(work.hyperparameters)
-        model = hypermodel.build(hp)
-        seed_weights(model, work.seed)
-        self.loop = EpochLoop(model, data, hp.values["batch_size"], work.seed)
-        self.probe = Probe.of(data)
-        self.data = data
+    def __init__(
+        self, work: Work, hypermodel: kt.HyperModel, given: FitArguments, state: bytes | None
+    ):
         self.work = work
+        self.hypermodel = hypermodel
+        self.given = given
+        self.before = State.unpacked(state) if state else None
         self.next_epoch = work.initial_epoch
-        self.best_weights: list[np.ndarray] = []
-        if state:
-            arrays = unpack_state(state)
-            own = len(self.loop.state())
-            self.loop.restore(arrays[:own])
-            if work.best is not None:
-                self.best_weights = arrays[own:]
+        self._stretches: queue.SimpleQueue[tuple[Work, Report, Callable[[EpochRow], None]] | None]
+        self._stretches = queue.SimpleQueue()
+        self._pauses: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="trial", daemon=True)
+        self._thread.start()
 
     def continues_with(self, work: Work) -> bool:
         """Return whether the work is the next stretch of this trial."""
+        mine, theirs = self.work, work
         return (
-            (self.work.study, self.work.trial_id) == (work.study, work.trial_id)
+            (mine.subject, mine.trial_id, mine.execution, mine.epochs)
+            == (theirs.subject, theirs.trial_id, theirs.execution, theirs.epochs)
             and self.next_epoch == work.initial_epoch
-            and self.work.epochs == work.epochs
+            and self._thread.is_alive()
         )
 
     def train(self, work: Work, on_epoch: Callable[[EpochRow], None]) -> Report:
-        """Train epochs until the work is done, its time is up or the trial diverges."""
+        """Train epochs until the work is done, its time is up or the trial fails."""
         report = Report()
-        model = self.loop.model
-        if work.initial_epoch == 0:
-            report.at_start = self.probe.look(model)
-        watch = Watch(self, work, report, on_epoch)
-        try:
-            fit(self.loop, work.epochs, work.initial_epoch, [watch])
-        except Diverged as reason:
-            row = {"epoch": reason.epoch, **reason.logs, "time": time.time()}
-            report.rows.append(epoch_row(row))
-            report.failure = str(reason)
-            return report
-        self.next_epoch = report.rows[-1].epoch + 1
-        report.finished = self.next_epoch == work.epochs or watch.out_of_patience
-        report.state = pack_state([*self.loop.state(), *self.best_weights])
-        if report.finished:
-            model.set_weights(self.best_weights)
-            report.weights_file = weights_file(model)
-            report.build_config = model.get_build_config()
-            if isinstance(self.data, Halved):
-                x, y = self.data.x_held_out, self.data.y_held_out
-                report.held_out = HeldOut(watch.best_epoch, **scored(model, x, y, self.data.levels))
+        self._stretches.put((work, report, on_epoch))
+        self._pauses.get()
         return report
+
+    def close(self) -> None:
+        """End the thread of a trial that nobody continues."""
+        self._stretches.put(None)
+        self._thread.join()
+
+    def take_stretch(self) -> None:
+        """Wait for the next stretch. Raises Abandoned if there is none."""
+        found = self._stretches.get()
+        if found is None:
+            raise Abandoned
+        self.work, self.report, self.on_epoch = found
+        self.deadline = time.monotonic() + self.work.seconds
+
+    def pause(self) -> None:
+        """Hand the report of a stretch over, and wait for the next stretch."""
+        self.report.state = self._state() if self.fit.resumable else b""
+        self._pauses.put(None)
+        self.take_stretch()
+
+    def _run(self) -> None:
+        try:
+            self.take_stretch()
+            try:
+                self._train()
+            except Diverged as reason:
+                self.report.failure = str(reason)
+            except Exception as error:
+                self.report.failure = _one_line(error)
+                self.report.traceback = traceback.format_exc()
+                self.report.fatal = isinstance(error, kt_errors.FatalError)
+            self._pauses.put(None)
+        except Abandoned:
+            pass
+        finally:
+            # The model goes with the thread, so its memory is free before the next trial.
+            for name in ("model", "fit", "before", "best_weights"):
+                self.__dict__.pop(name, None)
+
+    def _train(self) -> None:
+        work = self.work
+        keras.backend.clear_session()
+        gc.collect()
+        seed_everything(work.seed)
+        hp = Drawing.of(work.hyperparameters, work.seed, work.draws)
+        self.model = model = self.hypermodel.build(hp)
+        if hasattr(self.hypermodel, "seed_weights"):
+            self.hypermodel.seed_weights(model, work.seed)
+        self.best_weights = list(self.before.best) if self.before and work.best else []
+        before = self.before
+        self.fit = Fit(
+            model,
+            work.seed,
+            before.trained if before else None,
+            before.callbacks if before else None,
+        )
+        model.fit = self.fit
+        kwargs = dict(self.given.kwargs)
+        callbacks = copy.deepcopy(list(kwargs.pop("callbacks", None) or []))
+        callbacks += redirect(callbacks, hp, work)
+        self.watch = Watch(self)
+        returned = self.hypermodel.fit(
+            hp,
+            model,
+            *self.given.args,
+            **kwargs | {"epochs": work.epochs, "initial_epoch": work.initial_epoch},
+            callbacks=[*callbacks, self.watch],
+        )
+        self.watch.take_result(returned)
+        self._finish(hp)
+
+    def _finish(self, hp: kt.HyperParameters) -> None:
+        """Complete the report with the trained model."""
+        report, model = self.report, self.model
+        report.finished = True
+        report.keras_fit = self.fit.keras_fit
+        report.hyperparameters = hp.get_config()
+        report.state = State(self.fit.state(), self.best_weights).packed()
+        if self.best_weights:
+            model.set_weights(self.best_weights)
+        report.weights_file = weights_file(model)
+        report.build_config = model.get_build_config() or {}
+        if self.given.held_out:
+            report.held_out = judged_held_out(
+                model, *self.given.held_out, self.watch.best_epoch, self.work.goal.name
+            )
+
+    def _state(self) -> bytes:
+        callbacks = self.fit.callbacks_state()
+        if callbacks is None:
+            return b""
+        return State(self.fit.state(), self.best_weights, callbacks).packed()
 
 
 class Watch(keras.callbacks.Callback):
-    """A callback that reports epochs, keeps the best weights, and stops when time is up."""
+    """The last callback of a trial. It reports epochs, keeps the best weights, and ends stretches."""
 
-    def __init__(
-        self,
-        session: TrialSession,
-        work: Work,
-        report: Report,
-        on_epoch: Callable[[EpochRow], None],
-    ):
+    transient = True
+
+    def __init__(self, session: TrialSession):
         super().__init__()
         self.session = session
-        self.work = work
-        self.report = report
-        self.on_epoch = on_epoch
-        self.best, self.best_epoch = work.best or (-1.0, work.counted_from)
-        self.out_of_patience = False
-        self.deadline = time.monotonic() + work.seconds
+        work = session.work
+        self.best, self.best_epoch = work.best or (math.nan, work.counted_from)
+        self.started = time.perf_counter()
+        self.probe: Probe | None = None
+        self.began = False
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Measure the model before its first epoch. The model is built by now."""
+        if self.began:
+            return
+        self.began = True
+        self.probe = Probe.of(self.model, *examples_of(self.session.given))
+        if self.probe and self.session.work.initial_epoch == 0:
+            self.session.report.at_start = self.probe.look(self.model)
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.started = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Report an epoch. logs: Keras' logs of the epoch."""
-        started = time.perf_counter()
-        diagnostics = self.session.probe.look(self.model)
-        row = epoch_row(
-            {
-                "epoch": epoch,
-                **logs,
-                **diagnostics,
-                "diagnostics_seconds": time.perf_counter() - started,
-                "time": time.time(),
-            }
+        """Report an epoch. logs: Keras' logs of the epoch.
+
+        Raises Diverged if a loss is not finite.
+        """
+        session, work = self.session, self.session.work
+        row = self._row(session.next_epoch, dict(logs or {}))
+        session.report.rows.append(row)
+        session.next_epoch += 1
+        bad = [row.loss] if "loss" in (logs or {}) else []
+        bad += [row.val_loss] if "val_loss" in (logs or {}) else []
+        if not all(map(math.isfinite, bad)):
+            raise Diverged(row.epoch, dict(logs))
+        value = work.goal.value(row.logs)
+        if row.epoch >= work.counted_from and (
+            math.isnan(value) or work.goal.better(value, self.best)
+        ):
+            # Without the objective in the logs, the last epoch counts, as in KerasTuner.
+            self.best, self.best_epoch = value, row.epoch
+            session.best_weights = self.model.get_weights()
+        session.on_epoch(row)
+        self._stop_if_done(row.epoch, value)
+        if not self.model.stop_training and time.monotonic() >= session.deadline:
+            if session.next_epoch < work.epochs:
+                session.pause()
+
+    def _row(self, epoch: int, logs: dict[str, Any]) -> EpochRow:
+        seconds = time.perf_counter() - self.started
+        measured = self.probe.look(self.model) if self.probe else {}
+        taken = time.perf_counter() - self.started - seconds
+        rate = getattr(self.model.optimizer, "learning_rate", math.nan)
+        numbers = {name: float(value) for name, value in logs.items() if _is_number(value)}
+        own = {n: numbers.pop(n) for n in ("loss", "accuracy", "val_loss", "val_accuracy") if n in numbers}
+        numbers.pop("learning_rate", None)
+        return EpochRow(
+            epoch=epoch,
+            seconds=seconds,
+            time=time.time(),
+            learning_rate=float(rate),
+            metrics=numbers,
+            execution=self.session.work.execution,
+            diagnostics_seconds=taken if self.probe else None,
+            diagnostics=measured,
+            **own,
         )
-        self.report.rows.append(row)
-        if epoch >= self.work.counted_from and row.val_accuracy > self.best:
-            self.best, self.best_epoch = row.val_accuracy, epoch
-            self.session.best_weights = self.model.get_weights()
-        self.on_epoch(row)
-        if self.work.patience:
-            self.out_of_patience = epoch - self.best_epoch >= self.work.patience
-        if self.out_of_patience or time.monotonic() >= self.deadline:
+
+    def _stop_if_done(self, epoch: int, value: float) -> None:
+        work = self.session.work
+        out_of_patience = bool(work.patience) and epoch - self.best_epoch >= work.patience
+        reached = work.target is not None and work.goal.reaches(value, work.target)
+        if out_of_patience or reached:
             self.model.stop_training = True
+
+    def take_result(self, returned: Any) -> None:
+        """Take what the hypermodel's `fit` returned: a History, a dictionary, a number or a list.
+
+        Raises KerasTuner's fatal errors if it returned anything else, or no objective.
+        """
+        session, goal = self.session, self.session.work.goal
+        result = averaged(returned, goal.name)
+        rows = session.report.rows
+        if result:
+            last = rows.pop() if rows else self._row(session.next_epoch, {})
+            session.next_epoch = last.epoch + 1
+            rows.append(replace_metrics(last, result))
+            self.best, self.best_epoch = goal.value(result), last.epoch
+            session.best_weights = self.model.get_weights()
+        if not rows and session.next_epoch == session.work.initial_epoch:
+            raise kt_errors.FatalValueError("the hypermodel's fit trained no epoch")
+        if math.isnan(self.best) and not result:
+            known = ", ".join(sorted(rows[-1].logs)) if rows else "nothing"
+            raise kt_errors.FatalValueError(
+                f"no epoch reports the objective {goal.name}; reported are: {known}"
+            )
+
+
+def averaged(returned: Any, name: str) -> dict[str, float]:
+    """Return the metrics that a hypermodel's `fit` returned, empty if it returned a History.
+
+    name: name of the objective, which a single number is.
+    """
+    if isinstance(returned, keras.callbacks.History):
+        return {}
+    if isinstance(returned, list | tuple) and returned:
+        each = [averaged(item, name) for item in returned]
+        return {key: float(np.mean([one[key] for one in each])) for key in each[0]}
+    if _is_number(returned):
+        return {name: float(returned)}
+    if isinstance(returned, dict):
+        if name not in returned:
+            raise kt_errors.FatalValueError(
+                f"the dictionary that the hypermodel's fit returned has no {name}"
+            )
+        return {key: float(value) for key, value in returned.items()}
+    raise kt_errors.FatalTypeError(
+        f"the hypermodel's fit returned {type(returned).__name__}: return a History, a dictionary "
+        "of metrics or a number"
+    )
+
+
+def replace_metrics(row: EpochRow, result: dict[str, float]) -> EpochRow:
+    """Return the epoch with the metrics that followed it."""
+    fields = vars(row).copy()
+    fields["metrics"] = dict(row.metrics)
+    for name, value in result.items():
+        if name in ("loss", "accuracy", "val_loss", "val_accuracy"):
+            fields[name] = value
+        else:
+            fields["metrics"][name] = value
+    return EpochRow(**fields)
+
+
+def examples_of(given: FitArguments) -> tuple[Any, Any]:
+    """Return the training examples and labels among the arguments of `fit`, None if absent."""
+    args = [*given.args, None, None]
+    return given.kwargs.get("x", args[0]), given.kwargs.get("y", args[1])
+
+
+def judged_held_out(
+    model: keras.Model, x: Any, y: Any, epoch: int, objective: str
+) -> HeldOut:
+    """Return a model's results on held-out examples.
+
+    epoch: the epoch whose weights the model has.
+    objective: name of the objective, whose value without `val_` is a metric of the model.
+    """
+    found = model.evaluate(x, y, batch_size=500, verbose=0, return_dict=True)
+    value = float(found.get(objective.removeprefix("val_"), math.nan))
+    output = model.output_shape
+    classes = np.issubdtype(y.dtype, np.integer) and isinstance(output, tuple) and len(output) == 2
+    if classes and output[-1] > int(y.max()):
+        return HeldOut(epoch, value=value, **scored(model, x, y))
+    return HeldOut(epoch, value=value, loss=float(found["loss"]))
 
 
 def weights_file(model: keras.Model) -> bytes:
@@ -127,3 +333,12 @@ def weights_file(model: keras.Model) -> bytes:
         path = Path(directory) / WEIGHTS
         model.save_weights(path)
         return path.read_bytes()
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) or getattr(value, "shape", None) == ()
+
+
+def _one_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0]}"

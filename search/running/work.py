@@ -1,19 +1,20 @@
 """The work that a worker receives, and the report that it returns."""
 
 import io
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from search.records.objective import Objective
 from search.records.trial import EpochRow, HeldOut
 
 if TYPE_CHECKING:
-    import keras_tuner as kt
     from distributed import WorkerPlugin
 
-    from search.data.pool import Pool
+    from search.running.subject import Packed
 
 EPOCHS_TOPIC = "search-epochs"
 
@@ -27,22 +28,32 @@ class Work:
     hyperparameters: dict[str, Any]
     """KerasTuner's config of the space and its values."""
     seed: int
-    """Seed of the weights, the order of the images and the dropout masks."""
+    """Seed of the weights, the order of the examples and the dropout masks."""
     split: int
-    """Seed of the split into training and validation images."""
+    """Seed of the split into training and validation examples."""
     initial_epoch: int
     counted_from: int
     """The first epoch that may be the best: the first epoch of the trial's own rung, or the first
     epoch that early stopping watches. A chain that is trained again has earlier epochs too."""
     epochs: int
     seconds: float
+    goal: Objective = Objective()
+    execution: int = 0
+    """Number of the execution of the trial."""
+    target: float | None = None
+    """Value of the objective that ends the trial."""
     patience: int | None = None
-    """Epochs without improvement of val_accuracy that end the trial. Half of the validation images
-    then choose the epoch, and the other half judge its weights. None: the trial trains all its
-    epochs, and all validation images validate it."""
+    """Epochs without improvement of the objective that end the trial. Half of the validation
+    examples then choose the epoch, and the other half judge its weights. None: the trial trains all
+    its epochs, and all validation examples validate it."""
     best: tuple[float, int] | None = None
-    """The trial's best val_accuracy so far and its epoch. The state before this stretch holds the
-    weights of this epoch. None if the trial begins, even if it was promoted."""
+    """The trial's best value of the objective so far and its epoch. The state before this stretch
+    holds the weights of this epoch. None if the trial begins, even if it was promoted."""
+    draws: bool = True
+    """Whether hyperparameters that the build declares for the first time are drawn. Otherwise they
+    have their defaults."""
+    subject: str = ""
+    """Name of the worker plugin that holds the hypermodel and the data."""
 
 
 @dataclass
@@ -54,15 +65,29 @@ class Report:
     """Diagnostics before the first epoch of the chain."""
     finished: bool = False
     failure: str = ""
+    """Why the trial failed, on one line."""
+    traceback: str = ""
+    """Present if the hypermodel raised an exception, which may be tried again."""
+    fatal: bool = False
+    """The failure concerns every trial, so the study ends."""
+    lost: bool = False
+    """The worker no longer has the trial, which continues from its last checkpoint."""
     state: bytes = b""
-    """`pack_state` of weights and optimizer after the last epoch, then the best weights."""
+    """`State` after the last epoch. Empty if the trial cannot be continued in another process."""
     weights_file: bytes = b""
     """Weights of the best epoch as Keras saves them, if `finished`."""
     build_config: dict[str, Any] = field(default_factory=dict)
+    hyperparameters: dict[str, Any] = field(default_factory=dict)
+    """KerasTuner's config of the space and its values after the build, if `finished`."""
+    keras_fit: str = ""
+    """Why Keras' own `fit` trained the model. Empty if the compiled loop did."""
     held_out: HeldOut | None = None
-    """Results of the best epoch's weights on the held-out images, if images were held out."""
+    """Results of the best epoch's weights on the held-out examples, if examples were held out."""
     worker: str = ""
-    models_built: int = 0
+    memory: int = 0
+    """Bytes of memory that the worker process uses now."""
+    grown: bool = False
+    """The process holds so much memory of earlier models that it should be replaced."""
     cpu_seconds: float = 0.0
     peak_memory: int = 0
     """Bytes."""
@@ -79,20 +104,56 @@ class Trainer:
     task: Task
     """Runs on a worker of a dask cluster. If a worker dies, another worker repeats the task, and
     the result must be the same."""
-    plugin: Callable[["Pool", "kt.HyperModel"], "WorkerPlugin"] | None = None
-    """Makes the plugin that every worker receives before its first task."""
+    plugin: Callable[[str, "Packed", tuple[str, ...] | None], "WorkerPlugin"] | None = None
+    """Makes the plugin that every worker receives before its first task, from its name, the packed
+    pair of hypermodel and source, and `Execution.devices`."""
     preload: tuple[str, ...] = ()
     """Modules that the parent process of local workers imports before it forks them."""
 
 
-def pack_state(arrays: Sequence[np.ndarray]) -> bytes:
-    """Return arrays as the bytes of an npz file."""
-    buffer = io.BytesIO()
-    np.savez(buffer, *arrays)
-    return buffer.getvalue()
+@dataclass(frozen=True)
+class State:
+    """What a trial needs to continue in another process."""
 
+    trained: Sequence[np.ndarray]
+    """All weights, then all optimizer variables, in Keras' order."""
+    best: Sequence[np.ndarray] = ()
+    """Weights of the best epoch so far. Empty if there is none."""
+    callbacks: bytes = b""
+    """State of the user's callbacks. Empty if there are none."""
 
-def unpack_state(content: bytes) -> list[np.ndarray]:
-    """Return the arrays of an npz file. Raises ValueError or zipfile.BadZipFile if it is torn."""
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        return [arrays[name] for name in arrays.files]
+    def packed(self) -> bytes:
+        """Return the state as the bytes of an npz file."""
+        arrays: dict[str, np.ndarray] = {}
+        types: dict[str, str] = {}
+        for group in ("trained", "best"):
+            for n, array in enumerate(getattr(self, group)):
+                name = f"{group}_{n}"
+                # NumPy's files do not know the types of ml_dtypes, such as bfloat16.
+                if array.dtype.isbuiltin != 1:
+                    types[name] = array.dtype.name
+                    array = array.view(f"u{array.dtype.itemsize}")
+                arrays[name] = array
+        arrays["types"] = np.frombuffer(json.dumps(types).encode(), np.uint8)
+        arrays["callbacks"] = np.frombuffer(self.callbacks, np.uint8)
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays)  # type: ignore[arg-type]
+        return buffer.getvalue()
+
+    @classmethod
+    def unpacked(cls, content: bytes) -> "State":
+        """Return the state in the bytes of an npz file.
+
+        Raises ValueError or zipfile.BadZipFile if it is torn.
+        """
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            if "types" not in file.files:
+                raise ValueError("it was written by another version")
+            types = json.loads(file["types"].tobytes())
+            groups: dict[str, list[np.ndarray]] = {"trained": [], "best": []}
+            for name in file.files:
+                group = name.partition("_")[0]
+                if group in groups:
+                    array = file[name]
+                    groups[group].append(array.view(types[name]) if name in types else array)
+            return cls(groups["trained"], groups["best"], file["callbacks"].tobytes())

@@ -2,67 +2,94 @@
 
 import gc
 import logging
+import os
 import resource
+import sys
 import threading
 import time
-from typing import TYPE_CHECKING, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 from distributed import Worker, WorkerPlugin, get_worker
 
-from search.data.pool import Data, Pool
+from search.running.subject import Packed
 from search.running.work import EPOCHS_TOPIC, Report, Trainer, Work
 
 if TYPE_CHECKING:
-    import keras_tuner as kt
-
     from search.records.trial import EpochRow
     from search.running.trial_session import TrialSession
 
-PLUGIN = "search"
+GROWTH = 0.05
+"""Share by which a process may grow after its first trial before it is replaced. Keras and
+TensorFlow leak up to 4.5 MB with every model."""
 
 
 class Training(WorkerPlugin):
-    """A plugin that gives every worker, restarted workers too, the images and the hypermodel."""
+    """A plugin that gives every worker, restarted workers too, the hypermodel and the data.
 
-    name = PLUGIN
+    packed: a pair of a `kt.HyperModel` and a `Source`.
+    devices: GPUs to share among the workers, one each. None: the workers' own choice.
+    """
 
-    def __init__(self, pool: Pool, hypermodel: "kt.HyperModel"):
-        self.pool = pool
-        self.hypermodel = hypermodel
+    def __init__(self, name: str, packed: Packed, devices: tuple[str, ...] | None = None):
+        self.name = name
+        self.packed = packed
+        self.devices = devices
 
     def setup(self, worker: Worker) -> None:
         """Prepare TensorFlow and the memory of a new worker."""
-        one_thread()
+        if self.devices:
+            os.environ["CUDA_VISIBLE_DEVICES"] = self.devices[int(worker.name) % len(self.devices)]
+        configure()
         self.lock = threading.Lock()
-        self.models_built = 0
         self.session: TrialSession | None = None
-        self.split: tuple[int, bool] | None = None
+        self.subject: tuple[Any, Any] | None = None
+        self.settled_memory = 0
         # Objects that are alive now stay alive, so later garbage collections can skip them.
         gc.collect()
         gc.freeze()
 
-    def data(self, split: int, halved: bool) -> Data:
-        """Return the images, split by a seed. The last split is cached.
+    def unpacked(self) -> tuple[Any, Any]:
+        """Return the hypermodel and the source of the data, unpacked once in a process."""
+        if self.subject is None:
+            self.subject = self.packed.unpacked()
+        return self.subject
 
-        halved: half of the validation images are held out.
+    def session_for(self, work: Work, before: "Report | bytes | None") -> "TrialSession | None":
+        """Return the session that the work continues, or a new session.
+
+        None if the work continues a trial that this process does not have and cannot restore.
         """
-        if (split, halved) != self.split:
-            from search.training.loop import forget_resident
+        from search.running.trial_session import TrialSession
 
-            forget_resident()
-            data = self.pool.split(split)
-            self.split, self._data = (split, halved), data.halved() if halved else data
-        return self._data
+        if self.session and self.session.continues_with(work):
+            return self.session
+        self.close()
+        state = before.state if isinstance(before, Report) else before
+        if isinstance(before, Report) and not state:
+            return None
+        hypermodel, source = self.unpacked()
+        given = source.arguments(work.split, work.patience is not None)
+        self.session = TrialSession(work, hypermodel, given, state)
+        return self.session
+
+    def close(self) -> None:
+        """Forget the trial under way."""
+        if self.session:
+            self.session.close()
+            self.session = None
 
 
-def one_thread() -> None:
-    """Set TensorFlow to one thread in this process, and to results that are always the same."""
+def configure() -> None:
+    """Give TensorFlow one thread in this process, memory as it needs it, and equal results always."""
     import tensorflow as tf
 
     if tf.config.threading.get_intra_op_parallelism_threads() != 1:
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(1)
         tf.config.experimental.enable_op_determinism()
+        for gpu in tf.config.list_physical_devices("GPU"):
+            tf.config.experimental.set_memory_growth(gpu, True)
         # Every model has its own trace, so TensorFlow's warning about many traces is useless.
         tf.get_logger().setLevel(logging.ERROR)
 
@@ -73,34 +100,35 @@ def evaluate(work: Work, before: "Report | bytes | None" = None) -> Report:
     This is the task that dask runs.
     """
     worker = get_worker()
-    plugin = cast(Training, worker.plugins[PLUGIN])
+    plugin = cast(Training, worker.plugins[work.subject])
     with plugin.lock:
-        from search.running.trial_session import TrialSession
-
         cpu = time.process_time()
-        session = plugin.session
-        if session is None or not session.continues_with(work):
-            plugin.session = None
-            state = before.state if isinstance(before, Report) else before
-            session = TrialSession(
-                work, plugin.data(work.split, work.patience is not None), plugin.hypermodel, state
-            )
-            plugin.session = session
-            plugin.models_built += 1
 
         def on_epoch(row: "EpochRow") -> None:
             event = {"study": work.study, "trial_id": work.trial_id, "worker": worker.address}
             worker.log_event(EPOCHS_TOPIC, {**event, "row": row.to_file()})
 
-        report = session.train(work, on_epoch)
+        session = plugin.session_for(work, before)
+        report = session.train(work, on_epoch) if session else Report(lost=True)
         if report.finished or report.failure:
-            plugin.session = None
+            plugin.close()
         report.worker = worker.address
-        report.models_built = plugin.models_built
+        report.memory = memory()
+        if report.finished:
+            plugin.settled_memory = plugin.settled_memory or report.memory
+            report.grown = report.memory > (1 + GROWTH) * plugin.settled_memory
         report.cpu_seconds = time.process_time() - cpu
         report.peak_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         return report
 
 
+def memory() -> int:
+    """Return the bytes of memory that this process alone holds. Maps of shared files do not count."""
+    if sys.platform != "linux":
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    pages = Path("/proc/self/statm").read_text().split()
+    return (int(pages[1]) - int(pages[2])) * resource.getpagesize()
+
+
 KERAS = Trainer(evaluate, Training, preload=("search.running.forked",))
-"""Trains the networks of a hypermodel with Keras."""
+"""Trains the models of a hypermodel with Keras."""
