@@ -2,21 +2,26 @@
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from search.records.arguments import Arguments
+from search.records.arguments import Arguments, ProgramArguments
 from search.records.folder import StudyFolder
+from search.records.objective import Objective
 from search.records.reading import Json
 from search.records.trial import COMPLETED, FAILED, RUNNING, TrialFile, Values, configuration
 from search.running.execution import Execution
 
 LABELS = ("dropout", "input_dropout", "label_smoothing")
 PLAIN = (None, "none", "float32")
+BUILT_IN = {"layers", "units_1", "activation", "initializer", "optimizer", "schedule", "batch_size"}
+"""Hyperparameters by which a configuration of the built-in space is recognised."""
 
 
 def summarize(folder: StudyFolder) -> Json:
@@ -36,7 +41,7 @@ def summarize(folder: StudyFolder) -> Json:
         "study": folder.name,
         "command": record.command,
         "search": record.search,
-        "dataset": record.arguments.dataset,
+        "dataset": record.facts.name if record.facts else None,
         "arguments": asdict(record.arguments),  # type: ignore[call-overload]
         "finished": record.finished,
         "trials": len(trials),
@@ -51,19 +56,31 @@ def summarize(folder: StudyFolder) -> Json:
         "cpu_seconds": round(sum(session.cpu_seconds for session in record.sessions), 1),
         "epochs_per_second": round(epochs / seconds, 3) if seconds else None,
         "peak_memory_mb": max((s.peak_memory for s in record.sessions), default=0) // 2**20,
-        "best": best(by_status[COMPLETED]),
+        "objective": record.objective.name,
+        "direction": record.objective.direction,
+        "target": getattr(record.arguments, "target", None),
+        "reached": record.reached,
+        "keras_fit": keras_fits(trials.values()),
+        "best": best(by_status[COMPLETED], record.objective),
     }
 
 
-def best(completed: Sequence[TrialFile]) -> Json | None:
-    """Return the trial with the highest score. Of equal scores the first wins, as in KerasTuner."""
+def keras_fits(trials: Iterable[TrialFile]) -> dict[str, int]:
+    """Return the reasons for which Keras' own `fit` trained, and the number of trials of each."""
+    return dict(Counter(t.run.keras_fit for t in trials if t.run and t.run.keras_fit))
+
+
+
+def best(completed: Sequence[TrialFile], objective: Objective) -> Json | None:
+    """Return the trial with the best score. Of equal scores the first wins, as in KerasTuner."""
     scored = [trial for trial in completed if trial.score is not None]
     if not scored:
         return None
-    trial = max(scored, key=lambda t: t.score or 0.0)
+    sign = 1 if objective.direction == "max" else -1
+    trial = max(scored, key=lambda t: sign * (t.score or 0.0))
     return {
         "trial_id": trial.trial_id,
-        "val_accuracy": trial.score,
+        objective.name: trial.score,
         "epoch": None if trial.best_step is None else trial.best_step + 1,
         "bracket": trial.values.get("tuner/bracket"),
         "rung": trial.values.get("tuner/round"),
@@ -78,7 +95,8 @@ def print_summary(summary: Json, as_json: bool) -> None:
         return
     table = Table(show_header=False, box=None)
     table.add_row("study", summary["study"] + ("" if summary["finished"] else " (not finished)"))
-    table.add_row("data", summary["dataset"])
+    if summary["dataset"]:
+        table.add_row("data", summary["dataset"])
     table.add_row(
         "trials",
         f"{summary['trials']} of {summary['planned_trials']}: {summary['completed']} completed, "
@@ -91,9 +109,13 @@ def print_summary(summary: Json, as_json: bool) -> None:
         f"{duration(summary['seconds'])}" + (f", {rate:.2f} epochs per second" if rate else ""),
     )
     if summary["best"]:
-        best = summary["best"]
-        table.add_row("best", f"val_accuracy {best['val_accuracy']:.4f}, trial {best['trial_id']}")
+        best, name = summary["best"], summary["objective"]
+        table.add_row("best", f"{name} {best[name]:.4f}, trial {best['trial_id']}")
         table.add_row("", brief(best["hyperparameters"]))
+    if summary["reached"]:
+        table.add_row("target", f"{summary['target']:g} reached by trial {summary['reached']}")
+    for reason, count in summary["keras_fit"].items():
+        table.add_row("Keras' fit", f"{count} of {summary['trials']} trials, because {reason}")
     if "test" in summary:
         for arm, row in summary["test"]["arms"].items():
             table.add_row(
@@ -105,6 +127,10 @@ def print_summary(summary: Json, as_json: bool) -> None:
     Console(highlight=False, markup=False, emoji=False).print(table)
 
 
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
 def continuing(
     folder: StudyFolder,
     arguments: Arguments,
@@ -112,6 +138,8 @@ def continuing(
     reason: str | None = None,
 ) -> str:
     """Return the command that continues a study. reason: why its test set is opened again."""
+    if isinstance(arguments, ProgramArguments):
+        return "run the program again"
     words = ["--study", arguments.started_as(folder.name), *_logs(folder)]
     if data_dir:
         words += ["--data-dir", str(data_dir)]
@@ -149,6 +177,8 @@ def duration(seconds: float) -> str:
 
 def brief(values: Values) -> str:
     """Return a configuration on one line, without options that are switched off."""
+    if not BUILT_IN <= values.keys():
+        return " · ".join(f"{name} {_short(v)}" for name, v in configuration(values).items())
     units = "-".join(str(values[f"units_{i}"]) for i in range(1, values["layers"] + 1))
     optimizer = values["optimizer"]
     words = [

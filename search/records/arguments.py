@@ -29,6 +29,11 @@ def replaced(recorded: Any, given: Any) -> Any:
     return given
 
 
+def _most(recorded: int | None, given: int | None) -> int | None:
+    """Return the larger of two numbers, None if the tuner has no such argument."""
+    return None if recorded is None or given is None else max(recorded, given)
+
+
 class Arguments:
     """Arguments of a study of any kind, as `study.json` records them.
 
@@ -153,7 +158,12 @@ class ProgramArguments(Arguments):
 
     COMMAND: ClassVar[str] = "program"
     OPTIONS: ClassVar[tuple[str, ...]] = ()
-    GROWS: ClassVar[Growth] = {"iterations": max, "max_trials": max, "target": replaced}
+    GROWS: ClassVar[Growth] = {
+        "hypermodel": replaced,
+        "iterations": _most,
+        "max_trials": _most,
+        "target": replaced,
+    }
 
 
 @dataclass(frozen=True)
@@ -263,7 +273,17 @@ KINDS: dict[str, type[Arguments]] = {
 """By command: the kind of arguments of the studies that it starts."""
 
 
-def continued(name: str, recorded: A, given: dict[str, Any]) -> A:
+ON_COMMAND_LINE = (
+    "--{name} {value}",
+    "leave the option out to continue, or choose another --study name",
+)
+IN_PROGRAMS = ("{name}={value}", "choose another project_name, or give overwrite=True")
+"""How a message spells an argument, and what a person can do."""
+
+
+def continued(
+    name: str, recorded: A, given: dict[str, Any], spelling: tuple[str, str] = ON_COMMAND_LINE
+) -> A:
     """Return a study's recorded arguments, extended by the given arguments.
 
     Raises Misuse if a given argument would make it a different study.
@@ -273,10 +293,12 @@ def continued(name: str, recorded: A, given: dict[str, Any]) -> A:
         grow = recorded.GROWS.get(key)
         grown = grow(values[key], value) if grow else values[key]
         if grown != value and not (grow and isinstance(value, tuple)):
+            argument, advice = spelling
+            typed = key.replace("_", "-") if "--" in argument else key
             raise Misuse(
-                f"study {name} was started with --{key.replace('_', '-')} {_typed(values[key])}, "
-                f"not {_typed(value)}: leave the option out to continue, or choose another "
-                "--study name"
+                f"study {name} was started with "
+                f"{argument.format(name=typed, value=_typed(values[key]))}, not {_typed(value)}: "
+                f"{advice}"
             )
         values[key] = grown
     arguments = type(recorded)(**values)

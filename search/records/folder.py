@@ -49,6 +49,14 @@ class StudyFolder:
         self.name = name
         self.directory = logs / name
 
+    @classmethod
+    def at(cls, directory: Path, name: str) -> "StudyFolder":
+        """Return the folder of a program's study, whose name may be any path below a directory."""
+        whole = directory / name
+        folder = cls(whole.parent, "program")
+        folder.name, folder.directory = whole.name, whole
+        return folder
+
     @property
     def final(self) -> "StudyFolder":
         """The study of this search's final network."""
@@ -132,6 +140,26 @@ class StudyFolder:
                 self._remove_if_empty()
             finally:
                 lock.release()
+
+    def clear(self) -> None:
+        """Remove the content of the folder, which is a study or empty.
+
+        Raises Misuse if it holds anything else, Failure if another process runs the study.
+        """
+        if not self.directory.exists():
+            return
+        entries = [p for p in self.directory.iterdir() if p.name != LOCK]
+        if entries and not ({RECORD, "oracle.json"} & {p.name for p in entries} or self.trial_ids()):
+            raise Misuse(
+                f"{self.directory} holds no study, so it is not overwritten: remove it, or choose "
+                "another project_name"
+            )
+        with self.locked(), disk_faults(self.directory):
+            for path in entries:
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
 
     def _remove_if_empty(self) -> None:
         """Remove the folder if it holds nothing but the lock, which this process holds."""

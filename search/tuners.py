@@ -1,0 +1,368 @@
+"""The Python interface: KerasTuner's Hyperband and RandomSearch, run on several workers.
+
+A tuner takes the arguments of KerasTuner's class of the same name, and keeps the same files. What
+cannot be honoured is refused. See keras_tuner/src/tuners and keras_tuner/src/engine/tuner.py.
+"""
+
+import hashlib
+import inspect
+import os
+import random
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import keras_tuner as kt
+
+from search.cli.progress import display_for
+from search.networks.exploring import explored
+from search.records.arguments import IN_PROGRAMS, ProgramArguments, continued
+from search.records.errors import Interrupted, Misuse
+from search.records.folder import StudyFolder
+from search.running.execution import Execution
+from search.running.interrupts import Interrupts
+from search.running.program import ProgramModel
+from search.running.run import Subjects, run_subjects
+from search.running.session import Origin
+from search.running.subject import CallSource
+from search.running.worker import KERAS
+from search.studies.hyperband import HyperbandOracle
+from search.studies.oracles import RecordedOracle, Trial
+from search.studies.random_search import RandomSearchOracle
+
+UNHEARD = (
+    "run_trial",
+    "on_trial_begin",
+    "on_trial_end",
+    "on_epoch_begin",
+    "on_epoch_end",
+    "on_batch_begin",
+    "on_batch_end",
+)
+"""Methods of KerasTuner's tuners that run where the model trains, which is on a worker here."""
+
+
+class StudyTuner(kt.Tuner):
+    """The base of the tuners: everything but the choice of the next trial.
+
+    oracle: makes the oracle from the project's arguments.
+    seed: as the program gave it. None: a random seed, or that of the project.
+    hypermodel: an instance or a class of `keras_tuner.HyperModel`, or a function that builds a model.
+    workers: number of training processes. None: one per GPU if TensorFlow sees GPUs, else one per
+    core.
+    scheduler: address of a dask scheduler whose workers train instead.
+    time_budget: seconds, or a text such as "30m" or "2h", for all calls of `search` together.
+    target: value of the objective that ends the search.
+    device: "cpu" hides GPUs.
+
+    Raises Misuse if an argument cannot be honoured, or if the project in the folder was made with
+    other arguments.
+    """
+
+    def __init__(
+        self,
+        oracle: Callable[[ProgramArguments], RecordedOracle],
+        arguments: ProgramArguments,
+        hypermodel: Any,
+        seed: int | None,
+        *,
+        max_model_size: int | None = None,
+        optimizer: Any = None,
+        loss: Any = None,
+        metrics: Any = None,
+        distribution_strategy: Any = None,
+        directory: Any = None,
+        project_name: str | None = None,
+        logger: Any = None,
+        tuner_id: str | None = None,
+        overwrite: bool = False,
+        workers: int | None = None,
+        scheduler: str | None = None,
+        time_budget: str | float | None = None,
+        device: str = "auto",
+    ):
+        self._refuse(distribution_strategy, logger, tuner_id)
+        budget = f"{time_budget}s" if isinstance(time_budget, int | float) else time_budget
+        self.study = StudyFolder.at(Path(directory or "."), project_name or "untitled_project")
+        self.execution = Execution(workers, device, scheduler, budget, logs=self.study.logs)  # type: ignore[arg-type]
+        self.execution.check()
+        if overwrite:
+            self.study.clear()
+        self.arguments = self._settled(arguments, seed)
+        made = oracle(self.arguments)
+        self._check_objective(made)
+        super().__init__(
+            made,
+            hypermodel() if inspect.isclass(hypermodel) else hypermodel,
+            max_model_size=max_model_size,
+            optimizer=optimizer,
+            loss=loss,
+            metrics=metrics,
+            directory=str(self.study.logs),
+            project_name=self.study.name,
+            executions_per_trial=made.executions,
+        )
+        self._explore()
+        records, _ = self.study.read_trials()
+        self.oracle.restore([Trial.of(record) for record in records.values()])
+
+    def _refuse(self, strategy: Any, logger: Any, tuner_id: Any) -> None:
+        if keras.backend.backend() != "tensorflow":
+            raise Misuse(
+                f"Keras runs on {keras.backend.backend()}: set KERAS_BACKEND=tensorflow, which this "
+                "project trains with"
+            )
+        if strategy is not None:
+            raise Misuse(
+                "distribution_strategy: every trial trains on one worker: leave the argument out, "
+                "and give workers= or scheduler= to train several trials at a time"
+            )
+        if logger is not None:
+            raise Misuse("logger: KerasTuner has dropped this argument: leave it out")
+        if tuner_id is not None or "KERASTUNER_ORACLE_IP" in os.environ:
+            raise Misuse(
+                "tuner_id and KERASTUNER_ORACLE_IP: this project has no chief: give workers= or "
+                "scheduler= instead"
+            )
+        overridden = [n for n in UNHEARD if getattr(type(self), n) is not getattr(kt.Tuner, n)]
+        if overridden:
+            raise Misuse(
+                f"{type(self).__name__}.{overridden[0]} would not be called, because trials run in "
+                "workers: override HyperModel.fit, or give callbacks to search"
+            )
+
+    def _settled(self, given: ProgramArguments, seed: int | None) -> ProgramArguments:
+        """Return the arguments of the project: those recorded if it exists, otherwise those given."""
+        study = self.study
+        if not study.exists():
+            if study.trial_ids():
+                raise Misuse(
+                    f"{study.directory} holds a project that another program made: choose another "
+                    "project_name, or give overwrite=True"
+                )
+            return given
+        record = study.record()
+        if not isinstance(record.arguments, ProgramArguments):
+            raise Misuse(
+                f"{study.directory} holds a study of `search {record.command}`: choose another "
+                "project_name"
+            )
+        values = dict(vars(given))
+        if seed is None:
+            values["seed"] = record.arguments.seed
+        return continued(study.name, record.arguments, values, IN_PROGRAMS)
+
+    def _check_objective(self, oracle: RecordedOracle) -> None:
+        """Raise Misuse if the project was started with another objective."""
+        before = self.study.record().objective if self.study.exists() else oracle.goal
+        if before != oracle.goal:
+            raise Misuse(
+                f"{self.study.directory} was started with the objective {before.name}, not "
+                f"{oracle.goal.name}: choose another project_name, or give overwrite=True"
+            )
+
+    def _populate_initial_space(self) -> None:
+        """Do nothing. `_explore` takes the place of this method."""
+
+    def reload(self) -> None:
+        """Do nothing. The constructor restores the trials."""
+
+    def _explore(self) -> None:
+        """Find the search space by building models, as KerasTuner does."""
+        oracle = self.oracle
+        oracle.hyperparameters = explored(
+            self._program_model(),
+            oracle.hyperparameters,
+            allow_new=oracle.allow_new_entries,
+            tune_new=oracle.tune_new_entries,
+        )
+
+    def _program_model(self) -> ProgramModel:
+        return ProgramModel(
+            self.hypermodel, self.optimizer, self.loss, self.metrics, self.max_model_size
+        )
+
+    def search(self, *fit_args: Any, **fit_kwargs: Any) -> None:
+        """Train trials until the search is finished, its target is reached or its time is up.
+
+        The arguments are those of `HyperModel.fit`, by default those of `keras.Model.fit`.
+        An interrupted search continues if the program runs again.
+
+        Raises Misuse if the arguments cannot be sent to workers, Failure if trials fail one after
+        another or files cannot be written, KeyboardInterrupt after Ctrl-C.
+        """
+        verbose = fit_kwargs.pop("verbose", "auto")
+        self.oracle.verbose = verbose
+        self._set_epochs(fit_kwargs)
+        source = CallSource(fit_args, fit_kwargs)
+        display = display_for(self.study.name, silent=verbose == 0)
+        with self.study.locked(), Interrupts() as interrupts:
+            origin = Origin(source={self.arguments.hypermodel: _source_hash(self.hypermodel)})
+            self._warn_if_changed(origin)
+            try:
+                run_subjects(
+                    self.study,
+                    self.arguments,
+                    self.execution,
+                    display,
+                    KERAS,
+                    interrupts,
+                    origin,
+                    lambda: Subjects(self.oracle, self._program_model(), source),
+                    self.arguments.target,
+                )
+            except Interrupted as error:
+                raise KeyboardInterrupt from error
+
+    def _set_epochs(self, fit_kwargs: dict[str, Any]) -> None:
+        """Take the number of epochs from the arguments of `search`. Hyperband has its own numbers."""
+        fit_kwargs.pop("epochs", None)
+        fit_kwargs.pop("initial_epoch", None)
+
+    def _warn_if_changed(self, origin: Origin) -> None:
+        if self.study.exists() and self.study.record().source != origin.source:
+            warnings.warn(
+                f"the source of {self.arguments.hypermodel} has changed since the project was "
+                "started: its trials were built by different code",
+                stacklevel=3,
+            )
+
+    def load_model(self, trial: Trial) -> keras.Model:
+        """Return the model of a trial, with the weights of its best epoch.
+
+        Raises Misuse if its weights are not kept. Those of the ten best trials are.
+        """
+        weights = Path(self._get_checkpoint_fname(trial.trial_id))
+        if not weights.exists():
+            raise Misuse(
+                f"trial {trial.trial_id} has no weights: those of the ten best trials are kept"
+            )
+        with warnings.catch_warnings():
+            # The file also holds the optimizer's state. Keras warns that nothing loads this state.
+            warnings.simplefilter("ignore", UserWarning)
+            return super().load_model(trial)
+
+
+class Hyperband(StudyTuner):
+    """`keras_tuner.Hyperband` with its faults corrected (`search.studies.hyperband`).
+
+    The arguments are those of KerasTuner's class, and those of `StudyTuner`.
+    """
+
+    def __init__(
+        self,
+        hypermodel: Any = None,
+        objective: Any = None,
+        max_epochs: int = 100,
+        factor: int = 3,
+        hyperband_iterations: int = 1,
+        seed: int | None = None,
+        hyperparameters: kt.HyperParameters | None = None,
+        tune_new_entries: bool = True,
+        allow_new_entries: bool = True,
+        max_retries_per_trial: int = 0,
+        max_consecutive_failed_trials: int = 3,
+        *,
+        executions_per_trial: int = 1,
+        target: float | None = None,
+        **kwargs: Any,
+    ):
+        arguments = ProgramArguments(
+            "Hyperband",
+            _name(hypermodel),
+            _seed(seed),
+            max_epochs=max_epochs,
+            factor=factor,
+            iterations=hyperband_iterations,
+            executions=executions_per_trial,
+            target=target,
+        )
+
+        def oracle(settled: ProgramArguments) -> HyperbandOracle:
+            return HyperbandOracle(
+                hyperparameters,
+                max_epochs,
+                factor,
+                settled.iterations or 1,
+                settled.seed,
+                objective=objective,
+                executions=executions_per_trial,
+                tune_new_entries=tune_new_entries,
+                allow_new_entries=allow_new_entries,
+                max_retries_per_trial=max_retries_per_trial,
+                max_consecutive_failed_trials=max_consecutive_failed_trials,
+            )
+
+        super().__init__(oracle, arguments, hypermodel, seed, **kwargs)
+
+
+class RandomSearch(StudyTuner):
+    """`keras_tuner.RandomSearch`. Trial n depends on the seed and n alone.
+
+    The arguments are those of KerasTuner's class, and those of `StudyTuner`.
+    """
+
+    def __init__(
+        self,
+        hypermodel: Any = None,
+        objective: Any = None,
+        max_trials: int = 10,
+        seed: int | None = None,
+        hyperparameters: kt.HyperParameters | None = None,
+        tune_new_entries: bool = True,
+        allow_new_entries: bool = True,
+        max_retries_per_trial: int = 0,
+        max_consecutive_failed_trials: int = 3,
+        *,
+        executions_per_trial: int = 1,
+        target: float | None = None,
+        **kwargs: Any,
+    ):
+        arguments = ProgramArguments(
+            "RandomSearch",
+            _name(hypermodel),
+            _seed(seed),
+            max_trials=max_trials,
+            executions=executions_per_trial,
+            target=target,
+        )
+
+        def oracle(settled: ProgramArguments) -> RandomSearchOracle:
+            return RandomSearchOracle(
+                hyperparameters,
+                settled.max_trials or max_trials,
+                settled.seed,
+                objective=objective,
+                executions=executions_per_trial,
+                tune_new_entries=tune_new_entries,
+                allow_new_entries=allow_new_entries,
+                max_retries_per_trial=max_retries_per_trial,
+                max_consecutive_failed_trials=max_consecutive_failed_trials,
+            )
+
+        super().__init__(oracle, arguments, hypermodel, seed, **kwargs)
+
+    def _set_epochs(self, fit_kwargs: dict[str, Any]) -> None:
+        self.oracle.epochs = fit_kwargs.pop("epochs", 1)
+        self.oracle.initial_epoch = fit_kwargs.pop("initial_epoch", 0)
+
+
+def _name(hypermodel: Any) -> str:
+    """Return the name of a hypermodel's class or function."""
+    return getattr(hypermodel, "__name__", None) or type(hypermodel).__name__
+
+
+def _seed(seed: int | None) -> int:
+    return random.randint(1, 10_000) if seed is None else seed
+
+
+def _source_hash(hypermodel: kt.HyperModel) -> str:
+    """Return the SHA-256 of a hypermodel's source, of nothing if Python cannot find the source."""
+    plain = type(hypermodel) is kt.engine.hypermodel.DefaultHyperModel
+    try:
+        source = inspect.getsource(hypermodel.build if plain else type(hypermodel))
+    except (OSError, TypeError):
+        source = ""
+    return hashlib.sha256(source.encode()).hexdigest()
