@@ -1,4 +1,4 @@
-"""The command line: python -m search plan | run | exercises | final | ablation | predict | status."""
+"""The command line: plan, run, compare, exercises, final, ablation, predict and status."""
 
 import json
 import os
@@ -16,10 +16,11 @@ from search.records import commands
 from search.records.arguments import (
     EXERCISES,
     AblationArguments,
-    Arguments,
+    CompareArguments,
     ExerciseArguments,
     FinalArguments,
     HyperbandArguments,
+    Subject,
 )
 from search.records.commands import log
 from search.records.errors import Interrupted
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from search.running.work import Trainer
 
 app = commands.app(
-    "Hyperparameter studies of dense networks: Hyperband searches and controlled comparisons."
+    "Hyperparameter studies of Keras models: Hyperband searches and controlled comparisons."
 )
 
 HELP = field_docstrings(Execution)
@@ -73,10 +74,11 @@ def plan(
 @app.command()
 @options(given=HyperbandArguments, execution=Execution)
 def run(study: StudyName, given: dict[str, Any], execution: Execution) -> None:
-    """Start a Hyperband search of dense networks, or continue it.
+    """Start a Hyperband search, or continue it.
 
-    Everything is kept in LOGS/STUDY. The same command continues a search that was interrupted or
-    killed, or that ran out of time. Its options need not be repeated.
+    Searches dense networks, or your own hypermodel. Everything is kept in LOGS/STUDY. The same
+    command continues a search that was interrupted or killed, or that ran out of time. Its options
+    need not be repeated.
 
     \b
     Examples:
@@ -84,9 +86,30 @@ def run(study: StudyName, given: dict[str, Any], execution: Execution) -> None:
       python -m search run --study first --data-dir ~/fashion-mnist
       python -m search run --study relu --fix activation=relu --fix layers=2:4
       python -m search run --study long --max-epochs 81 --time-budget 2h
+      python -m search run --study mine --hypermodel models.py:build --data images.npz
+      python -m search run --study soon --target 0.9
     """
     folder = StudyFolder(execution.logs, study)
     carry_out(folder, folder.settled(HyperbandArguments, given), execution)
+
+
+@app.command()
+@options(given=CompareArguments, execution=Execution)
+def compare(study: StudyName, given: dict[str, Any], execution: Execution) -> None:
+    """Compare values of hyperparameters in a controlled study, or continue it.
+
+    Varies one hyperparameter at a time from the defaults, or all together with --factorial. Every
+    configuration is trained on the same seeds. A seed fixes the split, the initial weights and the
+    order of the examples. Values and seeds can be added later.
+
+    \b
+    Examples:
+      python -m search compare --study mine --vary activation=relu,sigmoid --at layers=3
+      python -m search compare --study both --vary optimizer=sgd,adam --vary batch_size=32,256 --factorial
+      python -m search compare --study own --hypermodel models.py:build --vary filters=8,32 --seeds 5
+    """
+    folder = StudyFolder(execution.logs, study)
+    carry_out(folder, folder.settled(CompareArguments, given), execution)
 
 
 @app.command()
@@ -242,7 +265,7 @@ def status(study: StudyName, logs: Logs = LOGS, as_json: AsJson = False) -> None
 
 def carry_out(
     folder: StudyFolder,
-    arguments: Arguments,
+    arguments: Subject,
     execution: Execution,
     reason: str | None = None,
     at_end: Callable[[], Json] = dict,

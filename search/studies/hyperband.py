@@ -13,6 +13,7 @@ import keras_tuner as kt
 
 from search.records.errors import Failure
 from search.records.trial import COMPLETED, FAILED, RUNNING, Values, configuration
+from search.studies.draws import Draws
 from search.studies.oracles import IDLE, STOPPED, RecordedOracle, Trial
 
 
@@ -60,29 +61,31 @@ class HyperbandOracle(RecordedOracle, kt.oracles.HyperbandOracle):
 
     def __init__(
         self,
-        space: kt.HyperParameters,
+        space: kt.HyperParameters | None,
         max_epochs: int,
         factor: int = 3,
         iterations: int = 1,
         seed: int = 0,
         first: Sequence[Values] = (),
         min_epochs: int = 1,
+        objective: Any = "val_accuracy",
+        executions: int = 1,
+        **kwargs: Any,
     ):
-        self.first = list(first)
-        self._draws: list[Values] = []
         self._draw_of: dict[str, int] = {}
         super().__init__(
-            objective=kt.Objective("val_accuracy", "max"),
+            objective=objective,
             max_epochs=max_epochs,
             factor=factor,
             hyperband_iterations=iterations,
             seed=seed,
             hyperparameters=space,
-            tune_new_entries=False,
+            **kwargs,
         )
         self.min_epochs = min_epochs
         self.seed = self._seed_state = seed
-        self._max_collisions = 1000
+        self.executions = executions
+        self.draws = Draws(lambda: self.hyperparameters, seed, first)
         self._exhausted = False
         self.brackets = [
             Bracket(number, [[] for _ in range(number + 1)])
@@ -103,7 +106,8 @@ class HyperbandOracle(RecordedOracle, kt.oracles.HyperbandOracle):
 
     def planned(self) -> tuple[int, int]:
         sizes = [(trials, trials * epochs) for _, _, trials, epochs in self.sizes()]
-        return sum(trials for trials, _ in sizes), sum(epochs for _, epochs in sizes)
+        epochs = sum(epochs for _, epochs in sizes) * self.executions
+        return sum(trials for trials, _ in sizes), epochs
 
     def sizes(self) -> Iterator[tuple[Bracket, int, int, int]]:
         """Yield (bracket, round, planned trials, epochs of each trial in this round)."""
@@ -194,34 +198,8 @@ class HyperbandOracle(RecordedOracle, kt.oracles.HyperbandOracle):
         }
 
     def draw(self, n: int) -> Values | None:
-        """Return configuration n of the study's sequence, None if the space has no more.
-
-        n: counted from 0. All configurations of the sequence are different.
-        """
-        while len(self._draws) <= n:
-            values = self._different(len(self._draws))
-            if values is None:
-                return None
-            self._draws.append(values)
-        return self._draws[n]
-
-    def _different(self, n: int) -> Values | None:
-        if n < len(self.first):
-            return self.first[n]
-        for attempt in range(self._max_collisions):
-            sample = kt.HyperParameters()
-            for hp in self.hyperparameters.space:
-                sample.merge([hp])
-                if sample.is_active(hp):
-                    sample.values[hp.name] = hp.random_sample(
-                        f"{self.seed} {n} {attempt} {hp.name}"
-                    )
-            if sample.values not in self._draws:
-                return sample.values
-        return None
-
-    def _compute_values_hash(self, values: Values) -> str:
-        return super()._compute_values_hash(configuration(values))
+        """Return configuration n of the study, counted from 0. None if the space has no more."""
+        return self.draws[n]
 
     def restore(self, trials: Sequence[Trial]) -> None:
         """Take up earlier trials and rebuild the brackets.
@@ -229,18 +207,23 @@ class HyperbandOracle(RecordedOracle, kt.oracles.HyperbandOracle):
         Raises Failure if the trials do not belong to this study.
         """
         super().restore(trials)
-        own = {hp.name: hp.get_config() for hp in self.hyperparameters.space}
+        self._draw_of.clear()
+        for bracket in self.brackets:
+            bracket.rounds = [[] for _ in bracket.rounds]
+            bracket.parents = {}
+        own = {hp.name: hp.get_config() for hp in self.draws.space.space}
         for trial in self.trials.values():
             theirs = {hp.name: hp.get_config() for hp in trial.hyperparameters.space}
-            if theirs != own:
-                changed = sorted(n for n in {*own, *theirs} if own.get(n) != theirs.get(n))
+            # A trial may also have hyperparameters that were found while it was built.
+            changed = sorted(name for name in own if own[name] != theirs.get(name))
+            if changed:
                 raise Failure(
                     f"the study's trials use a different search space (differing "
                     f"hyperparameters: {len(changed)}, such as {changed[0]}), probably that of an "
                     "earlier version. The study can still be reported but not continued: choose another --study name"
                 )
         roots = {
-            self._compute_values_hash(t.hyperparameters.values): t.trial_id
+            self.draws.key(t.hyperparameters.values): t.trial_id
             for t in self.trials.values()
             if not t.hyperparameters.values.get("tuner/trial_id")
         }
@@ -249,7 +232,7 @@ class HyperbandOracle(RecordedOracle, kt.oracles.HyperbandOracle):
             values = self.draw(n) if roots else None
             if values is None:
                 break
-            root = roots.pop(self._compute_values_hash(values), None)
+            root = roots.pop(self.draws.key(values), None)
             if root:
                 self._draw_of[root] = n
                 self._enter(bracket, 0, root, None)
@@ -266,11 +249,12 @@ class HyperbandOracle(RecordedOracle, kt.oracles.HyperbandOracle):
                 bracket = next(b for b in self.brackets if parent in b.parents)
                 rung = trial.hyperparameters.values["tuner/round"]
                 self._enter(bracket, rung, trial.trial_id, parent)
+            self.update_space(trial.hyperparameters)
 
     def get_state(self) -> dict[str, Any]:
         begun = [b for b in self.brackets if b.rounds[0]] or self.brackets[:1]
         self._brackets = [b.state() for b in begun]
         self._current_bracket = begun[-1].number
         self._current_iteration = (len(begun) - 1) // self._get_num_brackets()
-        self._seed_state = self.seed + len(self._draws)
+        self._seed_state = self.seed + len(self.draws)
         return super().get_state()

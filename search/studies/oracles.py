@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import keras_tuner as kt
+import numpy as np
 from keras_tuner.engine import trial as kt_trial
 
+from search.records.objective import Objective
 from search.records.parts import PlannedPart
 from search.records.trial import (
     COMPLETED,
@@ -69,6 +71,32 @@ class RecordedOracle(kt.Oracle):
     """KerasTuner's own values that TensorBoard shows with each trial."""
     patience: int | None = None
     """Epochs without improvement that stop a trial early. None: no trial stops early."""
+    executions: int = 1
+    """How often each trial trains its configuration, on different seeds."""
+
+    @property
+    def goal(self) -> Objective:
+        """The objective as the records describe it."""
+        parts = getattr(self.objective, "name_to_direction", None)
+        return Objective(self.objective.name, self.objective.direction, parts)
+
+    def epochs_of(self, trial: Trial) -> tuple[int, int]:
+        """Return the first epoch of a trial, counted from 0, and the epoch it stops before."""
+        values = trial.hyperparameters.values
+        return values["tuner/initial_epoch"], values["tuner/epochs"]
+
+    def score_trial(self, trial: Trial) -> None:
+        """Score a trial by the mean over its executions of each execution's best epoch.
+
+        This is KerasTuner's score (engine/tuner_utils.py).
+        """
+        run, goal = trial.run, self.goal
+        numbers = dict.fromkeys(row.execution for row in run.epochs) if run else {}
+        best = [goal.best(run.execution(n)) for n in numbers] if run else []
+        found = [row for row in best if row is not None]
+        if found:
+            trial.score = float(np.mean([goal.value(row.logs) for row in found]))
+            trial.best_step = found[0].epoch
 
     def create_trial(self, tuner_id: str) -> Trial:
         """Return the next trial.
@@ -129,7 +157,14 @@ class RecordedOracle(kt.Oracle):
                 del self.ongoing_trials[tuner_id]
 
     def restore(self, trials: Sequence[Trial]) -> None:
-        """Take up an earlier run's trials, in any order. Unfinished trials come first again."""
+        """Take up an earlier run's trials, in any order. Unfinished trials come first again.
+
+        Trials that were taken up before are forgotten.
+        """
+        self.ongoing_trials.clear()
+        self.end_order.clear()
+        self._retry_queue.clear()
+        self._run_times.clear()
         self.trials = {t.trial_id: t for t in sorted(trials, key=lambda t: t.trial_id)}
         self.start_order = list(self.trials)
         for trial_id, trial in self.trials.items():
@@ -141,7 +176,13 @@ class RecordedOracle(kt.Oracle):
                 self._retry_queue.append(trial_id)
 
     def trial_seed(self, trial: Trial) -> int:
-        """Return the seed of weights and batches, from the study's seed and the trial's values."""
+        """Return the seed of weights and batches, from the study's seed and the trial's values.
+
+        A promoted trial has its parent's seed, so that training the chain again gives the same.
+        """
+        parent = self.trials.get(trial.hyperparameters.values.get("tuner/trial_id"))
+        if parent and parent.run:
+            return parent.run.seed
         values = sorted(configuration(trial.hyperparameters.values).items())
         return random.Random(f"{self.seed} {values}").getrandbits(31)
 
@@ -162,11 +203,12 @@ class ListOracle(RecordedOracle):
         self,
         space: kt.HyperParameters,
         parts: Callable[[Sequence[Trial]], Iterable[PlannedPart]],
+        objective: Any = None,
     ):
         self._parts = parts
         self._known: tuple[int, list[PlannedPart], dict[str, Values]] | None = None
         super().__init__(
-            objective=kt.Objective("val_accuracy", "max"),
+            objective=objective or kt.Objective("val_accuracy", "max"),
             hyperparameters=space,
             tune_new_entries=False,
             seed=1,  # nothing is drawn, but without a seed KerasTuner would record a random seed
