@@ -15,6 +15,7 @@ from typing import Any
 
 import keras
 import keras_tuner as kt
+from keras_tuner.src.engine.hypermodel import DefaultHyperModel
 
 from search.cli.progress import display_for
 from search.networks.exploring import explored
@@ -360,7 +361,7 @@ def _seed(seed: int | None) -> int:
 
 def _source_hash(hypermodel: kt.HyperModel) -> str:
     """Return the SHA-256 of a hypermodel's source, of nothing if Python cannot find the source."""
-    plain = type(hypermodel) is kt.engine.hypermodel.DefaultHyperModel
+    plain = type(hypermodel) is DefaultHyperModel
     try:
         source = inspect.getsource(hypermodel.build if plain else type(hypermodel))
     except (OSError, TypeError):

@@ -2,10 +2,11 @@
 
 import ast
 import inspect
+import itertools
 import json
 import textwrap
 from collections.abc import Callable, Iterable
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_origin, get_type_hints
 
@@ -23,7 +24,14 @@ Config = Annotated[
     typer.Option(help="JSON file of arguments, such as the output of --json. Options override it."),
 ]
 
-METAVARS = {"fix": "NAME=VALUE"}
+METAVARS = {
+    "fix": "NAME=VALUE",
+    "vary": "NAME=VALUES",
+    "at": "NAME=VALUE",
+    "hypermodel": "FILE:NAME",
+    "data": "PATH",
+    "objective": "NAME",
+}
 
 
 def options(**groups: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -103,15 +111,18 @@ def _parameter(
 
 
 def field_docstrings(kind: type) -> dict[str, str]:
-    """Return the docstring under each field of a class, on one line."""
-    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
-    assert isinstance(definition, ast.ClassDef)
+    """Return the docstring under each field of a dataclass and of its bases, on one line."""
     found: dict[str, str] = {}
-    for before, after in zip(definition.body, definition.body[1:], strict=False):
-        if isinstance(before, ast.AnnAssign) and isinstance(after, ast.Expr):
-            name, text = before.target, after.value
-            if isinstance(name, ast.Name) and isinstance(text, ast.Constant):
-                found[name.id] = " ".join(str(text.value).split())
+    for base in reversed(kind.__mro__):
+        if not is_dataclass(base):
+            continue
+        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
+        assert isinstance(definition, ast.ClassDef)
+        for before, after in itertools.pairwise(definition.body):
+            if isinstance(before, ast.AnnAssign) and isinstance(after, ast.Expr):
+                name, text = before.target, after.value
+                if isinstance(name, ast.Name) and isinstance(text, ast.Constant):
+                    found[name.id] = " ".join(str(text.value).split())
     return found
 
 

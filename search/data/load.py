@@ -1,31 +1,49 @@
-"""The images of a data set by its name."""
+"""The examples of a data set: by its name, or from a person's own files."""
 
 from pathlib import Path
 
+from search.data import idx, npz, pictures
+from search.data.checks import own_pool, test_pool
 from search.data.digits import DIGITS_TEST_SEED, DIGITS_TEST_SHARE, read_digits
 from search.data.fashion_mnist import TEST_FILES, TRAIN_FILES, read_fashion_mnist
 from search.data.pool import Pool, stratified_split
 from search.records.datasets import DATASETS, DatasetName
+from search.records.errors import Misuse
 
 
-def load_pool(name: DatasetName, data_dir: Path | None = None) -> Pool:
-    """Return the images of a data set without its test set.
+def load_pool(name: DatasetName, data: str | None = None, data_dir: Path | None = None) -> Pool:
+    """Return the examples of a data set without its test set.
 
+    data: path of own data, which replace the data set of this name.
     data_dir: folder of the four Fashion-MNIST files. None: FASHION_MNIST_DIR, else Keras' cache.
-    Raises Failure if a file cannot be found or downloaded, or is not the published file.
+    Raises Misuse if own data cannot be used, Failure if a file of a known data set cannot be found
+    or downloaded, or is not the published file.
     """
-    return _pool(name, TRAIN_FILES, data_dir)
+    return _own(data, test=False) if data else _known(name, TRAIN_FILES, data_dir)
 
 
-def load_test_pool(name: DatasetName, data_dir: Path | None = None) -> Pool:
-    """Return the images of a data set's test set. Only `search.opening.opening` calls this.
+def load_test_pool(
+    name: DatasetName, data: str | None = None, data_dir: Path | None = None
+) -> Pool:
+    """Return the examples of a data set's test set. Only `search.opening.opening` calls this.
 
-    Raises Failure like `load_pool`.
+    Raises Misuse and Failure like `load_pool`, and Misuse if own data have no test set.
     """
-    return _pool(name, TEST_FILES, data_dir)
+    return _own(data, test=True) if data else _known(name, TEST_FILES, data_dir)
 
 
-def _pool(name: DatasetName, files: tuple[str, str], data_dir: Path | None) -> Pool:
+def has_test_set(data: str | None) -> bool:
+    """Return whether a data set has a test set, without reading its examples."""
+    if data is None:
+        return True
+    path = Path(data)
+    if path.suffix == ".npz":
+        return npz.has_test_set(path)
+    return idx.has_test_set(path) if idx.is_folder(path) else pictures.has_test_set(path)
+
+
+def _known(name: DatasetName, files: tuple[str, str], data_dir: Path | None) -> Pool:
+    facts = DATASETS[name]
     if name == "digits":
         images, labels, hashes = read_digits()
         kept, test = stratified_split(labels, DIGITS_TEST_SHARE, DIGITS_TEST_SEED)
@@ -33,4 +51,24 @@ def _pool(name: DatasetName, files: tuple[str, str], data_dir: Path | None) -> P
         images, labels = images[wanted], labels[wanted]
     else:
         images, labels, hashes = read_fashion_mnist(data_dir, files)
-    return Pool(name, images, labels, DATASETS[name].levels, hashes)
+    return Pool(facts, images.reshape(-1, *facts.shape), labels, hashes)
+
+
+def _own(data: str, test: bool) -> Pool:
+    path = Path(data)
+    if not path.exists():
+        raise Misuse(f"--data {data}: there is no such file or folder")
+    if path.is_dir():
+        read = idx.read if idx.is_folder(path) else pictures.read
+    elif path.suffix == ".npz":
+        read = npz.read
+    else:
+        raise Misuse(
+            f"--data {data}: give an .npz file, a folder of four IDX files, or a folder of pictures "
+            "with a folder for each class"
+        )
+    if not test:
+        return own_pool(path, read(path, False))
+    if not has_test_set(data):
+        raise Misuse(f"--data {data}: the data have no test set, which only `final` needs")
+    return test_pool(path, own_pool(path, read(path, False)).facts, read(path, True))

@@ -4,9 +4,12 @@ from typing import Any
 
 import keras
 import keras_tuner as kt
+import numpy as np
 
 from search.networks.augmentation import Augmentation
 from search.networks.space import declare
+from search.records.datasets import Dataset
+from search.records.errors import Misuse
 from search.records.trial import Values
 
 WARMUP_SHARE = 0.1
@@ -35,8 +38,9 @@ class SmoothedCrossentropy(keras.losses.Loss):
 
 
 class DenseNetworks(kt.HyperModel):
-    """Dense networks for a data set, compiled as a configuration asks.
+    """Dense networks for a data set of classes, compiled as a configuration asks.
 
+    facts: of the data set. Raises Misuse if its labels are no classes.
     max_epochs: the epochs in which a cosine schedule falls to zero. In a search this is the longest
     budget, so that a configuration has the same schedule on every rung. None: each trial's own
     budget.
@@ -46,11 +50,14 @@ class DenseNetworks(kt.HyperModel):
     hidden layers have 16 bits. Weights, normalisation and the output layer stay float32.
     """
 
-    def __init__(self, features: int, classes: int, train_size: int, max_epochs: int | None):
+    def __init__(self, facts: Dataset, max_epochs: int | None):
         super().__init__(name="dense")
-        self.features = features
-        self.classes = classes
-        self.train_size = train_size
+        if not facts.classes:
+            raise Misuse(
+                f"the labels of {facts.name} are no classes, which the dense networks tell apart: "
+                "give whole numbers from 0, or your own --hypermodel"
+            )
+        self.facts = facts
         self.max_epochs = max_epochs
 
     def declare_hyperparameters(self, hp: kt.HyperParameters) -> None:
@@ -60,14 +67,18 @@ class DenseNetworks(kt.HyperModel):
     def build(self, hp: kt.HyperParameters) -> keras.Model:
         """Return a compiled model.
 
-        Its input has shape (batch, features) and is scaled to [0, 1]. Its output is probabilities,
-        shape (batch, classes).
+        Its input is raw examples, shape (batch, *facts.shape), which the model flattens and scales
+        to [0, 1]. Its output is probabilities, shape (batch, classes).
         """
         v = declare(hp)
         regularizer = None
         if v["use_l1"] or v["use_l2"]:
             regularizer = keras.regularizers.L1L2(l1=v["l1"] or 0.0, l2=v["l2"] or 0.0)
-        model = keras.Sequential([keras.Input((self.features,))])
+        model = keras.Sequential([keras.Input(self.facts.shape)])
+        if len(self.facts.shape) > 1:
+            model.add(keras.layers.Flatten(name="flat"))
+        if self.facts.levels != 1:
+            model.add(keras.layers.Rescaling(1 / self.facts.levels, name="scaled"))
         if v["augmentation"] != "none":
             model.add(Augmentation(v["augmentation"], name="augmentation"))
         if v["input_dropout"]:
@@ -77,7 +88,7 @@ class DenseNetworks(kt.HyperModel):
                 model.add(layer)
         model.add(
             keras.layers.Dense(
-                self.classes,
+                len(self.facts.classes),
                 activation="softmax",
                 kernel_initializer=v["initializer"],
                 kernel_regularizer=regularizer,
@@ -88,8 +99,21 @@ class DenseNetworks(kt.HyperModel):
         model.compile(self._optimizer(v, epochs), self._loss(v), metrics=["accuracy"])
         return model
 
+    def seed_weights(self, model: keras.Model, seed: int) -> None:
+        """Draw every Dense kernel again from its own initializer, by `seed` and position alone.
+
+        Layers of the same shape then begin alike in networks that differ elsewhere.
+        """
+        dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
+        for place, layer in enumerate(dense):
+            config = layer.kernel_initializer.get_config()
+            if "seed" in config:
+                config["seed"] = int(np.random.default_rng([seed, place]).integers(2**31))
+                initializer = type(layer.kernel_initializer).from_config(config)
+                layer.kernel.assign(initializer(layer.kernel.shape))
+
     def fit(self, hp: kt.HyperParameters, model: keras.Model, *args: Any, **kwargs: Any) -> Any:
-        """Call `model.fit` with the configuration's batch size. Only stock KerasTuner uses this."""
+        """Call `model.fit` with the configuration's batch size."""
         return model.fit(*args, batch_size=hp.values["batch_size"], **kwargs)
 
     @staticmethod
@@ -124,7 +148,7 @@ class DenseNetworks(kt.HyperModel):
     def _optimizer(self, v: Values, epochs: int) -> keras.optimizers.Optimizer:
         name = v["optimizer"]
         rate = v[f"{name}_lr"]
-        steps = -(-self.train_size // v["batch_size"]) * epochs
+        steps = -(-self.facts.train_size // v["batch_size"]) * epochs
         if v["schedule"] == "cosine":
             rate = keras.optimizers.schedules.CosineDecay(rate, steps)
         elif v["schedule"] == "warmup":

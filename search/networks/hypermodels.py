@@ -15,6 +15,7 @@ from typing import Any
 import cloudpickle
 import keras
 import keras_tuner as kt
+from keras_tuner.src.engine.hypermodel import get_hypermodel
 
 from search.networks.exploring import where
 from search.records.errors import Misuse
@@ -100,4 +101,4 @@ def _hypermodel(found: Any, spec: str) -> kt.HyperModel:
             f"--hypermodel {spec}: {spec.rpartition(':')[2]} is no hypermodel: name a "
             "keras_tuner.HyperModel, or a function that takes hyperparameters and builds a model"
         )
-    return kt.engine.hypermodel.get_hypermodel(found)
+    return get_hypermodel(found)

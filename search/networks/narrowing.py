@@ -12,32 +12,32 @@ from search.records.errors import Misuse
 from search.records.trial import Values
 
 
-def narrowed(fixes: Sequence[str]) -> kt.HyperParameters:
-    """Return the space, narrowed by fixes.
+def narrowed(
+    fixes: Sequence[str], whole: kt.HyperParameters | None = None
+) -> kt.HyperParameters:
+    """Return a space, narrowed by fixes.
 
+    whole: the space. None: the space of the dense networks.
     fixes: `NAME=VALUE`, `NAME=VALUE,VALUE` or, for numbers, `NAME=LOW:HIGH`.
 
     Hyperparameters of `space.UNSEARCHED` are fixed at their defaults unless a fix names them.
     Raises Misuse if a name is unknown or fixed twice, if a value is outside the space, or if a fix
     has no effect because of another fix.
     """
-    whole = kt.HyperParameters()
-    declare(whole)
-    known = {hp.name: hp for hp in whole.space}
+    unsearched = {} if whole else UNSEARCHED
+    if whole is None:
+        whole = kt.HyperParameters()
+        declare(whole)
     replaced: dict[str, Any] = {}
     for fix in fixes:
         name, equals, text = fix.partition("=")
         if not equals or not text:
             raise Misuse(f"--fix {fix}: write NAME=VALUE, NAME=VALUE,VALUE or NAME=LOW:HIGH")
-        if name not in known:
-            near = difflib.get_close_matches(name, known, 3, 0.4) or sorted(known)
-            raise Misuse(
-                f"--fix {fix}: there is no hyperparameter {name}; did you mean {', '.join(near)}?"
-            )
+        hp = entry(whole, name, f"--fix {fix}")
         if name in replaced:
             raise Misuse(f"--fix {fix}: {name} is fixed twice")
-        replaced[name] = _replacement(known[name], text, fix)
-    for name, value in UNSEARCHED.items():
+        replaced[name] = _replacement(hp, text, f"--fix {fix}")
+    for name, value in unsearched.items():
         replaced.setdefault(name, kinds.Fixed(name, value))
     narrow = kt.HyperParameters()
     for hp in whole.space:
@@ -73,23 +73,43 @@ def log_steps(hp: Any) -> list[int]:
     return values
 
 
-def _replacement(hp: Any, text: str, fix: str) -> Any:
+def values_of(hp: Any, text: str, option: str) -> list[Any]:
+    """Return the values in a text such as `relu,tanh`, in a hyperparameter's type.
+
+    option: the option that the text belongs to, for messages.
+    Raises Misuse if a value is outside the space.
+    """
+    return [_value(hp, word, option) for word in text.split(",")]
+
+
+def entry(space: kt.HyperParameters, name: str, option: str) -> Any:
+    """Return the hyperparameter of a name. Raises Misuse if there is none."""
+    known = {hp.name: hp for hp in space.space}
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 3, 0.4) or sorted(known)
+        raise Misuse(
+            f"{option}: there is no hyperparameter {name}; did you mean {', '.join(near)}?"
+        )
+    return known[name]
+
+
+def _replacement(hp: Any, text: str, option: str) -> Any:
     if ":" in text and isinstance(hp, kinds.Int | kinds.Float):
         low, _, high = text.partition(":")
-        ends = [_value(hp, end, fix) for end in (low, high)]
+        ends = [_value(hp, end, option) for end in (low, high)]
         if ends[0] >= ends[1]:
-            raise Misuse(f"--fix {fix}: the low end, {low}, must be below the high end, {high}")
+            raise Misuse(f"{option}: the low end, {low}, must be below the high end, {high}")
         config = hp.get_config() | {"min_value": ends[0], "max_value": ends[1]}
         config["default"] = min(max(hp.default, ends[0]), ends[1])
         return type(hp)(**config | {"conditions": hp.conditions})
-    values = [_value(hp, word, fix) for word in text.split(",")]
+    values = values_of(hp, text, option)
     if len(values) == 1:
         return kinds.Fixed(hp.name, values[0], conditions=hp.conditions)
     default = hp.default if hp.default in values else values[0]
     return kinds.Choice(hp.name, values, default=default, conditions=hp.conditions)
 
 
-def _value(hp: Any, word: str, fix: str) -> Any:
+def _value(hp: Any, word: str, option: str) -> Any:
     """Return a value in a hyperparameter's type. Raises Misuse if it is outside the space."""
     try:
         value = _read(hp, word)
@@ -97,7 +117,7 @@ def _value(hp: Any, word: str, fix: str) -> Any:
         value = None
     if value is None or not _holds(hp, value):
         raise Misuse(
-            f"--fix {fix}: {word or 'nothing'} is not among the values of {hp.name}: {_space(hp)}"
+            f"{option}: {word or 'nothing'} is not among the values of {hp.name}: {_space(hp)}"
         )
     return value
 

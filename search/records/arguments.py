@@ -190,6 +190,36 @@ class ExerciseArguments(Subject):
 
 
 @dataclass(frozen=True)
+class CompareArguments(Subject):
+    """Arguments of a controlled comparison of hyperparameters."""
+
+    vary: tuple[str, ...] = ()
+    """Hyperparameter to vary and its values: NAME=VALUE,VALUE. May be repeated for other names."""
+    at: tuple[str, ...] = ()
+    """Value of another hyperparameter, if it is not the default: NAME=VALUE. May be repeated."""
+    factorial: bool = False
+    """Vary all hyperparameters together, instead of one at a time."""
+    epochs: int = 10
+    """Epochs of every trial."""
+    seeds: int = 10
+    """Number of seeds that every arm is trained on. May be raised later."""
+
+    COMMAND: ClassVar[str] = "compare"
+    OPTIONS: ClassVar[tuple[str, ...]] = (*SUBJECT, "vary", "at", "factorial", "epochs", "seeds")
+    GROWS: ClassVar[Growth] = {"data": replaced, "seeds": max}
+
+    def check(self) -> None:
+        """Raise Misuse if nothing varies, or if a number is too small or too large."""
+        if not self.vary:
+            raise Misuse("nothing varies: give --vary NAME=VALUE,VALUE")
+        if self.factorial and len(self.vary) < 2:
+            raise Misuse("--factorial: give --vary for at least two hyperparameters")
+        if self.epochs < 1:
+            raise Misuse(f"--epochs {self.epochs}: must be at least 1")
+        check_seeds(self.seeds)
+
+
+@dataclass(frozen=True)
 class FinalArguments(Subject):
     """Arguments of the study of a search's final network.
 
@@ -265,6 +295,7 @@ KINDS: dict[str, type[Arguments]] = {
     for kind in (
         HyperbandArguments,
         ProgramArguments,
+        CompareArguments,
         ExerciseArguments,
         FinalArguments,
         AblationArguments,

@@ -93,16 +93,22 @@ def epoch_row(content: Json, at: str = "") -> EpochRow:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Results of the restored weights on the validation images that chose no epoch."""
+    """Results of the restored weights on the validation examples that chose no epoch.
+
+    A model that does not tell classes apart has no accuracy, labels and predictions.
+    """
 
     epoch: int
     """The epoch whose weights were restored, counted from 0."""
-    accuracy: float
     loss: float
-    """Mean of −log of the label's probability, without smoothing or penalties."""
-    labels: list[int]
-    """Classes, in the order of the images."""
-    predicted: list[int]
+    """Of a classifier, the mean of −log of the label's probability, without smoothing or penalties.
+    Otherwise the model's loss."""
+    accuracy: float = math.nan
+    value: float = math.nan
+    """The objective, without its `val_`."""
+    labels: list[int] = field(default_factory=list)
+    """Classes, in the order of the examples."""
+    predicted: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -139,7 +145,9 @@ class TrialRun:
         content = {f.name: getattr(self, f.name) for f in fields_of(self)}
         content["epochs"] = [row.to_file() for row in self.epochs]
         if self.held_out:
-            content["held_out"] = vars(self.held_out)
+            held_out = {k: v for k, v in vars(self.held_out).items() if v != []}
+            absent = [k for k in ("accuracy", "value") if math.isnan(held_out[k])]
+            content["held_out"] = {k: v for k, v in held_out.items() if k not in absent}
         kept = {key: value for key, value in content.items() if value not in (None, "")}
         return {k: v for k, v in kept.items() if v or k not in ("executed", "retries")}
 

@@ -69,11 +69,10 @@ def run_study(
 
         def subjects() -> Subjects:
             from search.running.subject import PoolSource
-            from search.studies.kinds import hypermodel_of, oracle_of, space_of
+            from search.studies.kinds import hypermodel_of, oracle_of
 
             hypermodel = hypermodel_of(arguments, pool.facts).hypermodel
-            space = space_of(arguments, hypermodel)
-            oracle = oracle_of(arguments, space, display.report_line)
+            oracle = oracle_of(arguments, display.report_line)
             return Subjects(oracle, hypermodel, PoolSource(pool))
 
         origin = Origin(pool.facts, pool.hashes, source)

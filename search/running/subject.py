@@ -60,7 +60,7 @@ class PoolSource:
             self._data: Data = data.halved() if halved else data
             self._split = (split, halved)
         data = self._data
-        held_out = (data.x_held_out, data.y_held_out) if halved else None  # type: ignore[attr-defined]
+        held_out = (data.x_held_out, data.y_held_out) if halved else None
         validation = (data.x_validation, data.y_validation)
         return FitArguments(
             (data.x_train, data.y_train), {"validation_data": validation}, held_out

@@ -99,6 +99,8 @@ class TrialSession:
                 self._train()
             except Diverged as reason:
                 self.report.failure = str(reason)
+            except kt_errors.FailedTrialError as reason:
+                self.report.failure = _one_line(reason)
             except Exception as error:
                 self.report.failure = _one_line(error)
                 self.report.traceback = traceback.format_exc()
@@ -116,7 +118,7 @@ class TrialSession:
         keras.backend.clear_session()
         gc.collect()
         seed_everything(work.seed)
-        hp = Drawing.of(work.hyperparameters, work.seed, work.draws)
+        hp = Drawing.of(work.hyperparameters, work.seed if work.draws else None)
         self.model = model = self.hypermodel.build(hp)
         if hasattr(self.hypermodel, "seed_weights"):
             self.hypermodel.seed_weights(model, work.seed)
@@ -126,7 +128,7 @@ class TrialSession:
             model,
             work.seed,
             before.trained if before else None,
-            before.callbacks if before else None,
+            before.callbacks if before else b"",
         )
         model.fit = self.fit
         kwargs = dict(self.given.kwargs)
@@ -240,7 +242,7 @@ class Watch(keras.callbacks.Callback):
 
     def _stop_if_done(self, epoch: int, value: float) -> None:
         work = self.session.work
-        out_of_patience = bool(work.patience) and epoch - self.best_epoch >= work.patience
+        out_of_patience = work.patience and epoch - self.best_epoch >= work.patience
         reached = work.target is not None and work.goal.reaches(value, work.target)
         if out_of_patience or reached:
             self.model.stop_training = True

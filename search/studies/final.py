@@ -11,12 +11,11 @@ from typing import Any
 
 import keras_tuner as kt
 
-from search.networks.baselines import BASELINES, complete
-from search.networks.space import declare
+from search.networks.spaces import Space
 from search.records.parts import AUGMENTED, BASELINE, FINAL, PlannedPart
 from search.records.seeds import CHOICE_SEEDS
 from search.records.trial import COMPLETED, Values, key_of
-from search.studies.arms import held_out_accuracy, mean_scores
+from search.studies.arms import held_out_value, mean_scores
 from search.studies.oracles import ListOracle, Trial
 
 PATIENCE = 10
@@ -45,27 +44,29 @@ class FinalOracle(ListOracle):
 
     def __init__(
         self,
+        space: Space,
         configurations: dict[str, Values],
         epochs: int,
         seeds: tuple[int, ...],
         augment: str | None = None,
+        objective: kt.Objective | None = None,
     ):
+        self.space = space
         self.configurations = configurations
         self.epochs = epochs
         self.seeds = seeds
         self.augment = augment
-        space = kt.HyperParameters()
-        declare(space)
-        super().__init__(space, self._following)
+        super().__init__(space.parameters, self._following, objective)
 
     def _following(self, trials: Sequence[Trial]) -> list[PlannedPart]:
         """Return the choice and, once its trials have ended, the parts that follow from it."""
         choice = PlannedPart("final", "choice", "", self.epochs, CHOICE_SEEDS, self.configurations)
-        scores = mean_scores(choice, trials, held_out_accuracy)
+        scores = mean_scores(choice, trials, self.goal, held_out_value)
         if scores is None:
             return [choice]
-        chosen = self.configurations[max(self.configurations, key=scores.__getitem__)]
-        arms = {BASELINE: complete(BASELINES["4 final"]), FINAL: chosen}
+        best = max if self.goal.direction == "max" else min
+        chosen = self.configurations[best(self.configurations, key=scores.__getitem__)]
+        arms = {BASELINE: self.space.baseline, FINAL: chosen}
         parts = [choice, PlannedPart("final", "final", BASELINE, self.epochs, self.seeds, arms)]
         if self.augment:
             # Augmentation regularises too: with its full dropout, a network would underfit.

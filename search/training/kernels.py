@@ -25,19 +25,26 @@ def cheapen(model: keras.Model) -> list[keras.layers.Dropout]:
     fuse_optimizer(model.optimizer)
     for variable in model.trainable_variables:
         penalty = variable.regularizer
-        if type(penalty) in (keras.regularizers.L1L2, keras.regularizers.L1, keras.regularizers.L2):
+        if variable.dtype == "float32" and type(penalty) in (keras.regularizers.L1L2, keras.regularizers.L1, keras.regularizers.L2):
             l1, l2 = (float(getattr(penalty, name, 0)) for name in ("l1", "l2"))
             if l1 or l2:
                 variable.regularizer = _penalty(l1, l2)
-    masked = [
-        layer
-        for layer in model.layers
-        if type(layer) is keras.layers.Dropout and layer.noise_shape is None and layer.rate
-    ]
+    masked = [layer for layer in model.layers if _has_own_masks(layer)]
     for layer in masked:
         layer.kept = None
         layer.call = MethodType(_dropout, layer)
     return masked
+
+
+def _has_own_masks(layer: keras.Layer) -> bool:
+    """Return whether a layer is a dropout that is applied once, to values of a known shape."""
+    return (
+        type(layer) is keras.layers.Dropout
+        and layer.noise_shape is None
+        and bool(layer.rate)
+        and len(layer._inbound_nodes) == 1
+        and None not in layer.input.shape[1:]
+    )
 
 
 def masks(
@@ -106,7 +113,10 @@ def fuse_optimizer(optimizer: keras.optimizers.Optimizer) -> None:
         keras.optimizers.AdamW: _adam,
     }
     kernel = kernels.get(type(optimizer))
-    if kernel is None or getattr(optimizer, "amsgrad", False):
+    types = {variable.dtype for variable in optimizer._trainable_variables}
+    if kernel is None or getattr(optimizer, "amsgrad", False) or types != {"float32"}:
+        return
+    if optimizer.gradient_accumulation_steps:
         return
     if isinstance(optimizer, keras.optimizers.RMSprop):
         if optimizer.centered:
@@ -121,7 +131,9 @@ def fuse_optimizer(optimizer: keras.optimizers.Optimizer) -> None:
         variables: list[keras.Variable],
         learning_rate: Any,
     ) -> None:
-        kernel(self, gradients, variables, tf.cast(learning_rate, tf.float32))
+        # The gradient of an embedding names its rows. Keras' update is dense too.
+        dense = [tf.convert_to_tensor(gradient) for gradient in gradients]
+        kernel(self, dense, variables, tf.cast(learning_rate, tf.float32))
 
     optimizer._backend_update_step = MethodType(update, optimizer)
 

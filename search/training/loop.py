@@ -1,25 +1,38 @@
 """Trains one compiled Keras model fast: a whole epoch is one compiled TensorFlow function.
 
 The step itself is Keras' own `train_step`, so losses, metrics, regularisers and layers are Keras'.
-The loop avoids the work on which `model.fit` spends most of its time. Images stay resident as
-uint8. The graph itself gathers the images in an epoch's shuffled order. Computations for which
+The loop avoids the work on which `model.fit` spends most of its time. Examples stay resident in
+their own type. The graph itself gathers them in an epoch's shuffled order. Computations for which
 Keras uses many operations use few (search/training/kernels.py).
 """
 
 import math
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.src.random.seed_generator import global_seed_generator
 
-from search.data.pool import Data
+from search.training.arrays import (
+    Batch,
+    as_keras,
+    first_of,
+    keep_resident,
+    length,
+    mapped,
+    resident,
+)
 from search.training.kernels import cheapen, masks
 
 EVALUATION_BATCH = 2000
-"""Number of images in one forward pass. Their activations still fit the processor's caches."""
+"""Largest number of examples in one forward pass. Their activations still fit the processor's
+caches if a layer has up to 2,048 values."""
+
+
+EVALUATION_VALUES = 2**22
+"""Values that the widest layer may have in one forward pass."""
 
 
 MASKED_VALUES = 2**24
@@ -48,56 +61,63 @@ class Diverged(Exception):
 
 
 class EpochLoop:
-    """Epochs of one compiled model over resident data.
+    """Epochs of one compiled model over resident examples.
 
-    Every random choice of epoch e (order and augmentation of the images, dropout masks) depends on
-    (seed, e) alone. An epoch that is resumed elsewhere from the same state has the same result.
+    Every random choice of epoch e (order and augmentation of the examples, dropout masks) depends
+    on (seed, e) alone. An epoch that is resumed elsewhere from the same state has the same result.
 
-    model: compiled, for inputs of shape (batch, features) in [0, 1] and integer labels.
-    stretch: number of images for which dropout masks are drawn at a time, a multiple of the batch
+    train, validation: a `Batch` of all examples each.
+    shuffle: False trains on the examples in their own order.
+    validation_size: examples in a validation step. None: as many as are fast, if the results do
+    not depend on it.
+    stretch: number of examples for which dropout masks are drawn at a time, a multiple of the batch
     size.
     """
 
-    def __init__(self, model: keras.Model, data: Data, batch_size: int, seed: int):
+    def __init__(
+        self,
+        model: keras.Model,
+        train: Batch,
+        validation: Batch | None,
+        batch_size: int,
+        seed: int,
+        shuffle: bool = True,
+        validation_size: int | None = None,
+    ):
         self.model = model
         self.seed = seed
-        self.steps = math.ceil(len(data.x_train) / batch_size)
-        model.optimizer.build(model.trainable_variables)
+        self.shuffle = shuffle
+        self._examples = length(train)
+        steps = math.ceil(self._examples / batch_size)
+        build(model, first_of(train, 1))
         self._masked = cheapen(model)
-        # Metrics create their variables on first use. Inside a trace, this would trace twice.
-        model.compute_metrics(
-            None, tf.zeros((1,), tf.int32), tf.zeros((1, *model.output_shape[1:]))
-        )
         self._seed_generators = [
-            layer.seed_generator for layer in model.layers if hasattr(layer, "seed_generator")
+            generator for layer in model._flatten_layers() for generator in layer._seed_generators
         ]
-        self._train = self._compiled(
-            model.train_step, data.x_train, data.y_train, data.levels, self._masked
-        )
-        self._evaluate = self._compiled(
-            model.test_step, data.x_validation, data.y_validation, data.levels, []
-        )
+        # It is made here, because a trace would draw its first state from elsewhere.
+        self._global_seed = global_seed_generator()
+        keep_resident(train, *([validation] if validation else []))
+        self._train = self._compiled(model.train_step, train, self._masked)
         self._batch = batch_size
-        self._in_order = tf.range(len(data.x_validation))
-        self._images = len(data.x_train)
         masked_values = sum(math.prod(layer.input.shape[1:]) for layer in self._masked)
         batches = MASKED_VALUES // max(1, masked_values * batch_size)
-        self.stretch = batch_size * max(1, min(batches, self.steps))
+        self.stretch = batch_size * max(1, min(batches, steps))
+        self._evaluate = None
+        if validation:
+            self._evaluate = self._compiled(model.test_step, validation, [])
+            self._in_order = tf.range(length(validation))
+            self._validation_size = validation_size or evaluation_size(model, batch_size)
 
     @staticmethod
     def _compiled(
-        step: Callable[[Any], Any],
-        images: np.ndarray,
-        labels: np.ndarray,
-        levels: int,
-        masked: list[keras.layers.Dropout],
+        step: Callable[[Any], Any], batch: Batch, masked: list[keras.layers.Dropout]
     ) -> Callable[..., Any]:
-        """Return a compiled function (order, batch, kept) that feeds images to `step` in order.
+        """Return a compiled function (order, size, kept) that feeds examples to `step` in order.
 
-        order: indices of the images.
+        order: indices of the examples.
         kept: a mask for each layer of `masked`, of shape (len(order), features).
         """
-        resident_images, resident_labels = resident(images), resident(labels)
+        tensors = resident(batch)
 
         @tf.function(
             autograph=False,
@@ -107,80 +127,145 @@ class EpochLoop:
                 [tf.TensorSpec(layer.input.shape, tf.bool) for layer in masked],
             ],
         )
-        def run(order: tf.Tensor, batch: tf.Tensor, kept: list[tf.Tensor]) -> None:
+        def run(order: tf.Tensor, size: tf.Tensor, kept: list[tf.Tensor]) -> None:
             total = tf.shape(order)[0]
 
             def body(start: tf.Tensor) -> tuple[tf.Tensor]:
-                picked = order[start : start + batch]
-                x = tf.cast(tf.gather(resident_images, picked), tf.float32) / levels
-                y = tf.cast(tf.gather(resident_labels, picked), tf.int32)
+                picked = order[start : start + size]
                 for layer, mask in zip(masked, kept, strict=True):
-                    layer.kept = mask[start : start + batch]
-                step((x, y))
+                    layer.kept = mask[start : start + size]
+                step(mapped(lambda tensor: as_keras(tf.gather(tensor, picked)), tensors))
                 for layer in masked:
                     layer.kept = None
-                return (start + batch,)
+                return (start + size,)
 
             tf.while_loop(lambda start: start < total, body, (0,), parallel_iterations=1)
 
         return run
 
+    def trace(self) -> None:
+        """Compile the functions. Raises whatever the model raises while it is traced."""
+        self._train.get_concrete_function()  # type: ignore[attr-defined]
+        if self._evaluate:
+            self._evaluate.get_concrete_function()  # type: ignore[attr-defined]
+
     def train(self, epoch: int) -> Logs:
-        """Train one epoch, counted from 0. Return Keras' logs, `loss` and `accuracy`."""
+        """Train one epoch, counted from 0. Return Keras' logs, such as `loss` and `accuracy`."""
         generator = np.random.default_rng([self.seed, epoch])
         for seed_generator in self._seed_generators:
             seed_generator.state.assign(generator.integers(0, 2**31, 2))
-        order = generator.permutation(self._images).astype(np.int32)
+        order = np.arange(self._examples, dtype=np.int32)
+        if self.shuffle:
+            order = generator.permutation(self._examples).astype(np.int32)
+        other = np.random.default_rng([self.seed, epoch, 1])
+        self._global_seed.state.assign(other.integers(0, 2**31, 2))
         self.model.reset_metrics()
-        for start in range(0, self._images, self.stretch):
+        for start in range(0, self._examples, self.stretch):
             rows = order[start : start + self.stretch]
             self._train(rows, self._batch, masks(self._masked, len(rows), generator))
         return self._logs()
 
     def evaluate(self) -> Logs:
-        """Return loss (penalties included, as in Keras) and metrics on the validation images."""
-        self.model.reset_metrics()
-        self._evaluate(self._in_order, EVALUATION_BATCH, [])
-        return self._logs()
+        """Return loss (penalties included, as in Keras) and metrics on the validation examples.
 
-    def learning_rate(self) -> float:
-        """Return the learning rate of the next step."""
-        return float(self.model.optimizer.learning_rate)
+        Raises ValueError if there are none.
+        """
+        if self._evaluate is None:
+            raise ValueError("the loop has no validation examples")
+        self.model.reset_metrics()
+        self._evaluate(self._in_order, self._validation_size, [])
+        return self._logs()
 
     def _logs(self) -> Logs:
         return {name: float(value) for name, value in self.model.get_metrics_result().items()}
 
-    def state(self) -> list[np.ndarray]:
-        """Return copies of all weights, then of all optimizer variables, in Keras' order."""
-        return [v.numpy() for v in self._variables()]
 
-    def restore(self, state: Sequence[np.ndarray]) -> None:
-        """Restore a `state`. Raises ValueError if it belongs to another model or optimizer."""
-        variables = self._variables()
-        if [tuple(v.shape) for v in variables] != [a.shape for a in state]:
-            raise ValueError("the state belongs to another model or optimizer")
-        for variable, array in zip(variables, state, strict=True):
-            variable.assign(array)
+def build(model: keras.Model, examples: Batch) -> None:
+    """Create all variables of a model, its metrics and its optimizer, as Keras' `fit` does.
 
-    def _variables(self) -> list[keras.Variable]:
-        # Seeds are set again in every epoch, so they are not part of the state.
-        seeds = {id(generator.state) for generator in self._seed_generators}
-        return [
-            v for v in [*self.model.weights, *self.model.optimizer.variables] if id(v) not in seeds
-        ]
+    examples: one example, from which shapes and types are taken.
+    """
+    batch = mapped(lambda leaf: as_keras(tf.convert_to_tensor(leaf)), examples)
+    model._symbolic_build(data_batch=batch)
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
 
 
-def scored(model: keras.Model, images: np.ndarray, labels: np.ndarray, levels: int) -> Scores:
-    """Return a model's results on images: `accuracy`, `loss`, `labels` and `predicted`.
+def trained_variables(model: keras.Model) -> list[keras.Variable]:
+    """Return all weights, then all optimizer variables, in Keras' order.
 
-    images: uint8, shape (images, features), 0 to `levels`.
+    Seeds are set again in every epoch, so they are not among them.
+    """
+    return [*model.weights, *model.optimizer.variables]
+
+
+def state_of(model: keras.Model) -> list[np.ndarray]:
+    """Return copies of the `trained_variables`."""
+    return [keras.ops.convert_to_numpy(variable) for variable in trained_variables(model)]
+
+
+def restore(model: keras.Model, state: Sequence[np.ndarray]) -> None:
+    """Restore a `state_of` a model. Raises ValueError if it belongs to another model or optimizer."""
+    variables = trained_variables(model)
+    if [tuple(v.shape) for v in variables] != [a.shape for a in state]:
+        raise ValueError("the state belongs to another model or optimizer")
+    for variable, array in zip(variables, state, strict=True):
+        variable.assign(array)
+
+
+def evaluation_size(model: keras.Model, batch_size: int) -> int:
+    """Return the number of examples of a validation step.
+
+    Keras' own losses and metrics do not depend on it, so steps are as large as is fast. Others may
+    depend on it, so steps are as large as in Keras.
+    """
+    if not all(map(_is_keras, [*model._flatten_layers(), *_judges(model)])):
+        return batch_size
+    try:
+        widest = max(math.prod(layer.output.shape[1:]) for layer in model.layers)
+    except (AttributeError, TypeError, ValueError):
+        # The layers of a subclassed model have no outputs that are known.
+        return batch_size
+    return max(batch_size, min(EVALUATION_BATCH, EVALUATION_VALUES // max(1, widest)))
+
+
+def _judges(model: keras.Model) -> list[Any]:
+    """Return the losses and metrics that a model was compiled with, and functions inside them."""
+    found = keras.tree.flatten(
+        [getattr(model._compile_loss, "_user_loss", None), model.loss]
+        + [getattr(model._compile_metrics, n, None) for n in ("_user_metrics", "_user_weighted_metrics")]
+    )
+    inner = [getattr(judge, name, None) for judge in found for name in ("fn", "_fn")]
+    activities = [getattr(layer, "activity_regularizer", None) for layer in model._flatten_layers()]
+    return [judge for judge in [*found, *inner] if judge is not None] + [
+        activity for activity in activities if activity is not None
+    ]
+
+
+def _is_keras(item: Any) -> bool:
+    """Return whether a layer, loss or metric is Keras' own and independent of the batch size."""
+    if isinstance(item, str):
+        return True
+    if isinstance(item, keras.Regularizer):
+        return False
+    module = getattr(item, "__module__", None) or type(item).__module__
+    if getattr(item, "reduction", None) in ("sum", "mean_with_sample_weight"):
+        return False
+    return module.split(".")[0] in ("keras", "search")
+
+
+def scored(model: keras.Model, x: Any, labels: np.ndarray) -> Scores:
+    """Return a classifier's results: `accuracy`, `loss`, `labels` and `predicted`.
+
+    x: examples as the model takes them, shape (examples, ...).
 
     The accuracy is a share. The loss is the mean of −log of the label's probability, without
-    smoothing or penalties. Labels and predictions are classes in the order of the images.
+    smoothing or penalties. Labels and predictions are classes in the order of the examples.
     """
+    size = evaluation_size(model, 256)
     batches = [
-        model(tf.cast(images[start : start + EVALUATION_BATCH], tf.float32) / levels).numpy()
-        for start in range(0, len(images), EVALUATION_BATCH)
+        keras.ops.convert_to_numpy(model(x[start : start + size], training=False))
+        for start in range(0, len(x), size)
     ]
     return judged(np.concatenate(batches), labels)
 
@@ -195,68 +280,3 @@ def judged(probabilities: np.ndarray, labels: np.ndarray) -> Scores:
         "labels": labels.tolist(),
         "predicted": predicted.tolist(),
     }
-
-
-def seed_weights(model: keras.Model, seed: int) -> None:
-    """Draw every Dense kernel again from its own initializer, by `seed` and position alone.
-
-    Keras draws its seeds from Python's global generator, which a worker's other threads use too.
-    """
-    dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
-    for place, layer in enumerate(dense):
-        config = layer.kernel_initializer.get_config()
-        if "seed" in config:
-            config["seed"] = int(np.random.default_rng([seed, place]).integers(2**31))
-            initializer = type(layer.kernel_initializer).from_config(config)
-            layer.kernel.assign(initializer(layer.kernel.shape))
-
-
-def fit(
-    loop: EpochLoop,
-    epochs: int,
-    initial_epoch: int = 0,
-    callbacks: Iterable[keras.callbacks.Callback] = (),
-) -> keras.callbacks.History:
-    """Train like `model.fit`, with the compiled loop, and return the same history.
-
-    Callbacks get on_train_begin/end and on_epoch_begin/end with Keras' logs plus `learning_rate`
-    and `seconds`. Batch-level hooks are not called. `model.stop_training` ends the run.
-
-    epochs: the epoch to stop before, counted from 0.
-    initial_epoch: the first epoch to train, counted from 0.
-    Raises Diverged if a loss is not finite.
-    """
-    model = loop.model
-    history = keras.callbacks.History()
-    model.stop_training = False
-    hooks = keras.callbacks.CallbackList([history, *callbacks], model=model, epochs=epochs)
-    hooks.on_train_begin()
-    for epoch in range(initial_epoch, epochs):
-        hooks.on_epoch_begin(epoch)
-        started = time.perf_counter()
-        logs = loop.train(epoch)
-        logs |= {f"val_{name}": value for name, value in loop.evaluate().items()}
-        logs["learning_rate"] = loop.learning_rate()
-        logs["seconds"] = time.perf_counter() - started
-        if not (math.isfinite(logs["loss"]) and math.isfinite(logs["val_loss"])):
-            raise Diverged(epoch, logs)
-        hooks.on_epoch_end(epoch, logs)
-        if model.stop_training:
-            break
-    hooks.on_train_end()
-    return history
-
-
-_resident: dict[int, tuple[np.ndarray, tf.Tensor]] = {}
-
-
-def resident(array: np.ndarray) -> tf.Tensor:
-    """Return an array as a tensor, made once for each array that a process trains on."""
-    if id(array) not in _resident:
-        _resident[id(array)] = (array, tf.constant(array))
-    return _resident[id(array)][1]
-
-
-def forget_resident() -> None:
-    """Release the arrays of a split that is no longer trained on."""
-    _resident.clear()
