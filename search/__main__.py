@@ -50,7 +50,8 @@ def plan(
 ) -> None:
     """Show the schedule of a search and estimate its running time.
 
-    Times a few small networks for a few seconds. Reads no data and writes no file.
+    Times a few small networks for a few seconds, of your own hypermodel if one is given. Writes no
+    file, and reads no data but your own.
 
     \b
     Examples:

@@ -3,6 +3,7 @@
 import itertools
 import math
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,11 @@ from rich.console import Console
 from rich.table import Table
 
 from search.cli.summary import duration
+from search.data.load import load_pool
 from search.data.pool import Data
 from search.quiet import import_quietly
 from search.records.arguments import HyperbandArguments
-from search.records.datasets import DATASETS, Dataset, DatasetName
+from search.records.datasets import DATASETS, Dataset
 from search.records.reading import Json
 from search.records.trial import Values
 
@@ -31,6 +33,10 @@ PROBES = (
 """Networks that spend their time differently: on steps, layers, arithmetic or weight updates."""
 
 
+OWN_PROBES = 4
+"""Number of configurations of an own hypermodel that are measured."""
+
+
 DRAWS = 300
 """Number of configurations over which the time of an epoch is averaged."""
 
@@ -39,33 +45,36 @@ STARTUP_SECONDS = 5.0
 """Time to start processes and import packages, once per study."""
 
 
-def plan(arguments: HyperbandArguments, workers: int) -> Json:
+def plan(arguments: HyperbandArguments, workers: int, data_dir: Path | None = None) -> Json:
     """Return brackets, trials and epochs, and the seconds they would take with so many workers.
 
+    data_dir: folder of the Fashion-MNIST files, which only an own hypermodel needs.
     Raises Misuse if no search can be made with these arguments.
     """
     arguments.check()
     import_quietly("search.studies.kinds")
-    from keras_tuner.engine.hyperparameters import Fixed
-
-    from search.networks.space import UNSEARCHED
     from search.studies.kinds import hyperband_of
 
     oracle = hyperband_of(arguments)
     trials, epochs = oracle.planned()
-    fixed = {hp.name: hp.value for hp in oracle.hyperparameters.space if isinstance(hp, Fixed)}
-    unsearched = {name: fixed[name] for name in UNSEARCHED if name in fixed}
-    build, coefficients = measure(arguments.dataset, unsearched)
     draws = [values for n in range(DRAWS) if (values := oracle.draw(n))]
-    dataset = DATASETS[arguments.dataset]
-    each = [costs(values, dataset, dataset.train_size) @ coefficients for values in draws]
-    epoch = float(np.mean(each))
+    if arguments.hypermodel or arguments.data:
+        pool = load_pool(arguments.dataset, arguments.data, data_dir)
+        facts, examples = pool.facts, pool.split(arguments.seed)
+    else:
+        facts = DATASETS[arguments.dataset]
+        examples = _noise(facts)
+    if arguments.hypermodel:
+        build, epoch = measure_own(arguments, facts, examples, draws)
+    else:
+        build, epoch = measure_dense(oracle.hyperparameters, facts, draws)
     brackets: list[dict[str, Any]] = []
     for bracket, rung, size, own in oracle.sizes():
         if rung == 0:
             brackets.append({"bracket": bracket.number, "rungs": []})
         brackets[-1]["rungs"].append({"rung": rung, "trials": size, "epochs_each": own})
-    seconds = STARTUP_SECONDS + (trials * build + epochs * epoch) / workers
+    builds = trials * arguments.executions * build
+    seconds = STARTUP_SECONDS + (builds + epochs * epoch) / workers
     return {
         "trials": trials,
         "epochs": epochs,
@@ -76,7 +85,58 @@ def plan(arguments: HyperbandArguments, workers: int) -> Json:
     }
 
 
-def measure(dataset: DatasetName, fixed: Json) -> tuple[float, np.ndarray]:
+def measure_own(
+    arguments: HyperbandArguments, facts: Dataset, examples: Data, draws: list[Values]
+) -> tuple[float, float]:
+    """Return the seconds to build and trace an own model, and the seconds of its epoch.
+
+    Both are means over the first configurations of the search, trained on some of the examples.
+    """
+    import keras
+    import keras_tuner as kt
+
+    from search.running.worker import configure
+    from search.studies.kinds import hypermodel_of
+    from search.training.fit import Fit
+
+    configure()
+    hypermodel = hypermodel_of(arguments, facts).hypermodel
+    x, y = examples.x_train[:IMAGES], examples.y_train[:IMAGES]
+    builds, seconds = [], []
+    for values in draws[:OWN_PROBES]:
+        hp = kt.HyperParameters()
+        hp.values = dict(values)
+        started = time.perf_counter()
+        model = hypermodel.build(hp)
+        model.fit = Fit(model, 0)
+        ends: list[float] = []
+        note = keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda epoch, logs, ends=ends: ends.append(time.perf_counter())
+        )
+        hypermodel.fit(hp, model, x, y, epochs=2, callbacks=[note])
+        seconds.append((ends[1] - ends[0]) * facts.train_size / len(x))
+        builds.append(max(0.0, ends[0] - started - (ends[1] - ends[0])))
+        keras.backend.clear_session()
+    return float(np.mean(builds)), float(np.mean(seconds))
+
+
+def measure_dense(space: Any, facts: Dataset, draws: list[Values]) -> tuple[float, float]:
+    """Return the seconds to build and trace a dense network, and the mean seconds of its epoch.
+
+    space: the narrowed `kt.HyperParameters` of the search.
+    """
+    from keras_tuner.engine.hyperparameters import Fixed
+
+    from search.networks.space import UNSEARCHED
+
+    fixed = {hp.name: hp.value for hp in space.space if isinstance(hp, Fixed)}
+    unsearched = {name: fixed[name] for name in UNSEARCHED if name in fixed}
+    build, coefficients = measure(facts, unsearched)
+    each = [costs(values, facts, facts.train_size) @ coefficients for values in draws]
+    return build, float(np.mean(each))
+
+
+def measure(facts: Dataset, fixed: Json) -> tuple[float, np.ndarray]:
     """Return the seconds to build and trace a network, and the seconds for each of its `costs`.
 
     The seconds are never negative.
@@ -88,26 +148,26 @@ def measure(dataset: DatasetName, fixed: Json) -> tuple[float, np.ndarray]:
 
     from search.networks.baselines import complete
     from search.networks.dense import DenseNetworks
-    from search.running.worker import one_thread
+    from search.running.worker import configure
     from search.training.loop import EpochLoop
 
-    one_thread()
-    shape = DATASETS[dataset]
-    images = _noise(dataset)
+    configure()
+    images = _noise(facts)
+    train, held_out = (images.x_train, images.y_train), (images.x_validation, images.y_validation)
     builds, rows, seconds = [], [], []
     for changes in PROBES:
         started = time.perf_counter()
         hp = kt.HyperParameters()
         hp.values = values = complete({**changes, **fixed})
-        model = DenseNetworks(shape.features, len(shape.classes), IMAGES, 1).build(hp)
-        loop = EpochLoop(model, images, values["batch_size"], 0)
+        model = DenseNetworks(facts, 1).build(hp)
+        loop = EpochLoop(model, train, held_out, values["batch_size"], 0)
         loop.train(0)
         first = time.perf_counter() - started
         started = time.perf_counter()
         loop.train(1)
         seconds.append(time.perf_counter() - started)
         builds.append(first - seconds[-1])
-        rows.append(costs(values, shape, IMAGES))
+        rows.append(costs(values, facts, IMAGES))
         keras.backend.clear_session()
     scale = np.max(rows, axis=0)
     fitted, _ = nnls(np.array(rows) / scale, np.array(seconds))
@@ -123,12 +183,11 @@ def costs(values: Values, dataset: Dataset, images: int) -> np.ndarray:
     return np.array([steps, steps * (len(widths) - 1), images * weights, steps * weights], float)
 
 
-def _noise(dataset: DatasetName) -> Data:
+def _noise(facts: Dataset) -> Data:
     generator = np.random.default_rng(0)
-    shape = DATASETS[dataset]
-    x = generator.integers(0, 256, (IMAGES, shape.features), np.uint8)
-    y = generator.integers(0, len(shape.classes), IMAGES).astype(np.uint8)
-    return Data(x, y, x[:1], y[:1], 255)
+    x = generator.integers(0, 256, (IMAGES, *facts.shape), np.uint8)
+    y = generator.integers(0, len(facts.classes), IMAGES).astype(np.uint8)
+    return Data(x, y, x[:1], y[:1])
 
 
 def show_plan(planned: Json) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import stats
 
 from search.records.arguments import FinalArguments
-from search.records.datasets import DATASETS
+from search.records.datasets import Dataset
 from search.records.ledger import OPENED, Entry, Results
 from search.records.study import StudyRecord
 from search.records.trial import configuration
@@ -15,10 +15,10 @@ from search.studies.oracles import Trial
 
 CARD = """# {file}
 
-A dense network that classifies grey images of {side} × {side} pixels. `python -m search final`
-trained it from the search `{search}`. `keras.models.load_model` opens it without this project's code.
+A {network} that classifies {examples}. `python -m search final`
+trained it from the search `{search}`. {opens}
 
-- **takes** (batch, {side}, {side}) pixels from 0 (background) to {levels} (object), as in {dataset}
+- **takes** (batch, {shape}) values from 0 to {levels:g}, as in {dataset}
 - **returns** (batch, {classes}) probabilities of: {names}
 - **parameters** {parameters:,}
 - **SHA-256** `{sha256}`
@@ -27,8 +27,8 @@ trained it from the search `{search}`. `keras.models.load_model` opens it withou
 
 The network was trained on {dataset}. SHA-256 of the data: {hashes}.
 
-Seed {seed} set aside {share:.0%} of the training images of each class for validation. One half of
-them chose the epoch, and the other half judged it. The test images were opened {openings} (see
+{aside} One half of
+them chose the epoch, and the other half judged it. The test examples were opened {openings} (see
 `ledger.jsonl`).
 
 ## Configuration
@@ -45,8 +45,8 @@ images that chose no epoch. Separate seeds were used for this choice.
 
 | | this file | mean of {seeds} seeds | 95 % interval over seeds |
 | --- | --- | --- | --- |
-| validation, images that chose no epoch | {held_out:.2%} | {held_out_mean} |
-| test, {test_images} images | {test:.2%} | {test_mean} |
+| validation, examples that chose no epoch | {held_out:.2%} | {held_out_mean} |
+| test, {test_images} examples | {test:.2%} | {test_mean} |
 
 This file is the model of the first seed. It was not picked by its accuracy. The interval of the
 test accuracy covers other seeds on the same images. The sampling of the test images adds a binomial
@@ -82,21 +82,24 @@ def card(
     own = [model for model in results.models if model.arm == arm]
     first = own[0]
     values = configuration(trial.hyperparameters.values)
-    dataset = DATASETS[arguments.dataset]
-    smoothing = values["label_smoothing"]
+    dataset = about.facts
+    assert dataset is not None
+    smoothing = values.get("label_smoothing")
     return CARD.format(
         file=first.file,
-        side=dataset.side,
+        network="network of your own" if arguments.hypermodel else "dense network",
+        examples=_examples(dataset),
+        opens=OPENS if arguments.hypermodel is None else OPENS_OWN,
+        shape=", ".join(map(str, dataset.shape)),
         search=arguments.search,
         levels=dataset.levels,
-        dataset=arguments.dataset,
+        dataset=dataset.name,
         classes=len(dataset.classes),
         names=", ".join(dataset.classes),
         parameters=parameters,
         sha256=first.sha256,
         hashes=", ".join(f"{name} `{digest[:16]}…`" for name, digest in about.data.items()),
-        seed=first.seed,
-        share=dataset.validation_share,
+        aside=_set_aside(first.seed, dataset),
         openings=_openings(entries),
         configuration="\n".join(f"- {name}: {_short(value)}" for name, value in values.items()),
         trained=len(trial.trained.epochs),
@@ -114,6 +117,31 @@ def card(
         error=100 * (first.accuracy * (1 - first.accuracy) / len(results.labels)) ** 0.5,
         limits=dataset.limits,
         smoothing=f": label smoothing ({_short(smoothing)}) keeps them low" if smoothing else "",
+    )
+
+
+OPENS = "`keras.models.load_model` opens it without this project's code."
+
+OPENS_OWN = (
+    "`keras.models.load_model` opens it where the classes of its hypermodel can be imported, if it has "
+    "any of its own."
+)
+
+
+def _examples(facts: Dataset) -> str:
+    if not facts.is_image:
+        return f"rows of {facts.features} values"
+    height, width = facts.shape[:2]
+    kind = "coloured" if facts.shape[-1] == 3 else "grey"
+    return f"{kind} images of {width} × {height} pixels"
+
+
+def _set_aside(seed: int, facts: Dataset) -> str:
+    if facts.validation_share is None:
+        return f"{facts.validation_size:,} examples are set aside for validation."
+    return (
+        f"Seed {seed} set aside {facts.validation_share:.0%} of the training examples of each class "
+        "for validation."
     )
 
 

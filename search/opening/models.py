@@ -1,29 +1,32 @@
 """The model files that are declared before the test set is opened."""
 
 import hashlib
+import re
 import tempfile
 import warnings
 from pathlib import Path
 
 import keras
-import numpy as np
+import keras_tuner as kt
 
 from search.networks.augmentation import Augmentation
 from search.networks.dense import DenseNetworks
-from search.records.datasets import DATASETS, DatasetName
+from search.networks.hypermodels import Loaded
+from search.records.datasets import Dataset
 from search.records.errors import Failure
 from search.records.folder import StudyFolder, disk_faults
 from search.records.ledger import DeclaredModel
+from search.records.objective import Objective
 from search.records.trial import WEIGHTS
-from search.studies.arms import held_out_accuracy
+from search.studies.arms import held_out_value
 from search.studies.oracles import Trial
 
 
 def export_models(
     study: StudyFolder,
-    hypermodel: DenseNetworks,
+    loaded: Loaded,
     trials: dict[str, list[Trial]],
-    dataset: DatasetName,
+    facts: Dataset,
 ) -> list[DeclaredModel]:
     """Write the model file of every trial that has none yet, and return what to declare.
 
@@ -36,22 +39,23 @@ def export_models(
             file = f"{arm}-{seed}.keras"
             path = study.directory / "models" / file
             if not path.exists():
-                model = network(study, hypermodel, trial, dataset)
+                model = network(study, loaded.hypermodel, trial, facts)
                 with disk_faults(path), tempfile.TemporaryDirectory() as scratch:
                     model.save(Path(scratch, file))
                     study.write(f"models/{file}", Path(scratch, file).read_bytes())
-            held_out = held_out_accuracy(trial.trained)
+            held_out = held_out_value(trial.trained, Objective())
             models.append(DeclaredModel(arm, seed, trial.trial_id, file, sha256(path), held_out))
     return models
 
 
 def network(
-    study: StudyFolder, hypermodel: DenseNetworks, trial: Trial, dataset: DatasetName
-) -> keras.Sequential:
-    """Return a trial's best network for use elsewhere, made of Keras' own layers and loss alone.
+    study: StudyFolder, hypermodel: kt.HyperModel, trial: Trial, facts: Dataset
+) -> keras.Model:
+    """Return a trial's best model for use elsewhere.
 
-    Its input is whole images, shape (batch, side, side), from 0 to the data set's brightest level.
-    Its output is class probabilities, shape (batch, classes).
+    Its input is raw examples, shape (batch, *facts.shape). Its output is class probabilities or
+    logits, shape (batch, classes). A dense network of this project becomes a network of Keras' own
+    layers and loss alone. The model of an own hypermodel stays as it is.
     Dense layers with bfloat16 products store their weights in bfloat16, rounded as the products
     round them. The file is half as large, and predictions are equal to the last bit.
     Raises Failure if the trial's weights are missing on this machine, or are torn.
@@ -67,30 +71,27 @@ def network(
         # The file also holds the optimizer's state. Keras warns that nothing loads this state.
         warnings.simplefilter("ignore", UserWarning)
         try:
+            if not trained.built:
+                build = study.read_json(f"trial_{trial.trial_id}/build_config.json") or {}
+                trained.build_from_config(build)
             trained.load_weights(weights)
         except OSError as error:
             raise Failure(
                 f"{weights} is torn: remove the folder of its trial, then run the same command to "
                 "train it again"
             ) from error
-    side = int(np.sqrt(hypermodel.features))
-    model = keras.Sequential(
-        [
-            keras.Input((side, side)),
-            keras.layers.Reshape((hypermodel.features,)),
-            keras.layers.Rescaling(1 / DATASETS[dataset].levels),
-            *(stored(layer) for layer in trained.layers if not isinstance(layer, Augmentation)),
-        ],
-        name=model_name(dataset),
-    )
+    if not isinstance(hypermodel, DenseNetworks):
+        return trained
+    layers = [stored(layer) for layer in trained.layers if not isinstance(layer, Augmentation)]
+    model = keras.Sequential([keras.Input(facts.shape), *layers], name=model_name(facts))
     # Plain SGD has no state, so none is missing when the file is loaded.
     model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
 
-def model_name(dataset: DatasetName) -> str:
+def model_name(facts: Dataset) -> str:
     """Return the name of a data set's models. `predict` recognises the data set by this name."""
-    return dataset.replace("-", "_")
+    return re.sub(r"\W", "_", facts.name)
 
 
 def stored(layer: keras.layers.Layer) -> keras.layers.Layer:

@@ -8,6 +8,7 @@ import keras
 
 from search.data.load import load_test_pool
 from search.data.pool import Pool
+from search.networks.hypermodels import Loaded
 from search.opening.card import card
 from search.opening.ledger import LedgerFile
 from search.opening.models import export_models, sha256
@@ -24,9 +25,9 @@ from search.records.ledger import (
 )
 from search.records.parts import BASELINE, FINAL
 from search.records.reading import Json
-from search.studies.kinds import final_of, networks_of
+from search.studies.kinds import final_of, hypermodel_of
 from search.studies.oracles import Trial
-from search.training.loop import judged
+from search.training.loop import as_probabilities, judged
 
 
 def open_test_set(
@@ -46,17 +47,17 @@ def open_test_set(
     """
     with search.locked(), study.locked():
         trials = completed_by_arm(study, arguments)
-        networks = networks_of(arguments)
-        models = export_models(study, networks, trials, arguments.dataset)
-        ledger = LedgerFile(study, search)
         # The images are read before the declaration, so missing files leave the ledger unchanged.
-        pool = load_test_pool(arguments.dataset, data_dir)
+        pool = load_test_pool(arguments.dataset, arguments.data, data_dir)
+        loaded = hypermodel_of(arguments, pool.facts)
+        models = export_models(study, loaded, trials, pool.facts)
+        ledger = LedgerFile(study, search)
         number, models = declare(ledger, study, models, pool, reason)
-        results = evaluate(ledger, study, number, models, pool)
+        results = evaluate(ledger, study, number, models, pool, loaded)
         first = trials[FINAL][0]
-        parameters = networks.build(first.hyperparameters).count_params()
-        text = card(study.record(), first, results, ledger.entries(), FINAL, parameters)
         (file, *_) = (model.file for model in models if model.arm == FINAL)
+        parameters = opened_model(study, file, loaded).count_params()
+        text = card(study.record(), first, results, ledger.entries(), FINAL, parameters)
         study.write(f"models/{Path(file).stem}.md", text.encode())
         close(ledger, study, results)
         return {"file": str(study.directory / "models" / file), **summary(results)}
@@ -121,11 +122,16 @@ def declare(
 
 
 def evaluate(
-    ledger: LedgerFile, study: StudyFolder, number: int, models: list[DeclaredModel], pool: Pool
+    ledger: LedgerFile,
+    study: StudyFolder,
+    number: int,
+    models: list[DeclaredModel],
+    pool: Pool,
+    loaded: Loaded,
 ) -> Results:
     """Evaluate the declared models on the test images, and write `test-N.json`."""
     ledger.append(OPENED, opening=number, data=pool.hashes)
-    evaluated = tuple(evaluated_model(study, model, pool) for model in models)
+    evaluated = tuple(evaluated_model(study, model, pool, loaded) for model in models)
     results = Results(number, pool.labels.tolist(), evaluated)
     study.write_json(results_file(number), asdict(results))
     return results
@@ -148,11 +154,22 @@ def results_file(number: int) -> str:
     return f"test-{number}.json"
 
 
-def evaluated_model(study: StudyFolder, declared: DeclaredModel, pool: Pool) -> EvaluatedModel:
-    """Evaluate a model file, loaded as any user would load it."""
-    model = keras.models.load_model(study.directory / "models" / declared.file)
-    images = pool.images.reshape(-1, *model.input_shape[1:])
-    found = judged(model.predict(images, batch_size=1000, verbose=0), pool.labels)
+def opened_model(study: StudyFolder, file: str, loaded: Loaded) -> keras.Model:
+    """Return the model in a file, loaded as any user would load it.
+
+    The classes of an own hypermodel's module are known to it.
+    """
+    own = {k: v for k, v in vars(loaded.module).items() if isinstance(v, type)} if loaded.module else {}
+    return keras.models.load_model(study.directory / "models" / file, custom_objects=own)
+
+
+def evaluated_model(
+    study: StudyFolder, declared: DeclaredModel, pool: Pool, loaded: Loaded
+) -> EvaluatedModel:
+    """Evaluate a model file."""
+    model = opened_model(study, declared.file, loaded)
+    outputs = model.predict(pool.images, batch_size=500, verbose=0)
+    found = judged(as_probabilities(outputs), pool.labels)
     return EvaluatedModel(
         **vars(declared),
         accuracy=found["accuracy"],

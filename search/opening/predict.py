@@ -1,15 +1,20 @@
 """Classifies pictures with a model file that `search final` wrote."""
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 from PIL import Image
 
 from search.opening.models import model_name
-from search.records.datasets import DATASETS, DatasetName
+from search.networks.hypermodels import load
+from search.records.arguments import Subject
+from search.records.datasets import DATASETS, Dataset
 from search.records.errors import Misuse
+from search.records.folder import StudyFolder
 from search.records.reading import Json
+from search.training.loop import as_probabilities
 
 BRIGHT = 128
 """Mean border pixel, from 0 to 255, from which a picture's background counts as bright."""
@@ -22,14 +27,14 @@ def predictions(model_path: Path, pictures: list[Path]) -> list[Json]:
     model's size.
     Raises Misuse if the model file is not of this project, or if a picture cannot be read.
     """
-    model, dataset = opened(model_path)
-    side = model.input_shape[1]
-    images = np.stack([_pixels(path, side) for path in pictures])
-    probabilities = model.predict(images * (DATASETS[dataset].levels / 255), verbose=0)
+    model, facts = opened(model_path)
+    images = np.stack([_pixels(path, facts) for path in pictures])
+    outputs = model.predict(images * (facts.levels / 255), verbose=0)
+    probabilities = as_probabilities(outputs)
     return [
         {
             "image": str(path),
-            "class": DATASETS[dataset].classes[row.argmax()],
+            "class": facts.classes[row.argmax()],
             "probability": float(row.max()),
             "bright_ground": bool(_border(pixels).mean() >= BRIGHT),
         }
@@ -37,34 +42,39 @@ def predictions(model_path: Path, pictures: list[Path]) -> list[Json]:
     ]
 
 
-def opened(path: Path) -> tuple[keras.Model, DatasetName]:
-    """Return the model in a file, and the data set that its name says it was trained on.
+def opened(path: Path) -> tuple[keras.Model, Dataset]:
+    """Return the model in a file, and the data set that it was trained on.
 
+    The record of the study tells the data set. Without it, the name of the model does.
     Raises Misuse if the file holds no model that `search final` wrote.
     """
     if not path.is_file():
         raise Misuse(f"there is no model file {path}: python -m search final writes model files")
+    folder = path.resolve().parent.parent
+    study = StudyFolder.at(folder.parent, folder.name)
+    record = study.record() if study.exists() else None
+    own: dict[str, Any] = {}
+    if record and isinstance(record.arguments, Subject) and record.arguments.hypermodel:
+        own = vars(load(record.arguments.hypermodel).module)
     try:
-        model = keras.models.load_model(path)
+        model = keras.models.load_model(path, custom_objects=own)
     except (ValueError, OSError, TypeError, KeyError) as error:
         raise Misuse(
             f"{path} is not a Keras model: give a .keras file that search final wrote"
         ) from error
-    for dataset, facts in DATASETS.items():
-        if model.name == model_name(dataset) and model.input_shape == (
-            None,
-            facts.side,
-            facts.side,
-        ):
-            return model, dataset
+    if record and record.facts and record.facts.is_image:
+        return model, record.facts
+    for facts in DATASETS.values():
+        if model.name == model_name(facts) and model.input_shape == (None, *facts.shape):
+            return model, facts
     raise Misuse(
         f"{path} takes input of shape {model.input_shape}: give a .keras file that search final "
         "wrote"
     )
 
 
-def _pixels(path: Path, side: int) -> np.ndarray:
-    """Return grey pixels from 0 to 255, float32, shape (side, side).
+def _pixels(path: Path, facts: Dataset) -> np.ndarray:
+    """Return pixels from 0 to 255, float32, in the shape of the data set's images.
 
     Raises Misuse if the file cannot be read.
     """
@@ -72,15 +82,16 @@ def _pixels(path: Path, side: int) -> np.ndarray:
         with Image.open(path) as picture:
             if picture.mode.startswith("I"):
                 # These pictures have 16 bits per pixel, and convert() would clip them at 255.
-                grey = Image.fromarray((np.asarray(picture) // 257).astype(np.uint8))
+                shown = Image.fromarray((np.asarray(picture) // 257).astype(np.uint8))
             else:
-                grey = picture.convert("L")
-        grey = grey.resize((side, side), Image.Resampling.BILINEAR)
+                shown = picture.convert("RGB" if facts.shape[-1] == 3 else "L")
+        height, width = facts.shape[:2]
+        shown = shown.resize((width, height), Image.Resampling.BILINEAR)
     # Pillow raises SyntaxError for broken PNGs, and the last error for suspiciously large pictures.
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         reason = getattr(error, "strerror", None) or "not a picture that can be read"
         raise Misuse(f"{path}: {reason}") from error
-    return np.asarray(grey, np.float32)
+    return np.asarray(shown, np.float32).reshape(facts.shape)
 
 
 def _border(pixels: np.ndarray) -> np.ndarray:

@@ -34,6 +34,12 @@ class Dataset:
         return math.prod(self.shape)
 
     @property
+    def is_image(self) -> bool:
+        """Whether examples have the shape of grey or coloured images."""
+        grey = len(self.shape) == 2
+        return min(self.shape[:2]) > 1 and (grey or (len(self.shape) == 3 and self.shape[2] in (1, 3)))
+
+    @property
     def chance(self) -> float:
         """Accuracy of guessing among classes of equal size, 0 if the labels are no classes."""
         return 1 / len(self.classes) if self.classes else 0.0

@@ -147,7 +147,7 @@ class Driver:
         self._active: dict[str, Active] = {}
         self._news: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._failures = 0
-        self._subject = plugin.name if plugin else self.study.name
+        self._subject = str(getattr(plugin, "name", self.study.name))
         if plugin:
             client.register_plugin(plugin)
         client.subscribe_topic(EPOCHS_TOPIC, lambda event: self._news.put(("epoch", event[1])))

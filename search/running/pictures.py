@@ -5,7 +5,7 @@ import io
 import numpy as np
 from matplotlib.figure import Figure
 
-from search.records.datasets import DATASETS, DatasetName
+from search.records.datasets import Dataset
 from search.records.trial import HeldOut
 
 SHOWN = 30
@@ -15,17 +15,17 @@ SHOWN = 30
 COLUMNS = 6
 
 
-def drawn(images: np.ndarray, scores: HeldOut, dataset: DatasetName) -> dict[str, bytes]:
-    """Return PNG files by name: the confusion matrix and misclassified images.
+def drawn(examples: np.ndarray, scores: HeldOut, facts: Dataset) -> dict[str, bytes]:
+    """Return PNG files by name: the confusion matrix and, of images, those misclassified.
 
-    images: the images of `scores`, uint8, shape (images, features).
+    examples: those of `scores`, shape (examples, *facts.shape).
     """
-    names = DATASETS[dataset].classes
+    names = facts.classes
     labels, predicted = np.array(scores.labels), np.array(scores.predicted)
-    return {
-        "confusion": confusion(labels, predicted, names),
-        "misclassified": misclassified(images, labels, predicted, names),
-    }
+    pictures = {"confusion": confusion(labels, predicted, names)}
+    if facts.is_image:
+        pictures["misclassified"] = misclassified(examples, labels, predicted, names)
+    return pictures
 
 
 def confusion(labels: np.ndarray, predicted: np.ndarray, names: tuple[str, ...]) -> bytes:
@@ -54,18 +54,17 @@ def misclassified(
 ) -> bytes:
     """Return a picture of the first misclassified images, titled 'class → predicted class'.
 
-    images: uint8, shape (images, features).
+    images: shape (images, height, width) or (images, height, width, channels).
     labels, predicted: classes, shape (images,).
     """
     wrong = np.flatnonzero(labels != predicted)[:SHOWN]
     rows = max(1, -(-len(wrong) // COLUMNS))
     figure = Figure((1.5 * COLUMNS, 1.65 * rows), layout="constrained")
     axes = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
-    side = int(images.shape[1] ** 0.5)
     for axis in axes:
         axis.axis("off")
     for axis, image in zip(axes, wrong, strict=False):
-        axis.imshow(images[image].reshape(side, side), cmap="gray")
+        axis.imshow(images[image].squeeze(), cmap="gray")
         axis.set_title(f"{names[labels[image]]}\n→ {names[predicted[image]]}", fontsize=8)
     return _png(figure)
 

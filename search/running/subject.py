@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import cloudpickle
 
-from search.data.pool import Data, Pool
+from search.data.pool import Data, Halved, Pool
 from search.records.errors import Misuse
 
 MAPPED = 2**20
@@ -60,7 +60,7 @@ class PoolSource:
             self._data: Data = data.halved() if halved else data
             self._split = (split, halved)
         data = self._data
-        held_out = (data.x_held_out, data.y_held_out) if halved else None
+        held_out = (data.x_held_out, data.y_held_out) if isinstance(data, Halved) else None
         validation = (data.x_validation, data.y_validation)
         return FitArguments(
             (data.x_train, data.y_train), {"validation_data": validation}, held_out
@@ -126,7 +126,7 @@ def digest(packed: Packed) -> str:
     return whole.hexdigest()
 
 
-class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+class _Pickler(cloudpickle.Pickler):
     """cloudpickle with TensorFlow's data sets, which are sent as graphs."""
 
     def reducer_override(self, obj: Any) -> Any:

@@ -5,7 +5,6 @@ checkpointed in the middle of a call that knows nothing of checkpoints.
 """
 
 import copy
-import gc
 import math
 import queue
 import tempfile
@@ -116,7 +115,6 @@ class TrialSession:
     def _train(self) -> None:
         work = self.work
         keras.backend.clear_session()
-        gc.collect()
         seed_everything(work.seed)
         hp = Drawing.of(work.hyperparameters, work.seed if work.draws else None)
         self.model = model = self.hypermodel.build(hp)

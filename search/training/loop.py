@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import scipy.special
 import tensorflow as tf
 from keras.src.random.seed_generator import global_seed_generator
 
@@ -267,7 +268,18 @@ def scored(model: keras.Model, x: Any, labels: np.ndarray) -> Scores:
         keras.ops.convert_to_numpy(model(x[start : start + size], training=False))
         for start in range(0, len(x), size)
     ]
-    return judged(np.concatenate(batches), labels)
+    return judged(as_probabilities(np.concatenate(batches)), labels)
+
+
+def as_probabilities(outputs: np.ndarray) -> np.ndarray:
+    """Return a classifier's outputs as probabilities: themselves, or the softmax of logits.
+
+    outputs: shape (examples, classes).
+    """
+    sums = outputs.sum(axis=1)
+    if (outputs >= 0).all() and np.allclose(sums, 1, atol=1e-2):
+        return outputs
+    return scipy.special.softmax(outputs, axis=1)
 
 
 def judged(probabilities: np.ndarray, labels: np.ndarray) -> Scores:
