@@ -136,7 +136,7 @@ def serve() -> int:
     from search.quiet import import_quietly
 
     for name in (
-        "search.running.tuner",
+        "search.running.driver",
         "search.running.run",
         "search.studies.kinds",
         "search.networks.dense",

@@ -8,6 +8,16 @@ import filelock
 import pytest
 
 
+def given(data):
+    """Return the arguments of a trial on these examples, as a worker gives them to `fit`."""
+    from search.data.pool import Halved
+    from search.running.subject import FitArguments
+
+    validation = data.x_validation, data.y_validation
+    held_out = (data.x_held_out, data.y_held_out) if isinstance(data, Halved) else None
+    return FitArguments((data.x_train, data.y_train), {"validation_data": validation}, held_out)
+
+
 def made_once(
     tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]
 ) -> Path:

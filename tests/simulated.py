@@ -12,7 +12,7 @@ import numpy as np
 from distributed import get_worker
 
 from search.records.trial import EpochRow, HeldOut, configuration
-from search.running.work import EPOCHS_TOPIC, Report, Trainer, Work, pack_state, unpack_state
+from search.running.work import EPOCHS_TOPIC, Report, State, Trainer, Work
 
 EPOCH_SECONDS = 0.02
 """Long enough that a kill falls into a trial, not between two."""
@@ -76,11 +76,12 @@ def simulate(work: Work, before: "Report | bytes | None" = None) -> Report:
     best_weights = np.zeros(0)
     state = before.state if isinstance(before, Report) else before
     if state:
-        network.weights, network.momentum, kept = unpack_state(state)
+        before_it = State.unpacked(state)
+        network.weights, network.momentum = before_it.trained
         if work.best is not None:
-            best_weights = kept
+            (best_weights,) = before_it.best
     best, best_epoch = work.best or (-1.0, work.counted_from)
-    report = Report(worker=worker.address, models_built=1)
+    report = Report(worker=worker.address)
     if work.initial_epoch == 0:
         report.at_start = {"weight_norm/hidden_1": 1.0}
     out_of_patience = False
@@ -101,14 +102,15 @@ def simulate(work: Work, before: "Report | bytes | None" = None) -> Report:
         if out_of_patience or time.monotonic() >= deadline:
             break
     report.finished = report.rows[-1].epoch + 1 == work.epochs or out_of_patience
-    report.state = pack_state([network.weights, network.momentum, best_weights])
+    report.state = State([network.weights, network.momentum], [best_weights]).packed()
     if report.finished:
         report.weights_file = best_weights.tobytes()
         if work.patience:
             labels = list(range(10))
             wrong = round(10 * (1 - best))
             predicted = [(label + 1) % 10 if label < wrong else label for label in labels]
-            report.held_out = HeldOut(best_epoch, 1 - wrong / 10, 1 - best, labels, predicted)
+            accuracy = 1 - wrong / 10
+            report.held_out = HeldOut(best_epoch, 1 - best, accuracy, accuracy, labels, predicted)
     report.cpu_seconds = time.process_time() - cpu
     report.peak_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return report

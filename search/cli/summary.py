@@ -70,7 +70,6 @@ def keras_fits(trials: Iterable[TrialFile]) -> dict[str, int]:
     return dict(Counter(t.run.keras_fit for t in trials if t.run and t.run.keras_fit))
 
 
-
 def best(completed: Sequence[TrialFile], objective: Objective) -> Json | None:
     """Return the trial with the best score. Of equal scores the first wins, as in KerasTuner."""
     scored = [trial for trial in completed if trial.score is not None]
@@ -177,7 +176,7 @@ def duration(seconds: float) -> str:
 
 def brief(values: Values) -> str:
     """Return a configuration on one line, without options that are switched off."""
-    if not BUILT_IN <= values.keys():
+    if not values.keys() >= BUILT_IN:
         return " · ".join(f"{name} {_short(v)}" for name, v in configuration(values).items())
     units = "-".join(str(values[f"units_{i}"]) for i in range(1, values["layers"] + 1))
     optimizer = values["optimizer"]

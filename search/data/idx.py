@@ -14,7 +14,10 @@ from search.records.errors import Misuse
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 """NumPy's types by the third byte of a file (http://yann.lecun.com/exdb/mnist)."""
 
-NAMES = {"train": ("train-images", "train-labels"), "test": ("(t10k|test)-images", "(t10k|test)-labels")}
+NAMES = {
+    "train": ("train-images", "train-labels"),
+    "test": ("(t10k|test)-images", "(t10k|test)-labels"),
+}
 """Expressions for the ends of the names, which may have a beginning such as `emnist-letters-`."""
 
 

@@ -150,7 +150,9 @@ def built(hypermodel: kt.HyperModel, hp: kt.HyperParameters) -> keras.Model:
 def where(error: Exception) -> str:
     """Return an error with the last line of user code that it passed, on one line."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if not any(p in f.filename for p in ("/keras", "/tensorflow", "search/"))]
+    own = [
+        f for f in frames if not any(p in f.filename for p in ("/keras", "/tensorflow", "search/"))
+    ]
     place = f"{own[-1].filename}:{own[-1].lineno}: " if own else ""
     lines = str(error).strip().splitlines() or [""]
     return f"{place}{type(error).__name__}: {lines[0]}"

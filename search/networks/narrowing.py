@@ -12,9 +12,7 @@ from search.records.errors import Misuse
 from search.records.trial import Values
 
 
-def narrowed(
-    fixes: Sequence[str], whole: kt.HyperParameters | None = None
-) -> kt.HyperParameters:
+def narrowed(fixes: Sequence[str], whole: kt.HyperParameters | None = None) -> kt.HyperParameters:
     """Return a space, narrowed by fixes.
 
     whole: the space. None: the space of the dense networks.

@@ -159,7 +159,11 @@ def opened_model(study: StudyFolder, file: str, loaded: Loaded) -> keras.Model:
 
     The classes of an own hypermodel's module are known to it.
     """
-    own = {k: v for k, v in vars(loaded.module).items() if isinstance(v, type)} if loaded.module else {}
+    own = (
+        {k: v for k, v in vars(loaded.module).items() if isinstance(v, type)}
+        if loaded.module
+        else {}
+    )
     return keras.models.load_model(study.directory / "models" / file, custom_objects=own)
 
 

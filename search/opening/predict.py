@@ -7,8 +7,8 @@ import keras
 import numpy as np
 from PIL import Image
 
-from search.opening.models import model_name
 from search.networks.hypermodels import load
+from search.opening.models import model_name
 from search.records.arguments import Subject
 from search.records.datasets import DATASETS, Dataset
 from search.records.errors import Misuse

@@ -37,7 +37,9 @@ class Dataset:
     def is_image(self) -> bool:
         """Whether examples have the shape of grey or coloured images."""
         grey = len(self.shape) == 2
-        return min(self.shape[:2]) > 1 and (grey or (len(self.shape) == 3 and self.shape[2] in (1, 3)))
+        return min(self.shape[:2]) > 1 and (
+            grey or (len(self.shape) == 3 and self.shape[2] in (1, 3))
+        )
 
     @property
     def chance(self) -> float:

@@ -149,7 +149,9 @@ class StudyFolder:
         if not self.directory.exists():
             return
         entries = [p for p in self.directory.iterdir() if p.name != LOCK]
-        if entries and not ({RECORD, "oracle.json"} & {p.name for p in entries} or self.trial_ids()):
+        if entries and not (
+            {RECORD, "oracle.json"} & {p.name for p in entries} or self.trial_ids()
+        ):
             raise Misuse(
                 f"{self.directory} holds no study, so it is not overwritten: remove it, or choose "
                 "another project_name"

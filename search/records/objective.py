@@ -31,7 +31,8 @@ class Objective:
 
     def better(self, a: float, b: float) -> bool:
         """Return whether a value is better than another. Nothing is better than a finite value
-        except a finite value."""
+        except a finite value.
+        """
         if math.isnan(a) or math.isnan(b):
             return math.isnan(b) and not math.isnan(a)
         return a > b if self.direction == "max" else a < b

@@ -228,9 +228,7 @@ class Driver:
     def _stretch(self) -> float:
         return max(0.0, min(self._checkpoint_seconds, self._time_left()))
 
-    def _submit(
-        self, trial: Trial, work: Work, before: Any, worker: str | None = None
-    ) -> None:
+    def _submit(self, trial: Trial, work: Work, before: Any, worker: str | None = None) -> None:
         """Send a piece of work out. worker: the worker that has the trial in memory."""
         run = trial.trained
         name = (trial.trial_id, work.execution, work.initial_epoch, run.attempts, len(run.epochs))

@@ -78,7 +78,16 @@ def run_study(
         origin = Origin(pool.facts, pool.hashes, source)
         target = getattr(arguments, "target", None)
         run_subjects(
-            study, arguments, execution, display, trainer, interrupts, origin, subjects, target, pool
+            study,
+            arguments,
+            execution,
+            display,
+            trainer,
+            interrupts,
+            origin,
+            subjects,
+            target,
+            pool,
         )
         # What follows a finished study, such as the test set, must not follow Ctrl-C.
         interrupts.check()

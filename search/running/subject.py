@@ -62,9 +62,7 @@ class PoolSource:
         data = self._data
         held_out = (data.x_held_out, data.y_held_out) if isinstance(data, Halved) else None
         validation = (data.x_validation, data.y_validation)
-        return FitArguments(
-            (data.x_train, data.y_train), {"validation_data": validation}, held_out
-        )
+        return FitArguments((data.x_train, data.y_train), {"validation_data": validation}, held_out)
 
 
 @dataclass
@@ -88,7 +86,7 @@ class Packed:
 
     def unpacked(self) -> Any:
         """Return the object. Its large arrays are private maps of their files, so nothing is copied."""
-        return pickle.loads(self.content, buffers=[_mapped(b) for b in self.buffers])  # noqa: S301
+        return pickle.loads(self.content, buffers=[_mapped(b) for b in self.buffers])
 
 
 def packed(value: Any, scratch: Path | None) -> Packed:
@@ -160,7 +158,9 @@ def _dataset(graph: bytes, spec: Any) -> Any:
     # The last node returns the data set.
     (returned,) = (node for node in definition.node if node.op == "_Retval")
     wanted = returned.input[0].split(":")[0]
-    kept = GraphDef(node=[n for n in definition.node if n.op != "_Retval"], library=definition.library)
+    kept = GraphDef(
+        node=[n for n in definition.node if n.op != "_Retval"], library=definition.library
+    )
 
     @tf.function
     def variant() -> Any:

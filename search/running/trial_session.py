@@ -22,8 +22,8 @@ from keras_tuner.src import errors as kt_errors
 
 from search.networks.exploring import Drawing
 from search.records.trial import WEIGHTS, EpochRow, HeldOut
-from search.running.tensorboards import redirect
 from search.running.subject import FitArguments
+from search.running.tensorboards import redirect
 from search.running.work import Report, State, Work
 from search.training.diagnostics import Probe
 from search.training.fit import Fit
@@ -224,7 +224,11 @@ class Watch(keras.callbacks.Callback):
         taken = time.perf_counter() - self.started - seconds
         rate = getattr(self.model.optimizer, "learning_rate", math.nan)
         numbers = {name: float(value) for name, value in logs.items() if _is_number(value)}
-        own = {n: numbers.pop(n) for n in ("loss", "accuracy", "val_loss", "val_accuracy") if n in numbers}
+        own = {
+            n: numbers.pop(n)
+            for n in ("loss", "accuracy", "val_loss", "val_accuracy")
+            if n in numbers
+        }
         numbers.pop("learning_rate", None)
         return EpochRow(
             epoch=epoch,
@@ -310,9 +314,7 @@ def examples_of(given: FitArguments) -> tuple[Any, Any]:
     return given.kwargs.get("x", args[0]), given.kwargs.get("y", args[1])
 
 
-def judged_held_out(
-    model: keras.Model, x: Any, y: Any, epoch: int, objective: str
-) -> HeldOut:
+def judged_held_out(model: keras.Model, x: Any, y: Any, epoch: int, objective: str) -> HeldOut:
     """Return a model's results on held-out examples.
 
     epoch: the epoch whose weights the model has.

@@ -46,7 +46,9 @@ def race(
         scores = mean_scores(rounds[-1], trials, goal)
         if scores is None:
             return rounds, None
-        best = sorted(arms, key=scores.__getitem__, reverse=goal.direction == "max")[: -(-len(arms) // FACTOR)]
+        best = sorted(arms, key=scores.__getitem__, reverse=goal.direction == "max")[
+            : -(-len(arms) // FACTOR)
+        ]
         arms = {choice: arms[choice] for choice in choices if choice in best}
     return rounds, next(iter(arms))
 
@@ -58,7 +60,11 @@ class AblationOracle(ListOracle):
     """
 
     def __init__(
-        self, space: Space, target: Values, seeds: tuple[int, ...], objective: kt.Objective | None = None
+        self,
+        space: Space,
+        target: Values,
+        seeds: tuple[int, ...],
+        objective: kt.Objective | None = None,
     ):
         self.space = space
         self.target = target
@@ -71,9 +77,7 @@ class AblationOracle(ListOracle):
         steps = {BASELINE: current}
         races: list[PlannedPart] = []
         while space.differing(current, self.target):
-            rounds, winner = race(
-                len(steps), space, current, self.target, trials, self.goal
-            )
+            rounds, winner = race(len(steps), space, current, self.target, trials, self.goal)
             races += rounds
             if winner is None:
                 break

@@ -16,7 +16,9 @@ COMPARE = "compare"
 FACTORIAL = "factorial"
 
 
-def parts_of(arguments: CompareArguments, space: Space, seeds: tuple[int, ...]) -> list[PlannedPart]:
+def parts_of(
+    arguments: CompareArguments, space: Space, seeds: tuple[int, ...]
+) -> list[PlannedPart]:
     """Return a part for each hyperparameter that varies, or a single part of all combinations.
 
     The reference is the value at which the hyperparameter stands by default, if it is compared,
@@ -82,4 +84,3 @@ def _read(space: Space, text: str, option: str) -> tuple[str, list[Any]]:
 
 def _spelt(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
-

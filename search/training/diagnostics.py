@@ -91,7 +91,12 @@ class Probe:
         return logs
 
 
-FRONT = (keras.layers.InputLayer, keras.layers.Flatten, keras.layers.Reshape, keras.layers.Rescaling)
+FRONT = (
+    keras.layers.InputLayer,
+    keras.layers.Flatten,
+    keras.layers.Reshape,
+    keras.layers.Rescaling,
+)
 """Layers that may stand before the dense layers of a model that is measured."""
 
 BETWEEN = (

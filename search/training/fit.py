@@ -31,6 +31,7 @@ class Fit:
     callbacks: `callbacks_state()` of an earlier call, restored likewise.
 
     keras_fit: why Keras' own `fit` trained the model. Empty if the compiled loop did.
+    loop: the compiled loop of the last call, None if Keras' own `fit` trained.
     resumable: whether `state` and `callbacks_state` suffice to continue the call elsewhere.
     """
 
@@ -45,6 +46,7 @@ class Fit:
         self.seed = seed
         self.keras_fit = ""
         self.resumable = False
+        self.loop: EpochLoop | None = None
         self._own = model.fit
         self._state = state
         self._callbacks_state = callbacks
@@ -62,14 +64,14 @@ class Fit:
         callbacks = call["callbacks"]
         self._callbacks = keras.tree.flatten(callbacks) if callbacks else []
         reason = why_keras(self.model, call, self._callbacks)
-        loop = None
+        self.loop = None
         if not reason:
-            loop, reason = self._loop(call)
+            self.loop, reason = self._loop(call)
         self.keras_fit = self.keras_fit or reason
-        if loop is None:
+        if self.loop is None:
             return self._keras(call)
         self.resumable = self._calls == 1
-        return self._train(loop, call)
+        return self._train(self.loop, call)
 
     def state(self) -> list[np.ndarray]:
         """Return all weights, then all optimizer variables."""

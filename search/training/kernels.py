@@ -25,26 +25,29 @@ def cheapen(model: keras.Model) -> list[keras.layers.Dropout]:
     fuse_optimizer(model.optimizer)
     for variable in model.trainable_variables:
         penalty = variable.regularizer
-        if variable.dtype == "float32" and type(penalty) in (keras.regularizers.L1L2, keras.regularizers.L1, keras.regularizers.L2):
+        if variable.dtype == "float32" and type(penalty) in (
+            keras.regularizers.L1L2,
+            keras.regularizers.L1,
+            keras.regularizers.L2,
+        ):
             l1, l2 = (float(getattr(penalty, name, 0)) for name in ("l1", "l2"))
             if l1 or l2:
                 variable.regularizer = _penalty(l1, l2)
-    masked = [layer for layer in model.layers if _has_own_masks(layer)]
+    masked = [layer for layer in model.layers if _has_own_masks(model, layer)]
     for layer in masked:
         layer.kept = None
         layer.call = MethodType(_dropout, layer)
     return masked
 
 
-def _has_own_masks(layer: keras.Layer) -> bool:
+def _has_own_masks(model: keras.Model, layer: keras.Layer) -> bool:
     """Return whether a layer is a dropout that is applied once, to values of a known shape."""
-    return (
-        type(layer) is keras.layers.Dropout
-        and layer.noise_shape is None
-        and bool(layer.rate)
-        and len(layer._inbound_nodes) == 1
-        and None not in layer.input.shape[1:]
-    )
+    if type(layer) is not keras.layers.Dropout or layer.noise_shape is not None or not layer.rate:
+        return False
+    graph = getattr(model, "_functional", model)
+    nodes = [n for level in getattr(graph, "_nodes_by_depth", {}).values() for n in level]
+    once = sum(node.operation is layer for node in nodes) == 1
+    return once and None not in layer.input.shape[1:]
 
 
 def masks(

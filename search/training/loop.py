@@ -234,7 +234,10 @@ def _judges(model: keras.Model) -> list[Any]:
     """Return the losses and metrics that a model was compiled with, and functions inside them."""
     found = keras.tree.flatten(
         [getattr(model._compile_loss, "_user_loss", None), model.loss]
-        + [getattr(model._compile_metrics, n, None) for n in ("_user_metrics", "_user_weighted_metrics")]
+        + [
+            getattr(model._compile_metrics, n, None)
+            for n in ("_user_metrics", "_user_weighted_metrics")
+        ]
     )
     inner = [getattr(judge, name, None) for judge in found for name in ("fn", "_fn")]
     activities = [getattr(layer, "activity_regularizer", None) for layer in model._flatten_layers()]

@@ -6,6 +6,7 @@ import pytest
 
 from search.networks.augmentation import Augmentation
 from search.networks.dense import DenseNetworks
+from search.records.datasets import DATASETS
 
 SIDE = 5
 
@@ -43,7 +44,7 @@ def test_images_stay_as_they_are_where_nothing_is_trained(image):
 
 def test_the_layer_is_one_of_keras(make_hp, tmp_path, digits):
     """It stands in a model that is saved, opened and trained by Keras alone."""
-    model = DenseNetworks(64, 10, 1000, 1).build(make_hp(augmentation="flip", layers=1))
+    model = DenseNetworks(DATASETS["digits"], 1).build(make_hp(augmentation="flip", layers=1))
     model.save(tmp_path / "model.keras")
     opened = keras.models.load_model(tmp_path / "model.keras")
     x = digits.x_train / np.float32(16)

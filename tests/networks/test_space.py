@@ -8,13 +8,14 @@ import pytest
 from search.networks import baselines, narrowing
 from search.networks.dense import DenseNetworks, SmoothedCrossentropy
 from search.networks.space import OPTIMIZERS
+from search.records.datasets import DATASETS
 from search.records.errors import Misuse
 from search.studies.hyperband import HyperbandOracle
 
 
 @pytest.fixture
 def networks():
-    return DenseNetworks(features=784, classes=10, train_size=54_000, max_epochs=27)
+    return DenseNetworks(DATASETS["fashion-mnist"], max_epochs=27)
 
 
 def draws(count, fixes=()):
@@ -80,7 +81,7 @@ def test_cosine_falls_to_zero_over_the_longest_budget(networks, make_hp):
 def test_cosine_falls_over_a_trials_own_epochs_if_no_longest_is_given(make_hp):
     hp = make_hp(schedule="cosine", batch_size=64)
     hp.values["tuner/epochs"] = 9
-    model = DenseNetworks(784, 10, train_size=54_000, max_epochs=None).build(hp)
+    model = DenseNetworks(DATASETS["fashion-mnist"], max_epochs=None).build(hp)
     assert model.optimizer._learning_rate.decay_steps == 844 * 9
 
 

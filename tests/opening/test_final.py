@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from search.data.load import load_test_pool
 from search.networks.dense import DenseNetworks
 from search.opening.models import network
+from search.records.datasets import DATASETS
 from search.records.folder import StudyFolder
 from search.records.trial import WEIGHTS, configuration
 from search.studies.oracles import Trial
@@ -96,16 +98,15 @@ def test_a_network_of_bfloat16_products_is_kept_in_half_the_bytes(
 ):
     study = StudyFolder(tmp_path, "s-final")
     hp = make_hp(precision="bfloat16", batch_norm=True, norm_first=norm_first, use_l2=True)
-    networks = DenseNetworks(64, 10, len(digits.x_train), max_epochs=9)
+    networks = DenseNetworks(replace(DATASETS["digits"], train_size=len(digits.x_train)), 9)
     trained = networks.build(hp)
     (study.directory / "trial_0000").mkdir(parents=True)
     trained.save_weights(study.directory / "trial_0000" / WEIGHTS)
-    model = network(study, networks, Trial(hp, "0000"), "digits")
+    model = network(study, networks, Trial(hp, "0000"), DATASETS["digits"])
     model.save(tmp_path / "model.keras")
     opened = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
-    images = digits.x_validation.astype("float32")
-    expected = trained.predict(images / np.float32(16), verbose=0)
-    squares = images.reshape(-1, 8, 8)
+    squares = digits.x_validation
+    expected = trained.predict(squares, verbose=0)
     assert np.array_equal(opened.predict(squares, verbose=0), expected)
     # Without the penalties that training added.
     labels = digits.y_validation

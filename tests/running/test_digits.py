@@ -1,6 +1,7 @@
 """Real networks of the digits: the same whatever happens, for KerasTuner and for TensorBoard."""
 
 import json
+from dataclasses import replace
 
 import keras_tuner as kt
 import pytest
@@ -10,6 +11,7 @@ from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 from search.data.load import load_pool
 from search.networks.dense import DenseNetworks
 from search.networks.narrowing import narrowed
+from search.records.datasets import DATASETS
 from search.records.folder import StudyFolder
 from search.records.trial import configuration
 from search.running.events import FILE, SHOWN_FIRST, write_experiment
@@ -55,14 +57,14 @@ def test_two_workers_killed_once_give_what_one_undisturbed_gives(logs, drivers, 
 def test_stock_kerastuner_reloads_the_study(logs, summary):
     """With its best hyperparameters and its best model, whose score is as recorded."""
     images = load_pool("digits").split(7)
-    networks = DenseNetworks(64, 10, len(images.x_train), max_epochs=3)
+    networks = DenseNetworks(replace(DATASETS["digits"], train_size=len(images.x_train)), 3)
     theirs = kt.Hyperband(
         networks, "val_accuracy", max_epochs=3, directory=str(logs), project_name="s"
     )
     best = theirs.get_best_hyperparameters()[0].values
     assert configuration(best) == summary["best"]["hyperparameters"]
     model = theirs.get_best_models()[0]
-    _, accuracy = model.evaluate(images.x_validation / 16.0, images.y_validation, verbose=0)
+    _, accuracy = model.evaluate(images.x_validation, images.y_validation, verbose=0)
     assert accuracy == pytest.approx(summary["best"]["val_accuracy"], abs=1e-6)
 
 
@@ -110,6 +112,6 @@ def test_parallel_coordinates_open_with_what_differs(tmp_path):
         ((), set(SHOWN_FIRST)),
         (("optimizer=adam",), set(SHOWN_FIRST) - {"optimizer"}),
     ):
-        write_experiment(folder, narrowed(fix), ("tuner/epochs",), 1.0)
+        write_experiment(folder, narrowed(fix), ("tuner/epochs",), "val_accuracy", 1.0)
         infos = experiment(folder.directory).hparam_infos
         assert {info.name for info in infos if info.differs} == expected

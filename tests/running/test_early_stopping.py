@@ -4,16 +4,20 @@ import math
 from copy import deepcopy
 from dataclasses import replace
 
+import keras_tuner as kt
 import numpy as np
 import pytest
 
 from search.data.load import load_pool
 from search.networks.dense import DenseNetworks
 from search.records.datasets import DATASETS
+from search.records.objective import Objective
+from search.records.trial import WEIGHTS
+from search.running.driver import best_of
 from search.running.trial_session import TrialSession
-from search.running.tuner import best_of
 from search.running.work import Work
 from search.training.loop import judged
+from tests.laboratory import given
 
 PATIENCE = 2
 WATCHED = 3
@@ -34,11 +38,13 @@ def work(make_hp):
 
 
 def trained(work, halved, state=None):
-    shape = DATASETS["digits"]
-    hypermodel = DenseNetworks(shape.features, len(shape.classes), shape.train_size, 60)
+    hypermodel = DenseNetworks(DATASETS["digits"], 60)
     # KerasTuner takes a config apart as it reads it; a worker gets a copy of its own.
-    session = TrialSession(deepcopy(work), halved, hypermodel, state)
-    return session, session.train(work, lambda row: None)
+    work = deepcopy(work)
+    session = TrialSession(work, hypermodel, given(halved), state)
+    report = session.train(work, lambda row: None)
+    session.close()
+    return report
 
 
 def test_halves_are_of_the_validation_images_and_share_the_classes():
@@ -51,16 +57,23 @@ def test_halves_are_of_the_validation_images_and_share_the_classes():
     assert np.abs(counts[0] - counts[1]).max() <= 1
 
 
-def test_a_trial_ends_when_patience_does_and_is_judged_with_its_best_weights(work, halved):
-    session, report = trained(work, halved)
+def test_a_trial_ends_when_patience_does_and_is_judged_with_its_best_weights(
+    work, halved, tmp_path
+):
+    report = trained(work, halved)
     scores = [row.val_accuracy for row in report.rows]
     best = WATCHED + int(np.argmax(scores[WATCHED:]))
     assert report.held_out.epoch == best
     assert report.finished
     assert len(scores) == best + PATIENCE + 1 < work.epochs
     # The weights are the best epoch's: they score as it did, on the images that stop.
-    assert session.loop.evaluate()["accuracy"] == pytest.approx(scores[best])
-    probabilities = session.loop.model.predict(halved.x_held_out / 16, verbose=0)
+    hp = kt.HyperParameters.from_config(deepcopy(work.hyperparameters))
+    model = DenseNetworks(DATASETS["digits"], 60).build(hp)
+    (tmp_path / WEIGHTS).write_bytes(report.weights_file)
+    model.load_weights(tmp_path / WEIGHTS)
+    _, accuracy = model.evaluate(halved.x_validation, halved.y_validation, verbose=0)
+    assert accuracy == pytest.approx(scores[best])
+    probabilities = model.predict(halved.x_held_out, verbose=0)
     labels = halved.y_held_out
     assert report.held_out.predicted == probabilities.argmax(axis=1).tolist()
     assert report.held_out.accuracy == np.mean(probabilities.argmax(axis=1) == labels)
@@ -70,15 +83,15 @@ def test_a_trial_ends_when_patience_does_and_is_judged_with_its_best_weights(wor
 
 @pytest.mark.slow
 def test_a_trial_in_stretches_stops_where_the_whole_one_does(work, halved):
-    _, whole = trained(work, halved)
+    whole = trained(work, halved)
     rows, state, best = [], None, None
     report = None
     while report is None or not report.finished:
         stretch = replace(work, initial_epoch=len(rows), seconds=0, best=best)
-        _, report = trained(stretch, halved, state)
+        report = trained(stretch, halved, state)
         rows += report.rows
         state = report.state
-        best = best_of(rows, WATCHED)
+        best = best_of(rows, WATCHED, Objective())
     assert [r.val_loss for r in rows] == [r.val_loss for r in whole.rows]
     assert report.held_out == whole.held_out
 
@@ -98,10 +111,9 @@ def test_a_trial_that_diverges_fails_with_the_reason_and_its_last_epoch(make_hp,
     )
     hp.values["sgd_lr"] = 1e12
     work = Work("s", "0000", hp.get_config(), 3, 1, 0, 0, 5, seconds=1e9)
-    _, report = trained(work, digits)
+    report = trained(work, digits.halved())
     assert report.failure.startswith("diverged in epoch ")
     assert not report.finished
     last = report.rows[-1]
     assert not math.isfinite(last.loss) or not math.isfinite(last.val_loss)
     assert last.to_file().keys() >= {"epoch", "loss", "val_accuracy", "time"}
-    assert "diagnostics_seconds" not in last.to_file()

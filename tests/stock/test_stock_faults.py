@@ -5,6 +5,7 @@ import json
 import math
 import warnings
 import weakref
+from dataclasses import replace
 
 import keras
 import keras_tuner as kt
@@ -13,8 +14,10 @@ import pytest
 
 from search.networks.dense import DenseNetworks
 from search.networks.narrowing import narrowed
+from search.records.datasets import DATASETS
 from search.running.trial_session import TrialSession
 from search.running.work import Work
+from tests.laboratory import given
 
 FIXES = [
     "layers=1",
@@ -68,10 +71,10 @@ def stock_search(tuner, images):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         tuner.search(
-            images.x_train / np.float32(16),
+            images.x_train,
             images.y_train,
             batch_size=128,
-            validation_data=(images.x_validation / np.float32(16), images.y_validation),
+            validation_data=(images.x_validation, images.y_validation),
             verbose=0,
         )
 
@@ -82,7 +85,7 @@ def options(directory):
 
 @pytest.fixture(scope="module")
 def networks(few_digits):
-    return DenseNetworks(64, 10, len(few_digits.x_train), max_epochs=3)
+    return DenseNetworks(replace(DATASETS["digits"], train_size=len(few_digits.x_train)), 3)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +107,7 @@ def work(epochs, initial_epoch=0, **values):
 
 def trained(task, images, networks):
     """A trial's session, and what it reports."""
-    session = TrialSession(task, images, networks, None)
+    session = TrialSession(task, networks, given(images), None)
     return session, session.train(task, lambda row: None)
 
 

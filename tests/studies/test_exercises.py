@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from dataclasses import replace
 
 import keras_tuner as kt
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from search.cli.summary import summarize
 from search.networks.dense import DenseNetworks
 from search.records.arguments import ExerciseArguments
+from search.records.datasets import DATASETS
 from search.records.errors import Misuse
 from search.records.folder import StudyFolder
 from search.records.seeds import LEARNING_RATE_SEEDS
@@ -27,6 +29,7 @@ from search.studies.exercises import (
 )
 from search.studies.oracles import Trial
 from tests.called import search
+from tests.laboratory import given
 from tests.simulated import row_of
 
 SEEDS = (1, 2)
@@ -173,13 +176,15 @@ def test_the_command_finds_a_finished_study_finished(made, tmp_path):
 @pytest.mark.parametrize("activation", ["relu", "sigmoid"])
 def test_zeros_learn_what_theory_says(few_digits, make_hp, activation):
     """Under ReLU nothing but the output's bias learns; under sigmoid units stay identical."""
-    networks = DenseNetworks(64, 10, len(few_digits.x_train), max_epochs=2)
+    networks = DenseNetworks(replace(DATASETS["digits"], train_size=len(few_digits.x_train)), 2)
 
     def last_row(initializer):
         hp = make_hp(initializer=initializer, activation=activation, batch_size=64)
         work = Work("s", "0", hp.get_config(), 1, 1, 0, 0, 2, math.inf)
-        session = TrialSession(work, few_digits, networks, None)
-        return session.train(work, lambda row: None).rows[-1]
+        session = TrialSession(work, networks, given(few_digits), None)
+        rows = session.train(work, lambda row: None).rows
+        session.close()
+        return rows[-1]
 
     assert last_row("glorot_uniform").diagnostics["distinct/hidden_2"] == 1
     zeros = last_row("zeros")

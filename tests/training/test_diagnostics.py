@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from search.networks.dense import DenseNetworks
+from search.records.datasets import DATASETS
 from search.training.diagnostics import Probe
 
 
@@ -13,8 +14,8 @@ from search.training.diagnostics import Probe
 def look(digits, make_hp):
     def at_start(**changes):
         keras.utils.set_random_seed(1)
-        model = DenseNetworks(64, 10, 1000, 1).build(make_hp(**changes))
-        return Probe.of(digits).look(model)
+        model = DenseNetworks(DATASETS["digits"], 1).build(make_hp(**changes))
+        return Probe.of(model, digits.x_train, digits.y_train).look(model)
 
     return at_start
 
@@ -40,10 +41,10 @@ def test_sigmoid_gradients_shrink_layer_by_layer_and_relus_do_not(look):
 def test_normalised_units_are_looked_at_where_their_activation_takes_them(digits, make_hp):
     """An offset of −9 leaves every normalised value flat, whatever the layer before gave."""
     changes = {"layers": 1, "batch_norm": True, "norm_first": True, "activation": "sigmoid"}
-    model = DenseNetworks(64, 10, 1000, 1).build(make_hp(**changes))
-    assert Probe.of(digits).look(model)["saturated/hidden_1"] == 0
+    model = DenseNetworks(DATASETS["digits"], 1).build(make_hp(**changes))
+    assert Probe.of(model, digits.x_train, digits.y_train).look(model)["saturated/hidden_1"] == 0
     model.get_layer("batch_norm_1").beta.assign(np.full(128, -9.0))
-    seen = Probe.of(digits).look(model)
+    seen = Probe.of(model, digits.x_train, digits.y_train).look(model)
     assert (seen["saturated/hidden_1"], seen["dead/hidden_1"]) == (1, 1)
     assert seen["gradient_norm/hidden_1"] > 0
 
@@ -53,11 +54,11 @@ def test_normalised_units_are_looked_at_where_their_activation_takes_them(digits
 def test_diagnostics_follow_the_model(digits, make_hp, precision, norm_first):
     """The layers by hand give the loss that the whole model gives: their gradients are its own."""
     hp = make_hp(batch_norm=True, norm_first=norm_first, dropout=0.2, precision=precision)
-    model = DenseNetworks(64, 10, 1000, 1).build(hp)
-    probe = Probe.of(digits)
+    model = DenseNetworks(DATASETS["digits"], 1).build(hp)
+    probe = Probe.of(model, digits.x_train, digits.y_train)
     seen = probe.look(model)
     with tf.GradientTape() as tape:
-        predicted = model(probe.images, training=False)
+        predicted = model(probe.examples, training=False)
         losses = keras.losses.sparse_categorical_crossentropy(probe.labels, predicted)
         loss = tf.reduce_mean(losses)
     kernel = model.get_layer("hidden_1").kernel.value
@@ -69,16 +70,17 @@ def test_diagnostics_follow_the_model(digits, make_hp, precision, norm_first):
 def test_gradient_is_that_of_the_cross_entropy(digits, make_hp):
     """Against a difference quotient along the gradient's own direction."""
     keras.utils.set_random_seed(1)
-    model = DenseNetworks(64, 10, 1000, 1).build(make_hp(activation="tanh", layers=1))
-    probe = Probe.of(digits)
+    model = DenseNetworks(DATASETS["digits"], 1).build(make_hp(activation="tanh", layers=1))
+    probe = Probe.of(model, digits.x_train, digits.y_train)
     norm = probe.look(model)["gradient_norm/output"]
 
     def loss():
-        predicted = model(probe.images, training=False)
+        predicted = model(probe.examples, training=False)
         return keras.losses.sparse_categorical_crossentropy(probe.labels, predicted).numpy().mean()
 
-    hidden = model.get_layer("hidden_1")(probe.images).numpy()
-    error = model(probe.images).numpy() - np.eye(10)[probe.labels]
+    flat = model.get_layer("scaled")(model.get_layer("flat")(probe.examples))
+    hidden = model.get_layer("hidden_1")(flat).numpy()
+    error = model(probe.examples).numpy() - np.eye(10)[probe.labels]
     gradient = hidden.T @ error / len(error)
     assert norm == pytest.approx(np.linalg.norm(gradient), rel=1e-5)
     kernel = model.get_layer("output").kernel

@@ -1,6 +1,7 @@
 """The compiled loop trains what model.fit trains."""
 
 import random
+from dataclasses import replace
 from types import MethodType
 
 import keras
@@ -11,8 +12,10 @@ import tensorflow as tf
 import search.training.loop as training
 from search.networks import space
 from search.networks.dense import DenseNetworks
-from search.running.work import pack_state, unpack_state
+from search.records.datasets import DATASETS
+from search.running.work import State
 from search.training import kernels
+from search.training.fit import Fit
 
 EPOCHS = 2
 
@@ -58,7 +61,8 @@ def build(few_digits, make_hp):
     def make(**changes):
         keras.backend.clear_session()
         keras.utils.set_random_seed(3)
-        networks = DenseNetworks(64, 10, len(few_digits.x_train), max_epochs=4)
+        facts = replace(DATASETS["digits"], train_size=len(few_digits.x_train))
+        networks = DenseNetworks(facts, max_epochs=4)
         # Few and narrow layers: rounding has less to grow on before it is compared.
         small = {"layers": 2, "units_1": 32, "units_2": 32, "batch_size": BATCH}
         return networks.build(make_hp(**(small | changes)))
@@ -66,11 +70,26 @@ def build(few_digits, make_hp):
     return make
 
 
+def loop_of(model, data, batch, seed):
+    train, validation = (data.x_train, data.y_train), (data.x_validation, data.y_validation)
+    return training.EpochLoop(model, train, validation, batch, seed)
+
+
+def fitted(model, data, seed, epochs, state=None, **given):
+    """Train by the compiled loop; return the history and what trained."""
+    fit = Fit(model, seed, state)
+    held_out = (data.x_validation, data.y_validation)
+    x, y = data.x_train, data.y_train
+    history = fit(x, y, batch_size=BATCH, epochs=epochs, validation_data=held_out, **given).history
+    assert fit.keras_fit == ""
+    return history, fit
+
+
 def fit_by_keras(model, digits, seed, epochs, stretch):
     """Return the history of model.fit on the batches and dropout masks that the loop is to use."""
     # A trace takes longer than these few steps. That of bfloat16 fuses operations and rounds once
     # what would be rounded twice without a trace.
-    model.run_eagerly = model.layers[0].compute_dtype == "float32"
+    model.run_eagerly = model.get_layer("hidden_1").compute_dtype == "float32"
     history = {}
     images = len(digits.x_train)
     masked = [layer for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
@@ -92,15 +111,12 @@ def fit_by_keras(model, digits, seed, epochs, stretch):
         for layer, kept in zip(masked, zip(*stretches, strict=True), strict=True):
             layer.mask_of_epoch.assign(np.concatenate(kept))
         logs = model.fit(
-            digits.x_train[order].astype("float32") / 16,
-            digits.y_train[order].astype("int32"),
+            digits.x_train[order],
+            digits.y_train[order],
             batch_size=BATCH,
             shuffle=False,
             verbose=0,
-            validation_data=(
-                digits.x_validation.astype("float32") / 16,
-                digits.y_validation.astype("int32"),
-            ),
+            validation_data=(digits.x_validation, digits.y_validation),
         ).history
         for name, values in logs.items():
             history.setdefault(name, []).extend(values)
@@ -125,8 +141,8 @@ def test_same_history_and_weights_as_model_fit(build, few_digits, monkeypatch, n
     # An epoch's masks are drawn in several goes, as they are of large data.
     monkeypatch.setattr(training, "MASKED_VALUES", 20_000)
     model, twin = build(**CONFIGURATIONS[name]), build(**CONFIGURATIONS[name])
-    loop = training.EpochLoop(model, few_digits, BATCH, seed=5)
-    history = training.fit(loop, EPOCHS).history
+    history, fit = fitted(model, few_digits, 5, EPOCHS)
+    loop = fit.loop
     assert loop.stretch < len(few_digits.x_train) or "dropout" not in CONFIGURATIONS[name]
     expected = fit_by_keras(twin, few_digits, 5, EPOCHS, loop.stretch)
     for metric in ("loss", "accuracy", "val_loss", "val_accuracy"):
@@ -151,7 +167,8 @@ def test_same_history_and_weights_as_model_fit(build, few_digits, monkeypatch, n
 def test_fused_kernel_is_used_if_there_is_one(few_digits, optimizer, kernel):
     model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(10, activation="softmax")])
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
-    loop = training.EpochLoop(model, few_digits, 64, seed=1)
+    flat = replace(few_digits, x_train=few_digits.x_train.reshape(-1, 64))
+    loop = training.EpochLoop(model, (flat.x_train, flat.y_train), None, 64, seed=1)
     graph = loop._train.get_concrete_function().graph.as_graph_def()
     kinds = {node.op for function in graph.library.function for node in function.node_def}
     assert {k for k in kinds if k.startswith("ResourceApply")} == ({kernel} if kernel else set())
@@ -189,7 +206,7 @@ def test_dropout_masks_differ_from_epoch_to_epoch(build, few_digits):
     """Without learning, only they make one epoch's loss unlike another's."""
     model = build(dropout=0.3, optimizer="sgd")
     model.optimizer.learning_rate = 0.0
-    loop = training.EpochLoop(model, few_digits, BATCH, seed=1)
+    loop = loop_of(model, few_digits, BATCH, 1)
     losses = [loop.train(epoch)["loss"] for epoch in (0, 1, 0)]
     assert losses[0] == losses[2]
     # The order of the images moves the mean by rounding alone.
@@ -201,7 +218,7 @@ def test_penalties_are_computed_by_the_written_down_gradient(build, few_digits):
     model = build(use_l1=True, use_l2=True, l1=1e-3, l2=1e-2)
     kernel = model.get_layer("hidden_1").kernel
     keras_own = kernel.regularizer
-    training.EpochLoop(model, few_digits, BATCH, seed=1)
+    loop_of(model, few_digits, BATCH, 1)
     assert kernel.regularizer is not keras_own
     with tf.GradientTape() as tape:
         value = kernel.regularizer(kernel)
@@ -215,16 +232,13 @@ def test_penalties_are_computed_by_the_written_down_gradient(build, few_digits):
 def test_resumed_from_its_state_goes_on_bit_for_bit(build, few_digits, optimizer):
     """The optimizer's state included, which KerasTuner loses at every promotion."""
     changes = {"optimizer": optimizer, "batch_norm": True, "dropout": 0.2, "schedule": "cosine"}
-    loop = training.EpochLoop(build(**changes), few_digits, BATCH, 5)
-    training.fit(loop, 2)
-    kept = unpack_state(pack_state(loop.state()))
-    whole = training.fit(loop, 4, initial_epoch=2).history
-    resumed = training.EpochLoop(build(**changes), few_digits, BATCH, 5)
-    resumed.restore(kept)
-    rest = training.fit(resumed, 4, initial_epoch=2).history
-    assert rest["loss"] == whole["loss"]
-    assert rest["val_accuracy"] == whole["val_accuracy"]
-    for ours, theirs in zip(resumed.state(), loop.state(), strict=True):
+    whole, fit = fitted(build(**changes), few_digits, 5, 4)
+    _, first = fitted(build(**changes), few_digits, 5, 2)
+    kept = State.unpacked(State(first.state()).packed()).trained
+    rest, resumed = fitted(build(**changes), few_digits, 5, 4, kept, initial_epoch=2)
+    assert rest["loss"] == whole["loss"][2:]
+    assert rest["val_accuracy"] == whole["val_accuracy"][2:]
+    for ours, theirs in zip(resumed.state(), fit.state(), strict=True):
         assert np.array_equal(ours, theirs)
 
 
@@ -234,8 +248,9 @@ def test_weights_follow_their_seed_and_nothing_else(build):
     for seed in (1, 1, 2):
         model = build(initializer="he_normal")
         random.random()
-        training.seed_weights(model, seed)
-        drawn.append([layer.kernel.numpy() for layer in model.layers])
+        DenseNetworks(DATASETS["digits"], 1).seed_weights(model, seed)
+        dense = [x for x in model.layers if isinstance(x, keras.layers.Dense)]
+        drawn.append([layer.kernel.numpy() for layer in dense])
     same, again, other = drawn
     assert all(np.array_equal(a, b) for a, b in zip(same, again, strict=True))
     assert not any(np.array_equal(a, b) for a, b in zip(same, other, strict=True))
@@ -245,10 +260,9 @@ def test_weights_follow_their_seed_and_nothing_else(build):
 
 
 def test_state_of_another_model_is_refused(build, few_digits):
-    narrow = training.EpochLoop(build(), few_digits, BATCH, 1)
-    wide = training.EpochLoop(build(units_1=64), few_digits, BATCH, 1)
+    narrow, wide = build(), build(units_1=64)
     with pytest.raises(ValueError, match="another model"):
-        narrow.restore(wide.state())
+        training.restore(narrow, training.state_of(wide))
 
 
 def test_callbacks_of_keras_work(build, few_digits, tmp_path):
@@ -256,17 +270,9 @@ def test_callbacks_of_keras_work(build, few_digits, tmp_path):
     early = keras.callbacks.EarlyStopping("val_accuracy", patience=2, restore_best_weights=True)
     plateau = keras.callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=0, min_delta=10.0)
     board = keras.callbacks.TensorBoard(tmp_path, write_graph=False)
-    loop = training.EpochLoop(model, few_digits, BATCH, 5)
-    history = training.fit(loop, 40, callbacks=[early, plateau, board]).history
+    history, fit = fitted(model, few_digits, 5, 40, callbacks=[early, plateau, board])
     best = int(np.argmax(history["val_accuracy"]))
     assert len(history["loss"]) == best + 3 < 40
-    assert loop.evaluate()["accuracy"] == history["val_accuracy"][best]
+    assert fit.loop.evaluate()["accuracy"] == history["val_accuracy"][best]
     assert history["learning_rate"][:3] == pytest.approx([0.1, 0.1, 0.05])
     assert list(tmp_path.rglob("*tfevents*"))
-
-
-def test_divergence_names_the_epoch_and_the_reason(build, few_digits):
-    model = build(optimizer="sgd", sgd_lr=1.0)
-    model.optimizer.learning_rate = 1e38
-    with pytest.raises(training.Diverged, match=r"diverged in epoch 1: .*loss is (nan|inf)"):
-        training.fit(training.EpochLoop(model, few_digits, BATCH, 5), 3)
