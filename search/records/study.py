@@ -57,13 +57,6 @@ class StudyRecord:
     arguments: Arguments
     data: dict[str, str]
     """SHA-256 of the data files by name. Empty for the arrays of a Python program."""
-    source: dict[str, str] = field(default_factory=dict)
-    """SHA-256 of the source of an own hypermodel, by file. Empty for the built-in networks."""
-    facts: Dataset | None = None
-    """Facts of the data. None for the arrays of a Python program."""
-    objective: Objective = Objective()
-    reached: str | None = None
-    """The trial whose objective reached the target, which ended the study."""
     sessions: tuple[SessionRecord, ...] = ()
     finished: bool = False
     planned: Planned | None = None
@@ -76,6 +69,13 @@ class StudyRecord:
     """The first epoch, from 0, that may stop a trial or be restored."""
     ledger: Witness | None = None
     """State of the final study's ledger, in a search whose final models were declared."""
+    source: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of the source of an own hypermodel, by file. Empty for the built-in networks."""
+    facts: Dataset | None = None
+    """Facts of the data. None for the arrays of a Python program."""
+    objective: Objective = Objective()
+    reached: str | None = None
+    """The trial whose objective reached the target, which ended the study."""
     format: int = FORMAT
 
     @property

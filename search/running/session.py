@@ -48,7 +48,7 @@ class StudySession:
         self.past = earlier.sessions if earlier else ()
         self.seconds_before = sum(session.seconds for session in self.past)
         known = earlier or StudyRecord(
-            study.name, arguments.COMMAND, arguments, origin.data, origin.source
+            study.name, arguments.COMMAND, arguments, origin.data, source=origin.source
         )
         self.record = replace(
             known,

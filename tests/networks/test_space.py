@@ -34,7 +34,8 @@ def test_defaults_are_the_assignments_network_of_exercises_1_to_3(networks, make
 
 def test_final_network_of_exercise_4(networks, make_hp):
     model = networks.build(make_hp(**baselines.BASELINES["4 final"]))
-    names = [type(layer).__name__ for layer in model.layers]
+    assert [layer.name for layer in model.layers[:2]] == ["flat", "scaled"]
+    names = [type(layer).__name__ for layer in model.layers[2:]]
     assert names == ["Dense", "BatchNormalization", "Dropout"] * 3 + ["Dense"]
     assert [layer.rate for layer in model.layers if hasattr(layer, "rate")] == [0.3] * 3
 
@@ -42,7 +43,7 @@ def test_final_network_of_exercise_4(networks, make_hp):
 def test_normalisation_stands_behind_the_activation_or_before_it(networks, make_hp):
     behind = networks.build(make_hp(batch_norm=True, layers=1))
     before = networks.build(make_hp(batch_norm=True, norm_first=True, layers=1))
-    names = [type(layer).__name__ for layer in before.layers]
+    names = [type(layer).__name__ for layer in before.layers[2:]]
     assert names == ["Dense", "BatchNormalization", "Activation", "Dense"]
     # The first 128 biases are gone, which normalisation would take away.
     assert before.count_params() == behind.count_params() - 128
@@ -52,7 +53,7 @@ def test_normalisation_stands_behind_the_activation_or_before_it(networks, make_
 
 def test_bfloat16_is_of_the_hidden_layers_products_alone(networks, make_hp):
     model = networks.build(make_hp(precision="bfloat16", batch_norm=True, dropout=0.1))
-    assert {layer.compute_dtype for layer in model.layers[:-1]} == {"bfloat16"}
+    assert {layer.compute_dtype for layer in model.layers[2:-1]} == {"bfloat16"}
     assert model.get_layer("output").compute_dtype == "float32"
     assert {weights.dtype for weights in model.weights} == {"float32"}
 
