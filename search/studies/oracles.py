@@ -4,17 +4,22 @@
 trials. `oracle.json` is written for stock KerasTuner and never read.
 """
 
+import math
 import random
 from collections.abc import Callable, Iterable, Sequence
+from statistics import fmean
 from typing import Any
 
 import keras_tuner as kt
 from keras_tuner.engine import trial as kt_trial
 
+from search.records.objective import Objective
 from search.records.parts import PlannedPart
+from search.records.reading import Json
 from search.records.trial import (
     COMPLETED,
     ENDED,
+    FAILED,
     RUNNING,
     TrialFile,
     TrialRun,
@@ -24,8 +29,10 @@ from search.records.trial import (
     trained_from_scratch,
     trial_run,
 )
+from search.studies.objectives import goal_of, objective_of
 
-IDLE, STOPPED = "IDLE", "STOPPED"
+IDLE, STOPPED, INVALID = "IDLE", "STOPPED", "INVALID"
+"""KerasTuner's other states of a trial. An invalid trial is trained again, or has failed."""
 
 
 class Trial(kt_trial.Trial):
@@ -65,10 +72,27 @@ class Trial(kt_trial.Trial):
 class RecordedOracle(kt.Oracle):
     """The base of this project's oracles: how trials are created, ended and restored."""
 
-    labels: tuple[str, ...]
+    labels: tuple[str, ...] = ()
     """KerasTuner's own values that TensorBoard shows with each trial."""
     patience: int | None = None
     """Epochs without improvement that stop a trial early. None: no trial stops early."""
+    executions: int = 1
+    """How often a trial trains its configuration, on different seeds."""
+    initial_epoch: int = 0
+    epochs: int = 1
+    """Epochs of the trials that do not name their own. As in Keras, `initial_epoch` counts."""
+
+    @property
+    def goal(self) -> Objective:
+        """What the study optimises."""
+        return goal_of(self.objective)
+
+    def epochs_of(self, trial: Trial) -> tuple[int, int]:
+        """Return the epochs of a trial: the first, counted from 0, and the one that is not reached."""
+        values = trial.hyperparameters.values
+        if "tuner/epochs" in values:
+            return int(values.get("tuner/initial_epoch", 0)), int(values["tuner/epochs"])
+        return self.initial_epoch, self.epochs
 
     def create_trial(self, tuner_id: str) -> Trial:
         """Return the next trial.
@@ -79,28 +103,86 @@ class RecordedOracle(kt.Oracle):
         """
         if self._retry_queue:
             trial = self.trials[self._retry_queue.pop(0)]
+            trial.status = RUNNING
         else:
             number = max((int(name) for name in self.trials), default=-1) + 1
             trial_id = f"{number:04d}"
             response = self.populate_space(trial_id)
-            space = self.hyperparameters.copy()
-            space.values = response.get("values") or {}
-            trial = Trial(space, trial_id, response["status"])
-            if trial.status != RUNNING:
-                return trial
+            if response["status"] != RUNNING:
+                return Trial(self.hyperparameters.copy(), trial_id, response["status"])
+            space = self.space_for(trial_id, response["values"])
+            space.values = response["values"]
+            trial = Trial(space, trial_id, RUNNING)
             self.trials[trial_id] = trial
             self.start_order.append(trial_id)
             self._record_values(trial)
         self.ongoing_trials[tuner_id] = trial
         return trial
 
+    def space_for(self, trial_id: str, values: Values) -> kt.HyperParameters:
+        """Return a copy of the space that a new trial begins with."""
+        return self.hyperparameters.copy()
+
+    def learn(self, trial: Trial, found: Json) -> None:
+        """Take up the hyperparameters that a trial's build and fit asked for.
+
+        found: KerasTuner's config of the space and its values, as the worker returns it.
+        """
+
     def end_trial(self, trial: Trial) -> None:
-        """Record that a trial is COMPLETED or FAILED, and score it."""
-        self._run_times[trial.trial_id] += 1
+        """Record that a trial is COMPLETED, FAILED or INVALID, and score it.
+
+        An invalid trial, or one without a score, is trained again as often as KerasTuner's
+        `max_retries_per_trial` says, and has failed after that.
+        """
         if trial.status == COMPLETED:
             self.score_trial(trial)
-        self.end_order.append(trial.trial_id)
+            if trial.score is None or math.isnan(trial.score):
+                trial.status = INVALID
+                trial.message = trial.message or f"no epoch has a value of {self.goal.name}"
+        self._run_times[trial.trial_id] += 1
+        if not self._retry(trial):
+            self.end_order.append(trial.trial_id)
         self.release(trial)
+
+    def _retry(self, trial: Trial) -> bool:
+        """Return whether an invalid trial is trained again, and queue it. Otherwise it has failed."""
+        if trial.status != INVALID:
+            return False
+        if self._run_times[trial.trial_id] > self.max_retries_per_trial:
+            trial.status = FAILED
+            return False
+        self._retry_queue.append(trial.trial_id)
+        return True
+
+    def score_trial(self, trial: Trial) -> None:
+        """Set a trial's score: the mean over its executions of the best value of each.
+
+        The score is NaN if an execution has none. `best_step` is the best epoch of the first
+        execution. The scores of a trial without epochs on record are KerasTuner's.
+        """
+        run, goal = trial.run, self.goal
+        if run is None or not run.epochs:
+            super().score_trial(trial)
+            return
+        best = [goal.best(run.execution(number)) for number in range(run.executions)]
+        values = [math.nan if row is None else goal.value(row.logs) for row in best]
+        trial.score = fmean(values) if all(map(math.isfinite, values)) else math.nan
+        trial.best_step = best[0].epoch if best[0] else 0
+
+    def get_best_trials(self, num_trials: int = 1) -> list[Trial]:
+        """Return the best trials, the best first. As in KerasTuner, others fill up the list."""
+        done = [t for t in self.trials.values() if t.status == COMPLETED]
+        done.sort(key=lambda trial: self.rank(trial.score))
+        if len(done) < num_trials:
+            done += [t for t in self.trials.values() if t.status != COMPLETED]
+        return done[:num_trials]
+
+    def rank(self, score: float | None) -> float:
+        """Return a number that is smaller for a better score, and infinite without a score."""
+        if score is None or math.isnan(score):
+            return math.inf
+        return -score if self.objective.direction == "max" else score
 
     def planned(self) -> tuple[int, int]:
         """Return the trials and epochs of the whole study, as far as they are known now."""
@@ -162,13 +244,14 @@ class ListOracle(RecordedOracle):
         self,
         space: kt.HyperParameters,
         parts: Callable[[Sequence[Trial]], Iterable[PlannedPart]],
+        objective: Any = "val_accuracy",
     ):
         self._parts = parts
         self._known: tuple[int, list[PlannedPart], dict[str, Values]] | None = None
         super().__init__(
-            objective=kt.Objective("val_accuracy", "max"),
+            objective=objective_of(objective),
             hyperparameters=space,
-            tune_new_entries=False,
+            tune_new_entries=False,  # a new hyperparameter has its default, so arms stay alike
             seed=1,  # nothing is drawn, but without a seed KerasTuner would record a random seed
         )
 
