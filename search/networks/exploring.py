@@ -195,12 +195,12 @@ def place_of(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     if isinstance(error, SyntaxError) and error.filename:
         return f"{_short(error.filename)}, line {error.lineno}"
-    own = Path(__file__).parents[1]
+    ours = Path(__file__).parents[1], Path(traceback.__file__).parent
     theirs = [
         frame
         for frame in frames
         if "site-packages" not in frame.filename
-        and own not in Path(frame.filename).parents
+        and not any(folder in Path(frame.filename).parents for folder in ours)
         and not frame.filename.startswith("<frozen")
     ]
     last = (theirs or frames)[-1]
@@ -215,7 +215,9 @@ def said(error: BaseException) -> str:
 
 def _place_of_build(hypermodel: kt.HyperModel) -> str:
     """Return file and line of the function that builds."""
-    build = getattr(hypermodel, "_build", hypermodel.build)
+    build = hypermodel.build
+    if getattr(build, "__name__", "") == "_build_wrapper":  # KerasTuner's, around the user's
+        build = hypermodel._build
     try:
         code = inspect.unwrap(build).__code__
     except AttributeError:

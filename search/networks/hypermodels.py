@@ -50,6 +50,10 @@ def load(spec: str) -> Loaded:
         module = _from_file(Path(place), spec) if place.endswith(".py") else _imported(place)
     except Misuse:
         raise
+    except ModuleNotFoundError as error:
+        if not f"{place}.".startswith(f"{error.name}."):
+            raise Misuse(f"--hypermodel {spec}: {place_of(error)}: {said(error)}") from error
+        raise Misuse(f"--hypermodel {spec}: there is no module {place}") from None
     except (Exception, SystemExit) as error:
         raise Misuse(f"--hypermodel {spec}: {place_of(error)}: {said(error)}") from error
     hypermodel = _hypermodel(module, name, spec)

@@ -1,0 +1,66 @@
+"""A search space as controlled studies see it: defaults, choices, and what depends on what."""
+
+from dataclasses import dataclass, field
+
+import keras_tuner as kt
+
+from search.records.trial import Values
+
+
+@dataclass(frozen=True, eq=False)
+class Space:
+    """The hyperparameters of a hypermodel.
+
+    parameters: without values. Parents stand before what depends on them.
+    base: changes to the defaults that make the baseline of a final network.
+    unsearched: hyperparameters that a search fixes at these values unless --fix names them.
+    """
+
+    parameters: kt.HyperParameters
+    base: Values = field(default_factory=dict)
+    unsearched: Values = field(default_factory=dict)
+
+    @property
+    def baseline(self) -> Values:
+        """The configuration that a final network is compared with."""
+        return self.complete(self.base)
+
+    def complete(self, changes: Values) -> Values:
+        """Return the defaults with these changes, without inactive values.
+
+        A hyperparameter that the space does not know, because only a trial has found it, is kept.
+        """
+        found: Values = {}
+        for hp in self.parameters.space:
+            if hp.name not in found and all(c.is_active(found) for c in hp.conditions):
+                found[hp.name] = changes.get(hp.name, hp.default)
+        known = {hp.name for hp in self.parameters.space}
+        return found | {name: value for name, value in changes.items() if name not in known}
+
+    def choice_of(self, name: str) -> str:
+        """Return the choice that a hyperparameter belongs to.
+
+        The hyperparameters of a choice change together: those that depend on another
+        hyperparameter belong to it.
+        """
+        parents = {hp.name: hp.conditions for hp in self.parameters.space}
+        while conditions := parents.get(name):
+            name = conditions[0].name
+        return name
+
+    def with_choice(self, values: Values, choice: str, of: Values) -> Values:
+        """Return the values with one choice taken from another configuration.
+
+        of: the other configuration.
+
+        Values that become inactive are dropped. Values that become active take their defaults.
+        """
+        kept = {name: v for name, v in values.items() if self.choice_of(name) != choice}
+        taken = {name: v for name, v in of.items() if self.choice_of(name) == choice}
+        return self.complete(kept | taken)
+
+    def differing(self, values: Values, other: Values) -> list[str]:
+        """Return the choices in which two configurations differ, in the space's order."""
+        names = list({**values, **other})
+        choices = dict.fromkeys(self.choice_of(name) for name in names)
+        return [c for c in choices if self.with_choice(values, c, other) != values]
