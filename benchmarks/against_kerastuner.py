@@ -42,11 +42,11 @@ LISTS = {"assignment": (0, 7), "drawn": (7, 21)}
 
 def configurations(name: str) -> list[dict[str, Any]]:
     """Return the configurations of a list, which are the same on both sides."""
-    from search.networks import baselines, narrowing
+    from search.networks import narrowing
     from search.studies.hyperband import HyperbandOracle
 
     space = narrowing.narrowed(FIXES)
-    first, _ = baselines.within(space)
+    first, _ = narrowing.within(space)
     oracle = HyperbandOracle(space, 27, seed=SEED, first=first)
     return [values for n in range(*LISTS[name]) if (values := oracle.draw(n))]
 

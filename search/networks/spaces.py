@@ -1,6 +1,7 @@
 """A search space as controlled studies see it: defaults, choices, and what depends on what."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import keras_tuner as kt
 
@@ -40,13 +41,22 @@ class Space:
     def choice_of(self, name: str) -> str:
         """Return the choice that a hyperparameter belongs to.
 
-        The hyperparameters of a choice change together: those that depend on another
-        hyperparameter belong to it.
+        The hyperparameters of a choice change together: a hyperparameter and those that depend on
+        it. The first of them gives the choice its name.
         """
-        parents = {hp.name: hp.conditions for hp in self.parameters.space}
-        while conditions := parents.get(name):
-            name = conditions[0].name
-        return name
+        return self._choices.get(name, name)
+
+    @cached_property
+    def _choices(self) -> dict[str, str]:
+        """The choice of each hyperparameter, in the space's order."""
+        found: dict[str, str] = {}
+        for hp in self.parameters.space:
+            joined = [hp.name, *(condition.name for condition in hp.conditions)]
+            choices = {found.get(name, name) for name in joined}
+            first = next((choice for choice in found.values() if choice in choices), hp.name)
+            found |= {name: first for name, choice in found.items() if choice in choices}
+            found[hp.name] = first
+        return found
 
     def with_choice(self, values: Values, choice: str, of: Values) -> Values:
         """Return the values with one choice taken from another configuration.

@@ -9,23 +9,21 @@ the extent that the splits of these seeds share validation images.
 from collections.abc import Sequence
 from typing import Any
 
-import keras_tuner as kt
-
-from search.networks.baselines import BASELINES, complete
-from search.networks.space import declare
+from search.networks.baselines import built_in
+from search.networks.spaces import Space
 from search.records.parts import AUGMENTED, BASELINE, FINAL, PlannedPart
 from search.records.seeds import CHOICE_SEEDS
 from search.records.trial import COMPLETED, Values, key_of
-from search.studies.arms import held_out_accuracy, mean_scores
+from search.studies.arms import held_out_value, mean_scores, ranked
 from search.studies.oracles import ListOracle, Trial
 
 PATIENCE = 10
-"""Epochs without improvement of val_accuracy that stop a trial, counted from the first watched
+"""Epochs without improvement of the objective that stop a trial, counted from the first watched
 epoch. A trial of up to 33 epochs never stops early. Its watched half then only chooses an epoch."""
 
 WATCHED_SHARE = 2 / 3
 """Share of the epochs that pass before early stopping watches. While a cosine learning rate is
-high, val_accuracy scatters more than it rises. Watching these epochs would restore the luckiest of
+high, the objective scatters more than it improves. Watching these epochs would restore the luckiest of
 them and lose the gain that comes as the rate falls."""
 
 LONGER = 3
@@ -39,6 +37,7 @@ class FinalOracle(ListOracle):
     epochs: epochs of every trial without augmentation.
     augment: a key of `AUGMENTATIONS`, which adds a third arm, the chosen network on augmented
     images. This arm is never a candidate, because its images differ. None: no third arm.
+    space: that of the dense networks by default.
     """
 
     patience = PATIENCE
@@ -49,23 +48,24 @@ class FinalOracle(ListOracle):
         epochs: int,
         seeds: tuple[int, ...],
         augment: str | None = None,
+        space: Space | None = None,
+        objective: Any = "val_accuracy",
     ):
         self.configurations = configurations
         self.epochs = epochs
         self.seeds = seeds
         self.augment = augment
-        space = kt.HyperParameters()
-        declare(space)
-        super().__init__(space, self._following)
+        self.space = space or built_in()
+        super().__init__(self.space.parameters, self._following, objective)
 
     def _following(self, trials: Sequence[Trial]) -> list[PlannedPart]:
         """Return the choice and, once its trials have ended, the parts that follow from it."""
         choice = PlannedPart("final", "choice", "", self.epochs, CHOICE_SEEDS, self.configurations)
-        scores = mean_scores(choice, trials, held_out_accuracy)
+        scores = mean_scores(choice, trials, self.goal, held_out_value)
         if scores is None:
             return [choice]
-        chosen = self.configurations[max(self.configurations, key=scores.__getitem__)]
-        arms = {BASELINE: complete(BASELINES["4 final"]), FINAL: chosen}
+        chosen = self.configurations[ranked(scores, self.goal)[0]]
+        arms = {BASELINE: self.space.baseline, FINAL: chosen}
         parts = [choice, PlannedPart("final", "final", BASELINE, self.epochs, self.seeds, arms)]
         if self.augment:
             # Augmentation regularises too: with its full dropout, a network would underfit.
