@@ -5,7 +5,7 @@ import inspect
 import json
 import textwrap
 from collections.abc import Callable, Iterable
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_origin, get_type_hints
 
@@ -23,7 +23,13 @@ Config = Annotated[
     typer.Option(help="JSON file of arguments, such as the output of --json. Options override it."),
 ]
 
-METAVARS = {"fix": "NAME=VALUE"}
+METAVARS = {
+    "fix": "NAME=VALUE",
+    "vary": "NAME=VALUE,VALUE",
+    "at": "NAME=VALUE",
+    "data": "PATH",
+    "hypermodel": "FILE.py:NAME",
+}
 
 
 def options(**groups: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -103,7 +109,16 @@ def _parameter(
 
 
 def field_docstrings(kind: type) -> dict[str, str]:
-    """Return the docstring under each field of a class, on one line."""
+    """Return the docstring under each field of a class and of those it inherits, on one line."""
+    found: dict[str, str] = {}
+    for each in reversed(kind.__mro__):
+        if is_dataclass(each):
+            found |= _own_docstrings(each)
+    return found
+
+
+def _own_docstrings(kind: type) -> dict[str, str]:
+    """Return the docstring under each field that a class itself declares."""
     (definition,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
     assert isinstance(definition, ast.ClassDef)
     found: dict[str, str] = {}

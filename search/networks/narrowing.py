@@ -30,16 +30,16 @@ def narrowed(fixes: Sequence[str], space: Space | None = None) -> kt.HyperParame
         said = f"--fix {fix}"
         if not equals or not text:
             raise Misuse(f"{said}: write NAME=VALUE, NAME=VALUE,VALUE or NAME=LOW:HIGH")
-        found = named(space, name, said)
+        entries = named(space, name, said)
         if name in replaced:
             raise Misuse(f"{said}: {name} is fixed twice")
-        replaced[name] = _replacements(found, text, said)
+        replaced[name] = _replacements(entries, text, said)
     for name, value in space.unsearched.items():
         replaced.setdefault(name, [kinds.Fixed(name, value)])
     narrow = kt.HyperParameters()
     for hp in space.parameters.space:
-        own = (new for new in replaced.get(hp.name, []) if new.conditions == hp.conditions)
-        narrow.merge([next(own, hp)])
+        found = (new for new in replaced.get(hp.name, []) if new.conditions == hp.conditions)
+        narrow.merge([next(found, hp)])
     for own in replaced.values():
         _check_reachable(own, narrow)
     return narrow
@@ -93,10 +93,11 @@ def _holds(hp: Any, value: Any) -> bool:
         return value in hp.values
     if isinstance(hp, kinds.Boolean):
         return isinstance(value, bool)
-    if not hp.min_value <= value <= hp.max_value:
-        return False
-    if not hp.step:
-        return True
+    return bool(hp.min_value <= value <= hp.max_value) and (not hp.step or _on_grid(hp, value))
+
+
+def _on_grid(hp: Any, value: float) -> bool:
+    """Return whether a number is one of those that a step allows."""
     if isinstance(hp, kinds.Int):
         on_grid = (value - hp.min_value) % hp.step == 0
         return bool(value in log_steps(hp) if hp.sampling == "log" else on_grid)

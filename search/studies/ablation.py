@@ -76,9 +76,7 @@ class AblationOracle(ListOracle):
         steps = {BASELINE: current}
         races: list[PlannedPart] = []
         while space.differing(current, self.target):
-            rounds, winner = race(
-                len(steps), current, self.target, trials, space, self.goal
-            )
+            rounds, winner = race(len(steps), current, self.target, trials, space, self.goal)
             races += rounds
             if winner is None:
                 break

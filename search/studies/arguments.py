@@ -4,12 +4,21 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from search.networks.baselines import BASELINES, complete
-from search.records.arguments import AblationArguments, FinalArguments, HyperbandArguments
+from search.networks.baselines import built_in, complete
+from search.networks.hypermodels import load
+from search.networks.spaces import Space
+from search.records.arguments import (
+    SUBJECT,
+    AblationArguments,
+    FinalArguments,
+    HyperbandArguments,
+    Subject,
+)
 from search.records.errors import Misuse
 from search.records.folder import StudyFolder
 from search.records.parts import FINAL
 from search.records.trial import COMPLETED, TrialFile, Values, configuration, key_of
+from search.studies.kinds import space_of
 
 
 def final_arguments(search: StudyFolder, given: dict[str, Any]) -> FinalArguments:
@@ -26,43 +35,68 @@ def final_arguments(search: StudyFolder, given: dict[str, Any]) -> FinalArgument
                 f"study {search.name} is not a search: choose a study that `search run` started"
             )
         values = {
+            **_subject(origin),
             "search": search.name,
             "search_seed": origin.seed,
-            "dataset": origin.dataset,
             "epochs": origin.max_epochs,
             **given,
         }
         asked = FinalArguments(configurations={}, **values)
         asked.check()
-        found, too_slow = best_of_search(search, asked.top, asked.epoch_seconds or math.inf)
+        if asked.augment and asked.hypermodel:
+            raise Misuse(
+                f"--augment {asked.augment}: only the built-in networks can mirror and shift "
+                f"images, not {asked.hypermodel}"
+            )
+        slowest = asked.epoch_seconds or math.inf
+        found, too_slow = best_of_search(search, asked.top, slowest, _space(origin))
         given = {**values, "configurations": found, "too_slow": too_slow}
     arguments = search.final.settled(FinalArguments, given)
+    if arguments.hypermodel:
+        return arguments
     # If a hyperparameter is newer than the study, it has its default.
     whole = {name: complete(values) for name, values in arguments.configurations.items()}
     return replace(arguments, configurations=whole)
 
 
+def _subject(origin: Subject) -> dict[str, Any]:
+    """Return what a search has studied, which its final network and ablation study too."""
+    return {name: getattr(origin, name) for name in SUBJECT}
+
+
+def _space(origin: Subject) -> Space:
+    """Return the space of a search's hypermodel."""
+    if not origin.hypermodel:
+        return built_in()
+    return space_of(origin, load(origin.hypermodel).hypermodel)
+
+
 def best_of_search(
-    search: StudyFolder, count: int, slowest: float
+    search: StudyFolder, count: int, slowest: float, space: Space
 ) -> tuple[dict[str, Values], dict[str, float]]:
     """Return the best distinct configurations of a search, and those left out as too slow.
 
     Both are by name, such as "trial 0123", the best first. Of the slow configurations, the seconds
     per epoch are returned instead of the values. The score of a configuration is the score of its
-    best rung. The assignment's network is left out, because it is the baseline.
+    best rung. The baseline is left out.
 
     count: number of configurations to find.
     slowest: largest number of seconds per epoch.
     Raises Misuse if nothing is left.
     """
     records, _ = search.read_trials()
-    done = [record for record in records.values() if record.status == COMPLETED]
-    done.sort(key=lambda record: (-(record.score or 0.0), record.trial_id))
-    seen = {key_of(complete(BASELINES["4 final"]))}
+    sign = -1 if search.record().objective.direction == "max" else 1
+    scored = [
+        (sign * record.score, record.trial_id, record)
+        for record in records.values()
+        if record.status == COMPLETED and record.score is not None
+    ]
+    done = [record for _, _, record in sorted(scored, key=lambda one: one[:2])]
+    seen = {key_of(space.baseline)}
     found: dict[str, Values] = {}
     too_slow: dict[str, float] = {}
     for record in done:
-        values = complete(configuration(record.values))
+        values = space.complete(configuration(record.values))
         if key_of(values) in seen or len(found) == count:
             continue
         seen.add(key_of(values))
@@ -106,15 +140,17 @@ def ablation_arguments(search: StudyFolder, given: dict[str, Any]) -> AblationAr
         origin = final.arguments
         assert isinstance(origin, FinalArguments)
         given = {
-            "dataset": origin.dataset,
+            **_subject(origin),
             "search": search.name,
             "search_seed": origin.search_seed,
             "target": chosen[0],
             **given,
         }
     arguments = search.ablation.settled(AblationArguments, given)
-    target = complete(arguments.target)
-    if chosen and complete(chosen[0]) != target:
+    # If a hyperparameter of the built-in space is newer than the study, it has its default.
+    whole = dict if arguments.hypermodel else complete
+    target = whole(arguments.target)
+    if chosen and whole(chosen[0]) != target:
         raise Misuse(
             f"study {search.ablation.name} leads to another network than {search.final.name} has "
             "chosen since: move its folder away, then run the same command to start a new study"

@@ -42,7 +42,7 @@ def held_out_value(run: TrialRun, goal: Objective) -> float:
 def mean_scores(
     part: PlannedPart,
     trials: Sequence[Trial],
-    goal: Objective = Objective(),
+    goal: Objective,
     score: Score = last_value,
 ) -> dict[str, float] | None:
     """Return the mean score over seeds by arm, or None while trials are missing.

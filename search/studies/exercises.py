@@ -10,6 +10,7 @@ from itertools import product
 from search.networks.baselines import BASELINES, built_in, complete
 from search.networks.space import ACTIVATIONS, INITIALIZERS, OPTIMIZERS
 from search.records.arguments import Exercise
+from search.records.objective import Objective
 from search.records.parts import PlannedPart
 from search.records.seeds import LEARNING_RATE_SEEDS
 from search.records.trial import Values
@@ -84,7 +85,7 @@ def optimizer(seeds: tuple[int, ...], trials: Sequence[Trial]) -> list[PlannedPa
     }
     tried = PlannedPart("optimizer", "learning rates", "", EPOCHS, LEARNING_RATE_SEEDS, grid)
     parts = [PlannedPart("optimizer", "defaults", "sgd", EPOCHS, seeds, defaults), tried]
-    scores = mean_scores(tried, trials)
+    scores = mean_scores(tried, trials, Objective())
     if scores is not None:
         tuned = {
             name: grid[max((f"{name} {rate:g}" for rate in RATES[name]), key=scores.__getitem__)]
