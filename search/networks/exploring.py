@@ -3,7 +3,7 @@
 import copy
 import inspect
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +98,6 @@ def explored(
         built(hypermodel, hp)
         quiet = 0 if take_up(hp) else quiet + 1
         draw += 1
-    keras.backend.clear_session()
     return found
 
 
@@ -125,21 +124,12 @@ def _activate_scopes(
         # KerasTuner tries a scope that no values activate for ever. Here it is tried once.
         seen.append(waiting[0])
         hp = found.copy()
-        _activate(hp, waiting[0])
+        hp.values |= {condition.name: condition.values[0] for condition in waiting[0]}
         for entry in hp.space:
             if not hp.is_active(entry):
                 hp.values.pop(entry.name, None)
             elif entry.name not in hp.values:
                 hp.values[entry.name] = entry.default
-
-
-def _activate(hp: kt.HyperParameters, conditions: Sequence[Any]) -> None:
-    """Set the values that fulfil conditions, and those that make these values count."""
-    for condition in conditions:
-        for parent in hp.space:
-            if parent.name == condition.name and not hp.is_active(parent):
-                _activate(hp, parent.conditions)
-        hp.values[condition.name] = condition.values[0]
 
 
 def built(hypermodel: kt.HyperModel, hp: kt.HyperParameters) -> keras.Model:
@@ -168,8 +158,12 @@ def check_objective(hypermodel: kt.HyperModel, model: keras.Model, goal: Objecti
         return
     if not model.compiled:
         raise Misuse("the hypermodel returns a model that is not compiled")
-    metrics = getattr(model._compile_metrics, "_user_metrics", None) or []
-    names = [_metric_name(metric) for metric in keras.tree.flatten(metrics)]
+    compiled = model._compile_metrics
+    metrics = getattr(compiled, "_user_metrics", None) or []
+    weighted = getattr(compiled, "_user_weighted_metrics", None)
+    if weighted or not isinstance(metrics, list):
+        return
+    names = [_metric_name(metric) for metric in metrics]
     if None in names:
         return
     reported = ["loss", *map(str, names)]

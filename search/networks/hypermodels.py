@@ -21,6 +21,10 @@ from search.networks.exploring import place_of, said
 from search.records.errors import Misuse
 
 
+_LOADED: set[str] = set()
+"""Names of the modules that were loaded."""
+
+
 @dataclass(frozen=True)
 class Loaded:
     """A hypermodel, and where it is from.
@@ -45,6 +49,8 @@ def load(spec: str) -> Loaded:
     place, colon, name = spec.rpartition(":")
     if not colon or not place or not name:
         raise Misuse(f"--hypermodel {spec}: write FILE.py:NAME or MODULE:NAME")
+    for known in _LOADED & set(sys.modules):
+        del sys.modules[known]  # so that all of it is read again, and found again
     before = set(sys.modules)
     try:
         module = _from_file(Path(place), spec) if place.endswith(".py") else _imported(place)
@@ -58,6 +64,7 @@ def load(spec: str) -> Loaded:
         raise Misuse(f"--hypermodel {spec}: {place_of(error)}: {said(error)}") from error
     hypermodel = _hypermodel(module, name, spec)
     own = _own_modules(module, before)
+    _LOADED.update(each.__name__ for each in own)
     for each in own:
         cloudpickle.register_pickle_by_value(each)
     root = _root(module)
@@ -156,11 +163,15 @@ def _own_modules(module: ModuleType, before: Iterable[str]) -> list[ModuleType]:
     installed = [Path(folder) for folder in (*site.getsitepackages(), sys.prefix)]
     if any(root.is_relative_to(folder) for folder in installed):
         return []
-    new = [sys.modules[name] for name in set(sys.modules) - set(before)]
-    files = [(each, getattr(each, "__file__", None)) for each in new if each is not module]
-    beside = [each for each, file in files if file and Path(file).resolve().is_relative_to(root)]
-    beside = [each for each in beside if "site-packages" not in str(each.__file__)]
-    return [module, *beside]
+    ours = __name__.partition(".")[0]
+    new = {name for name in set(sys.modules) - set(before) if name.partition(".")[0] != ours}
+    files = {name: getattr(sys.modules[name], "__file__", None) for name in new}
+    beside = [
+        sys.modules[name]
+        for name, file in sorted(files.items())
+        if file and Path(file).resolve().is_relative_to(root) and "site-packages" not in file
+    ]
+    return [module, *(each for each in beside if each is not module)]
 
 
 def _root(module: ModuleType) -> Path:

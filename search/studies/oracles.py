@@ -159,16 +159,17 @@ class RecordedOracle(kt.Oracle):
         """Set a trial's score: the mean over its executions of the best value of each.
 
         The score is NaN if an execution has none. `best_step` is the best epoch of the first
-        execution. The scores of a trial without epochs on record are KerasTuner's.
+        execution. If no epoch on record has a value, the score is that of KerasTuner's metrics.
         """
         run, goal = trial.run, self.goal
-        if run is None or not run.epochs:
+        best = [goal.best(run.execution(n)) for n in range(run.executions)] if run else []
+        if not any(best) and trial.metrics.exists(goal.name):
             super().score_trial(trial)
             return
-        best = [goal.best(run.execution(number)) for number in range(run.executions)]
         values = [math.nan if row is None else goal.value(row.logs) for row in best]
-        trial.score = fmean(values) if all(map(math.isfinite, values)) else math.nan
-        trial.best_step = best[0].epoch if best[0] else 0
+        finite = bool(values) and all(map(math.isfinite, values))
+        trial.score = fmean(values) if finite else math.nan
+        trial.best_step = best[0].epoch if best and best[0] else 0
 
     def get_best_trials(self, num_trials: int = 1) -> list[Trial]:
         """Return the best trials, the best first. As in KerasTuner, others fill up the list."""
