@@ -20,7 +20,6 @@ from keras_tuner.src.engine.hypermodel import get_hypermodel
 from search.networks.exploring import place_of, said
 from search.records.errors import Misuse
 
-
 _LOADED: set[str] = set()
 """Names of the modules that were loaded."""
 

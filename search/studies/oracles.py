@@ -88,7 +88,7 @@ class RecordedOracle(kt.Oracle):
         return goal_of(self.objective)
 
     def epochs_of(self, trial: Trial) -> tuple[int, int]:
-        """Return the epochs of a trial: the first, counted from 0, and the one that is not reached."""
+        """Return the first epoch of a trial, counted from 0, and the number at which it ends."""
         values = trial.hyperparameters.values
         if "tuner/epochs" in values:
             return int(values.get("tuner/initial_epoch", 0)), int(values["tuner/epochs"])

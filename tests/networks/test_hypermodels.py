@@ -11,7 +11,7 @@ import pytest
 from search.networks.hypermodels import load, packed
 from search.records.errors import Misuse
 
-OWN = '''
+OWN = """
 import keras
 import keras_tuner as kt
 from widths import WIDTH
@@ -39,7 +39,7 @@ def nothing():
 
 made = Net()
 number = 3
-'''
+"""
 
 
 @pytest.fixture

@@ -103,5 +103,5 @@ def test_values_names_and_seeds_are_added_when_it_is_continued(tmp_path):
     assert grown.vary == ("layers=1,2,3", "dropout=0.1,0.2")
     assert grown.seeds == 4
     assert kept.settled(CompareArguments, {}).vary == ("layers=1,2",)
-    with pytest.raises(Misuse, match="started with --at nothing, not dropout=0.1"):
+    with pytest.raises(Misuse, match=r"started with --at nothing, not dropout=0\.1"):
         folder.settled(CompareArguments, {"at": ("dropout=0.1",)})

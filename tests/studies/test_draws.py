@@ -59,9 +59,7 @@ def play(oracle, ask=ask_for_batch_size, workers=1, order=0, stop_after=math.inf
         if not active:
             break
         trial = active.pop(choose.choice(sorted(active)))
-        hp = Drawing.of(
-            trial.hyperparameters.get_config(), trial.run.seed, oracle.tune_new_entries
-        )
+        hp = Drawing.of(trial.hyperparameters.get_config(), trial.run.seed, oracle.tune_new_entries)
         ask(hp)
         oracle.learn(trial, hp.get_config())
         _, last = oracle.epochs_of(trial)
@@ -167,7 +165,7 @@ def test_trials_of_another_seed_or_space_are_refused():
     trials = list(play(searching()).trials.values())
     with pytest.raises(Failure, match="do not follow from this study's seed"):
         RandomSearchOracle(space_of(50), "val_loss", 12, seed=4).restore(trials)
-    with pytest.raises(Failure, match="different search space .*such as a"):
+    with pytest.raises(Failure, match=r"different search space .*such as a"):
         searching(51).restore(trials)
 
 
