@@ -12,6 +12,7 @@ from search.networks.dense import DenseNetworks
 from search.records.arguments import ExerciseArguments
 from search.records.errors import Misuse
 from search.records.folder import StudyFolder
+from search.records.objective import Objective
 from search.records.seeds import LEARNING_RATE_SEEDS
 from search.records.trial import COMPLETED, FAILED, TrialRun, trained_from_scratch
 from search.running.trial_session import TrialSession
@@ -94,7 +95,7 @@ def test_the_tuned_arms_have_the_rate_that_is_best_on_seeds_of_their_own():
                     accuracy = 0.9
                 status = FAILED if diverges else COMPLETED
                 trials.append(trial_of(values, accuracy, status))
-    assert mean_scores(grid, trials[:-1]) is None
+    assert mean_scores(grid, trials[:-1], Objective()) is None
     assert len(optimizer(SEEDS, trials[:-1])) == 2
     (_, _, tuned) = optimizer(SEEDS, trials)
     assert {n: v[f"{n}_lr"] for n, v in tuned.arms.items()} == {n: r[1] for n, r in RATES.items()}
