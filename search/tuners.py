@@ -10,12 +10,13 @@ import os
 import random
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 import keras_tuner as kt
-from keras_tuner.src.engine.hypermodel import DefaultHyperModel
+from keras_tuner.src.engine.hypermodel import DefaultHyperModel, get_hypermodel
 
 from search.cli.progress import display_for
 from search.networks.exploring import explored
@@ -45,10 +46,33 @@ UNHEARD = (
 """Methods of KerasTuner's tuners that run where the model trains, which is on a worker here."""
 
 
+@dataclass(frozen=True)
+class Space:
+    """What a program says of the search space, as KerasTuner's arguments of the same names."""
+
+    hyperparameters: kt.HyperParameters | None
+    tune_new_entries: bool
+    allow_new_entries: bool
+
+    def explored(self, hypermodel: kt.HyperModel) -> kt.HyperParameters:
+        """Return the whole space, found by building models.
+
+        Raises ValueError as KerasTuner does if nothing is declared and nothing may be added.
+        """
+        kt.Oracle(
+            hyperparameters=self.hyperparameters,
+            tune_new_entries=self.tune_new_entries,
+            allow_new_entries=self.allow_new_entries,
+        )
+        return explored(
+            hypermodel, self.hyperparameters, self.allow_new_entries, self.tune_new_entries
+        )
+
+
 class StudyTuner(kt.Tuner):
     """The base of the tuners: everything but the choice of the next trial.
 
-    oracle: makes the oracle from the project's arguments.
+    oracle: makes the oracle from the project's arguments and the whole space.
     seed: as the program gave it. None: a random seed, or that of the project.
     hypermodel: an instance or a class of `keras_tuner.HyperModel`, or a function that builds a model.
     workers: number of training processes. None: one per GPU if TensorFlow sees GPUs, else one per
@@ -64,10 +88,11 @@ class StudyTuner(kt.Tuner):
 
     def __init__(
         self,
-        oracle: Callable[[ProgramArguments], RecordedOracle],
+        oracle: Callable[[ProgramArguments, kt.HyperParameters], RecordedOracle],
         arguments: ProgramArguments,
         hypermodel: Any,
         seed: int | None,
+        space: Space,
         *,
         max_model_size: int | None = None,
         optimizer: Any = None,
@@ -92,11 +117,12 @@ class StudyTuner(kt.Tuner):
         if overwrite:
             self.study.clear()
         self.arguments = self._settled(arguments, seed)
-        made = oracle(self.arguments)
+        self._program = ProgramModel(_hypermodel(hypermodel), optimizer, loss, metrics, max_model_size)
+        made = oracle(self.arguments, space.explored(self._program))
         self._check_objective(made)
         super().__init__(
             made,
-            hypermodel() if inspect.isclass(hypermodel) else hypermodel,
+            self._program.hypermodel,
             max_model_size=max_model_size,
             optimizer=optimizer,
             loss=loss,
@@ -105,7 +131,6 @@ class StudyTuner(kt.Tuner):
             project_name=self.study.name,
             executions_per_trial=made.executions,
         )
-        self._explore()
         records, _ = self.study.read_trials()
         self.oracle.restore([Trial.of(record) for record in records.values()])
 
@@ -165,25 +190,10 @@ class StudyTuner(kt.Tuner):
             )
 
     def _populate_initial_space(self) -> None:
-        """Do nothing. `_explore` takes the place of this method."""
+        """Do nothing, because the oracle already has the whole space."""
 
     def reload(self) -> None:
         """Do nothing. The constructor restores the trials."""
-
-    def _explore(self) -> None:
-        """Find the search space by building models, as KerasTuner does."""
-        oracle = self.oracle
-        oracle.hyperparameters = explored(
-            self._program_model(),
-            oracle.hyperparameters,
-            allow_new=oracle.allow_new_entries,
-            tune_new=oracle.tune_new_entries,
-        )
-
-    def _program_model(self) -> ProgramModel:
-        return ProgramModel(
-            self.hypermodel, self.optimizer, self.loss, self.metrics, self.max_model_size
-        )
 
     def search(self, *fit_args: Any, **fit_kwargs: Any) -> None:
         """Train trials until the search is finished, its target is reached or its time is up.
@@ -211,7 +221,7 @@ class StudyTuner(kt.Tuner):
                     KERAS,
                     interrupts,
                     origin,
-                    lambda: Subjects(self.oracle, self._program_model(), source),
+                    lambda: Subjects(self.oracle, self._program, source),
                     self.arguments.target,
                 )
             except Interrupted as error:
@@ -281,9 +291,9 @@ class Hyperband(StudyTuner):
             target=target,
         )
 
-        def oracle(settled: ProgramArguments) -> HyperbandOracle:
+        def oracle(settled: ProgramArguments, whole: kt.HyperParameters) -> HyperbandOracle:
             return HyperbandOracle(
-                hyperparameters,
+                whole,
                 max_epochs,
                 factor,
                 settled.iterations or 1,
@@ -296,7 +306,8 @@ class Hyperband(StudyTuner):
                 max_consecutive_failed_trials=max_consecutive_failed_trials,
             )
 
-        super().__init__(oracle, arguments, hypermodel, seed, **kwargs)
+        space = Space(hyperparameters, tune_new_entries, allow_new_entries)
+        super().__init__(oracle, arguments, hypermodel, seed, space, **kwargs)
 
 
 class RandomSearch(StudyTuner):
@@ -330,12 +341,12 @@ class RandomSearch(StudyTuner):
             target=target,
         )
 
-        def oracle(settled: ProgramArguments) -> RandomSearchOracle:
+        def oracle(settled: ProgramArguments, whole: kt.HyperParameters) -> RandomSearchOracle:
             return RandomSearchOracle(
-                hyperparameters,
+                whole,
+                objective,
                 settled.max_trials or max_trials,
                 settled.seed,
-                objective=objective,
                 executions=executions_per_trial,
                 tune_new_entries=tune_new_entries,
                 allow_new_entries=allow_new_entries,
@@ -343,11 +354,21 @@ class RandomSearch(StudyTuner):
                 max_consecutive_failed_trials=max_consecutive_failed_trials,
             )
 
-        super().__init__(oracle, arguments, hypermodel, seed, **kwargs)
+        space = Space(hyperparameters, tune_new_entries, allow_new_entries)
+        super().__init__(oracle, arguments, hypermodel, seed, space, **kwargs)
 
     def _set_epochs(self, fit_kwargs: dict[str, Any]) -> None:
         self.oracle.epochs = fit_kwargs.pop("epochs", 1)
         self.oracle.initial_epoch = fit_kwargs.pop("initial_epoch", 0)
+
+
+def _hypermodel(given: Any) -> kt.HyperModel:
+    """Return the hypermodel of an instance, a class or a function. Raises ValueError for None."""
+    if given is None:
+        raise ValueError("hypermodel is None: give a HyperModel, or a function that builds a model")
+    if inspect.isclass(given) and issubclass(given, kt.HyperModel):
+        given = given()
+    return get_hypermodel(given)
 
 
 def _name(hypermodel: Any) -> str:

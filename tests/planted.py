@@ -28,7 +28,7 @@ def planted_study(logs, name, arguments, **fields):
     """Return the folder of a study of which `study.json` alone is there."""
     folder = StudyFolder(logs, name)
     folder.directory.mkdir(exist_ok=True)
-    record = StudyRecord(name, arguments.COMMAND, arguments, {}, (SESSION,), **fields)
+    record = StudyRecord(name, arguments.COMMAND, arguments, {}, sessions=(SESSION,), **fields)
     folder.write_record(record)
     return folder
 

@@ -2,7 +2,6 @@
 
 import ast
 import inspect
-import itertools
 import json
 import textwrap
 from collections.abc import Callable, Iterable
@@ -26,11 +25,10 @@ Config = Annotated[
 
 METAVARS = {
     "fix": "NAME=VALUE",
-    "vary": "NAME=VALUES",
+    "vary": "NAME=VALUE,VALUE",
     "at": "NAME=VALUE",
-    "hypermodel": "FILE:NAME",
     "data": "PATH",
-    "objective": "NAME",
+    "hypermodel": "FILE.py:NAME",
 }
 
 
@@ -111,18 +109,24 @@ def _parameter(
 
 
 def field_docstrings(kind: type) -> dict[str, str]:
-    """Return the docstring under each field of a dataclass and of its bases, on one line."""
+    """Return the docstring under each field of a class and of those it inherits, on one line."""
     found: dict[str, str] = {}
-    for base in reversed(kind.__mro__):
-        if not is_dataclass(base):
-            continue
-        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
-        assert isinstance(definition, ast.ClassDef)
-        for before, after in itertools.pairwise(definition.body):
-            if isinstance(before, ast.AnnAssign) and isinstance(after, ast.Expr):
-                name, text = before.target, after.value
-                if isinstance(name, ast.Name) and isinstance(text, ast.Constant):
-                    found[name.id] = " ".join(str(text.value).split())
+    for each in reversed(kind.__mro__):
+        if is_dataclass(each):
+            found |= _own_docstrings(each)
+    return found
+
+
+def _own_docstrings(kind: type) -> dict[str, str]:
+    """Return the docstring under each field that a class itself declares."""
+    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+    assert isinstance(definition, ast.ClassDef)
+    found: dict[str, str] = {}
+    for before, after in zip(definition.body, definition.body[1:], strict=False):
+        if isinstance(before, ast.AnnAssign) and isinstance(after, ast.Expr):
+            name, text = before.target, after.value
+            if isinstance(name, ast.Name) and isinstance(text, ast.Constant):
+                found[name.id] = " ".join(str(text.value).split())
     return found
 
 

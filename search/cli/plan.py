@@ -53,19 +53,20 @@ def plan(arguments: HyperbandArguments, workers: int, data_dir: Path | None = No
     """
     arguments.check()
     import_quietly("search.studies.kinds")
-    from search.studies.kinds import hyperband_of
+    from search.studies.kinds import hyperband_of, hypermodel_of, space_of
 
-    oracle = hyperband_of(arguments)
-    trials, epochs = oracle.planned()
-    draws = [values for n in range(DRAWS) if (values := oracle.draw(n))]
     if arguments.hypermodel or arguments.data:
         pool = load_pool(arguments.dataset, arguments.data, data_dir)
         facts, examples = pool.facts, pool.split(arguments.seed)
     else:
         facts = DATASETS[arguments.dataset]
         examples = _noise(facts)
+    hypermodel = hypermodel_of(arguments, facts).hypermodel
+    oracle = hyperband_of(arguments, space_of(arguments, hypermodel))
+    trials, epochs = oracle.planned()
+    draws = [values for n in range(DRAWS) if (values := oracle.draw(n))]
     if arguments.hypermodel:
-        build, epoch = measure_own(arguments, facts, examples, draws)
+        build, epoch = measure_own(hypermodel, facts, examples, draws)
     else:
         build, epoch = measure_dense(oracle.hyperparameters, facts, draws)
     brackets: list[dict[str, Any]] = []
@@ -86,9 +87,11 @@ def plan(arguments: HyperbandArguments, workers: int, data_dir: Path | None = No
 
 
 def measure_own(
-    arguments: HyperbandArguments, facts: Dataset, examples: Data, draws: list[Values]
+    hypermodel: Any, facts: Dataset, examples: Data, draws: list[Values]
 ) -> tuple[float, float]:
     """Return the seconds to build and trace an own model, and the seconds of its epoch.
+
+    hypermodel: a `kt.HyperModel`.
 
     Both are means over the first configurations of the search, trained on some of the examples.
     """
@@ -96,11 +99,9 @@ def measure_own(
     import keras_tuner as kt
 
     from search.running.worker import configure
-    from search.studies.kinds import hypermodel_of
     from search.training.fit import Fit
 
     configure()
-    hypermodel = hypermodel_of(arguments, facts).hypermodel
     x, y = examples.x_train[:IMAGES], examples.y_train[:IMAGES]
     builds, seconds = [], []
     for values in draws[:OWN_PROBES]:

@@ -1,12 +1,12 @@
-"""The assignment's own networks, by exercise, as configurations of the space."""
+"""The built-in space, and the assignment's own networks by exercise in it."""
 
 from functools import cache
 from typing import Any
 
 import keras_tuner as kt
 
-from search.networks.narrowing import admits
-from search.networks.space import declare
+from search.networks.space import OPTIMIZERS, UNSEARCHED, declare
+from search.networks.spaces import Space
 from search.records.trial import Values
 
 DEEP = {"layers": 3, "units_1": 512, "units_2": 256, "units_3": 128}
@@ -40,8 +40,30 @@ def _completed(typed: tuple[tuple[str, Any, type], ...]) -> Values:
     return {p.name: changes.get(p.name, p.default) for p in hp.space if hp.is_active(p)}
 
 
-def within(space: kt.HyperParameters) -> tuple[list[Values], list[str]]:
-    """Return the baselines that a narrowed space admits, and the names of the other baselines."""
-    configurations = {name: complete(changes) for name, changes in BASELINES.items()}
-    inside = [v for v in configurations.values() if admits(space, v)]
-    return inside, [name for name, v in configurations.items() if not admits(space, v)]
+class DenseSpace(Space):
+    """The built-in space. It completes configurations that are deeper than a search draws."""
+
+    def complete(self, changes: Values) -> Values:
+        """Return the defaults with these changes, without inactive values."""
+        return complete(changes)
+
+    def choice_of(self, name: str) -> str:
+        """Return the choice that a hyperparameter belongs to, layers and units being one."""
+        if name == "layers" or name.startswith("units_"):
+            return "layers and units"
+        if name in ("optimizer", "nesterov") or name.split("_", maxsplit=1)[0] in OPTIMIZERS:
+            return "optimizer"
+        return name.removeprefix("use_")
+
+
+@cache
+def built_in(deepest: int = 0) -> DenseSpace:
+    """Return the space of the dense networks.
+
+    deepest: number of layers that the space has room for, if more than a search draws.
+    """
+    parameters = kt.HyperParameters()
+    parameters.values = {"layers": deepest}
+    declare(parameters)
+    parameters.values = complete({})
+    return DenseSpace(parameters, BASELINES["4 final"], UNSEARCHED)

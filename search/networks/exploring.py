@@ -1,163 +1,225 @@
-"""Finds the search space of a hypermodel by building models, as KerasTuner does."""
+"""Finds the hyperparameters that a hypermodel asks for, by building it."""
 
 import copy
+import inspect
 import traceback
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
 import keras_tuner as kt
-from keras_tuner.src import errors as kt_errors
 
 from search.records.errors import Misuse
+from search.records.objective import Objective
+from search.records.reading import Json
 
-UNCHANGED = 3
-"""Number of random configurations in a row that declare nothing new, which end the exploration."""
-
-MOST = 50
-"""Number of random configurations that are built at most."""
+QUIET_DRAWS = 3
+"""Builds in a row that find nothing new, after which the space counts as explored."""
 
 
 class Drawing(kt.HyperParameters):
-    """Hyperparameters of one trial. An entry that a build declares for the first time is drawn.
+    """Hyperparameters whose new entries have a random value instead of their default.
 
-    The drawn value depends on the trial's seed and on the name of the entry alone. It does not
-    matter whether another trial declared the entry before. KerasTuner gives the first trial the
-    default.
+    The value depends on the seed and the name alone, so a trial's configuration does not depend on
+    what other trials have found.
+
+    seed: the trial's seed.
+    tune_new: KerasTuner's `tune_new_entries`. False: a new entry has its default.
+    allow_new: KerasTuner's `allow_new_entries`. False: a new entry raises RuntimeError.
     """
 
-    seed: int | None = None
-    """Seed of the trial. None: new entries have their defaults."""
+    def __init__(self, seed: int | str = 0, tune_new: bool = True, allow_new: bool = True):
+        super().__init__()
+        self.seed = seed
+        self.tune_new = tune_new
+        self.allow_new = allow_new
 
     @classmethod
-    def of(cls, config: dict[str, Any], seed: int | None) -> "Drawing":
-        """Return hyperparameters from KerasTuner's config."""
-        made: Drawing = cls.from_config(config)
-        made.seed = seed
-        return made
+    def of(
+        cls, config: Json, seed: int | str, tune_new: bool = True, allow_new: bool = True
+    ) -> "Drawing":
+        """Return a trial's hyperparameters from KerasTuner's config of its space and values."""
+        found: Drawing = cls.from_config(config)
+        found.seed, found.tune_new, found.allow_new = seed, tune_new, allow_new
+        return found
 
     def _register(self, hyperparameter: Any, overwrite: bool = False) -> Any:
-        """Add an entry, and return its value. KerasTuner calls this for every new entry."""
-        new = hyperparameter.name not in self.values
-        value = super()._register(hyperparameter, overwrite)
-        if self.seed is None or not new or not self.is_active(hyperparameter):
-            return value
-        value = hyperparameter.random_sample(f"{self.seed} {hyperparameter.name}")
-        self.values[hyperparameter.name] = value
+        hp = hyperparameter
+        if not self.allow_new:
+            raise RuntimeError(f"`allow_new_entries` is `False`, but found new entries [{hp}]")
+        known = hp.name in self.values
+        value = super()._register(hp, overwrite)
+        if self.tune_new and not known and self.is_active(hp):
+            value = self.values[hp.name] = hp.random_sample(f"{self.seed} {hp.name}")
         return value
 
 
 def explored(
     hypermodel: kt.HyperModel,
-    space: kt.HyperParameters,
+    space: kt.HyperParameters | None = None,
     allow_new: bool = True,
     tune_new: bool = True,
+    objective: Objective | None = None,
 ) -> kt.HyperParameters:
-    """Return a space with every hyperparameter that a hypermodel declares.
+    """Return a space with the hyperparameters that builds of a hypermodel ask for.
 
-    Builds the default configuration, one configuration for each conditional scope
-    (keras_tuner/src/engine/base_tuner.py), and random configurations until they declare nothing new.
-    The result depends on the hypermodel alone.
+    As KerasTuner does, it builds the defaults and then a configuration for each conditional scope.
+    Then it builds random configurations, until none of three finds anything new: what an `if` of
+    Python hides is found too. The result is the same in every process.
 
-    space: hyperparameters that are known already. It is not changed.
-    allow_new: whether the hypermodel may declare others.
-    tune_new: whether others become part of the space.
-    Raises Misuse if a build raises or returns no model, RuntimeError if `allow_new` forbids an
-    entry.
+    space: declared in advance. It stays as it is.
+    objective: the epochs must report it. None: this is not checked.
+    Raises Misuse if a build raises or returns no model, or if no epoch would report the objective,
+    RuntimeError as KerasTuner does if a new hyperparameter is not allowed.
     """
-    oracle = kt.Oracle(hyperparameters=space.copy())
-    oracle.allow_new_entries, oracle.tune_new_entries = allow_new, tune_new
-    declared = oracle.get_space()
-    hypermodel.declare_hyperparameters(declared)
-    oracle.update_space(declared)
-    _activate_scopes(hypermodel, oracle)
-    unchanged = 0
-    for n in range(MOST):
-        known = len(oracle.hyperparameters.space)
-        if unchanged == UNCHANGED or not known:
-            break
-        sample = drawn(oracle.hyperparameters, f"explore {n}")
-        built(hypermodel, sample)
-        oracle.update_space(sample)
-        unchanged = unchanged + 1 if len(oracle.hyperparameters.space) == known else 0
-    found: kt.HyperParameters = oracle.get_space()
-    complete_with_defaults(found)
+    found = space.copy() if space else kt.HyperParameters()
+
+    def take_up(hp: kt.HyperParameters) -> bool:
+        """Add what is new. Return whether anything was."""
+        new = [entry for entry in hp.space if not found._exists(entry.name, entry.conditions)]
+        if new and not allow_new:
+            raise RuntimeError(f"`allow_new_entries` is `False`, but found new entries {new}")
+        if tune_new:
+            found.merge(new)
+        return bool(new) and tune_new
+
+    hp = found.copy()
+    hypermodel.declare_hyperparameters(hp)
+    take_up(hp)
+    _activate_scopes(hypermodel, found, take_up, objective)
+    quiet, draw = 0, 0
+    while quiet < QUIET_DRAWS and found.space and (tune_new or not allow_new):
+        hp = Drawing.of(found.get_config(), f"explored {draw}")
+        hp.values = {}
+        for entry in found.space:
+            if hp.is_active(entry) and entry.name not in hp.values:
+                hp.values[entry.name] = entry.random_sample(f"explored {draw} {entry.name}")
+        built(hypermodel, hp)
+        quiet = 0 if take_up(hp) else quiet + 1
+        draw += 1
     return found
 
 
-def _activate_scopes(hypermodel: kt.HyperModel, oracle: kt.Oracle) -> None:
-    """Build models until every conditional scope was active once."""
-    never: list[Any] = []
-    once: list[Any] = []
-    hp = oracle.get_space()
+def _activate_scopes(
+    hypermodel: kt.HyperModel,
+    found: kt.HyperParameters,
+    take_up: Callable[[kt.HyperParameters], bool],
+    objective: Objective | None,
+) -> None:
+    """Build the defaults, and then a configuration for each conditional scope (base_tuner.py)."""
+    waiting: list[Any] = []
+    seen: list[Any] = []
+    hp = found.copy()
     while True:
-        built(hypermodel, hp)
-        oracle.update_space(hp)
-        for conditions in hp.active_scopes:
-            if conditions not in once:
-                once.append(copy.deepcopy(conditions))
-            if conditions in never:
-                never.remove(conditions)
-        never += [copy.deepcopy(c) for c in hp.inactive_scopes if c not in once and c not in never]
-        if not never:
+        model = built(hypermodel, hp)
+        if objective and not seen:
+            check_objective(hypermodel, model, objective)
+        take_up(hp)
+        seen += copy.deepcopy(hp.active_scopes)
+        waiting += copy.deepcopy(hp.inactive_scopes)
+        waiting = [scope for scope in waiting if scope not in seen]
+        if not waiting:
             return
-        hp = oracle.get_space()
-        for condition in never[0]:
-            hp.values[condition.name] = condition.values[0]
-        # A scope that cannot become active must not hold the search up.
-        once.append(never.pop(0))
-        complete_with_defaults(hp)
-
-
-def complete_with_defaults(hp: kt.HyperParameters) -> None:
-    """Give active entries without a value their default, and remove values of inactive entries."""
-    active = [entry for entry in hp.space if hp.is_active(entry)]
-    for entry in active:
-        hp.values.setdefault(entry.name, entry.default)
-    kept = {entry.name for entry in active if hp.is_active(entry)}
-    known = {entry.name for entry in hp.space}
-    hp.values = {n: v for n, v in hp.values.items() if n in kept or n not in known}
-
-
-def drawn(space: kt.HyperParameters, seed: str) -> kt.HyperParameters:
-    """Return a random configuration. Each value depends on the seed and its own name alone."""
-    sample = kt.HyperParameters()
-    for hp in space.space:
-        sample.merge([hp])
-        if sample.is_active(hp):
-            sample.values[hp.name] = hp.random_sample(f"{seed} {hp.name}")
-    return sample
+        # KerasTuner tries a scope that no values activate for ever. Here it is tried once.
+        seen.append(waiting[0])
+        hp = found.copy()
+        hp.values |= {condition.name: condition.values[0] for condition in waiting[0]}
+        for entry in hp.space:
+            if not hp.is_active(entry):
+                hp.values.pop(entry.name, None)
+            elif entry.name not in hp.values:
+                hp.values[entry.name] = entry.default
 
 
 def built(hypermodel: kt.HyperModel, hp: kt.HyperParameters) -> keras.Model:
-    """Build a model that is only looked at.
-
-    Raises Misuse, with file, line and error, if the hypermodel cannot build this configuration.
-    """
-    keras.backend.clear_session()
+    """Build a model. Raises Misuse with file, line and cause if that raises or returns no model."""
     try:
         model = hypermodel.build(hp)
-    except kt_errors.FailedTrialError:
-        return None
     except Exception as error:
-        raise Misuse(f"the hypermodel cannot build {_told(hp)}: {where(error)}") from error
+        raise Misuse(f"{place_of(error)}: the hypermodel does not build: {said(error)}") from error
     if not isinstance(model, keras.Model):
         raise Misuse(
-            f"the hypermodel's build returned {type(model).__name__} instead of a Keras model"
+            f"{_place_of_build(hypermodel)}: the hypermodel returns {type(model).__name__}, "
+            "not a Keras model"
         )
     return model
 
 
-def where(error: Exception) -> str:
-    """Return an error with the last line of user code that it passed, on one line."""
+def check_objective(hypermodel: kt.HyperModel, model: keras.Model, goal: Objective) -> None:
+    """Raise Misuse if it is certain that no epoch reports an objective.
+
+    That is certain of a compiled model with one output that Keras itself trains.
+    """
+    own_fit = type(hypermodel).fit is not kt.HyperModel.fit
+    own_step = type(model).train_step is not keras.Model.train_step
+    own_metrics = type(model).metrics is not keras.Model.metrics
+    if own_fit or own_step or own_metrics or len(getattr(model, "outputs", None) or ()) != 1:
+        return
+    if not model.compiled:
+        raise Misuse("the hypermodel returns a model that is not compiled")
+    compiled = model._compile_metrics
+    metrics = getattr(compiled, "_user_metrics", None) or []
+    weighted = getattr(compiled, "_user_weighted_metrics", None)
+    if weighted or not isinstance(metrics, list):
+        return
+    names = [_metric_name(metric) for metric in metrics]
+    if None in names:
+        return
+    reported = ["loss", *map(str, names)]
+    reported += [f"val_{name}" for name in reported]
+    missing = [name for name in goal.parts or (goal.name,) if name not in reported]
+    if missing:
+        raise Misuse(
+            f"--objective {missing[0]}: no epoch reports it; the model reports "
+            f"{', '.join(reported)}"
+        )
+
+
+def _metric_name(metric: Any) -> str | None:
+    """Return the name under which Keras logs a compiled metric, None if it is not certain."""
+    if isinstance(metric, str):
+        return metric
+    name = getattr(metric, "name", None) or getattr(metric, "__name__", None)
+    return name if isinstance(name, str) else None
+
+
+def place_of(error: BaseException) -> str:
+    """Return file and line of the user's code that raised an error."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [
-        f for f in frames if not any(p in f.filename for p in ("/keras", "/tensorflow", "search/"))
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{_short(error.filename)}, line {error.lineno}"
+    ours = Path(__file__).parents[1], Path(traceback.__file__).parent
+    theirs = [
+        frame
+        for frame in frames
+        if "site-packages" not in frame.filename
+        and not any(folder in Path(frame.filename).parents for folder in ours)
+        and not frame.filename.startswith("<frozen")
     ]
-    place = f"{own[-1].filename}:{own[-1].lineno}: " if own else ""
+    last = (theirs or frames)[-1]
+    return f"{_short(last.filename)}, line {last.lineno}"
+
+
+def said(error: BaseException) -> str:
+    """Return the kind of an error and the first line of its text."""
     lines = str(error).strip().splitlines() or [""]
-    return f"{place}{type(error).__name__}: {lines[0]}"
+    return f"{type(error).__name__}: {lines[0]}" if lines[0] else type(error).__name__
 
 
-def _told(hp: kt.HyperParameters) -> str:
-    values = ", ".join(f"{name}={value}" for name, value in hp.values.items())
-    return f"the configuration {values}" if values else "a model"
+def _place_of_build(hypermodel: kt.HyperModel) -> str:
+    """Return file and line of the function that builds."""
+    build = hypermodel.build
+    if getattr(build, "__name__", "") == "_build_wrapper":  # KerasTuner's, around the user's
+        build = hypermodel._build
+    try:
+        code = inspect.unwrap(build).__code__
+    except AttributeError:
+        return type(hypermodel).__name__
+    return f"{_short(code.co_filename)}, line {code.co_firstlineno}"
+
+
+def _short(name: str) -> str:
+    """Return a path as a person would type it: from the working directory on, if it is inside."""
+    path = Path(name)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else name

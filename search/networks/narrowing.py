@@ -1,53 +1,89 @@
 """`--fix`: the search space with hyperparameters fixed or narrowed."""
 
 import difflib
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras_tuner as kt
 from keras_tuner.engine import hyperparameters as kinds
 
-from search.networks.space import UNSEARCHED, declare
+from search.networks.baselines import BASELINES, built_in, complete
+from search.networks.spaces import Space
 from search.records.errors import Misuse
 from search.records.trial import Values
 
 
-def narrowed(fixes: Sequence[str], whole: kt.HyperParameters | None = None) -> kt.HyperParameters:
-    """Return a space, narrowed by fixes.
+def narrowed(fixes: Sequence[str], space: Space | None = None) -> kt.HyperParameters:
+    """Return the hyperparameters of a space, the built-in one by default, narrowed by fixes.
 
-    whole: the space. None: the space of the dense networks.
     fixes: `NAME=VALUE`, `NAME=VALUE,VALUE` or, for numbers, `NAME=LOW:HIGH`.
 
-    Hyperparameters of `space.UNSEARCHED` are fixed at their defaults unless a fix names them.
+    Hyperparameters that are not searched are fixed at their defaults unless a fix names them.
     Raises Misuse if a name is unknown or fixed twice, if a value is outside the space, or if a fix
     has no effect because of another fix.
     """
-    unsearched = {} if whole else UNSEARCHED
-    if whole is None:
-        whole = kt.HyperParameters()
-        declare(whole)
-    replaced: dict[str, Any] = {}
+    space = space or built_in()
+    replaced: dict[str, list[Any]] = {}
     for fix in fixes:
         name, equals, text = fix.partition("=")
+        said = f"--fix {fix}"
         if not equals or not text:
-            raise Misuse(f"--fix {fix}: write NAME=VALUE, NAME=VALUE,VALUE or NAME=LOW:HIGH")
-        hp = entry(whole, name, f"--fix {fix}")
+            raise Misuse(f"{said}: write NAME=VALUE, NAME=VALUE,VALUE or NAME=LOW:HIGH")
+        entries = named(space, name, said)
         if name in replaced:
-            raise Misuse(f"--fix {fix}: {name} is fixed twice")
-        replaced[name] = _replacement(hp, text, f"--fix {fix}")
-    for name, value in unsearched.items():
-        replaced.setdefault(name, kinds.Fixed(name, value))
+            raise Misuse(f"{said}: {name} is fixed twice")
+        replaced[name] = _replacements(entries, text, said)
+    for name, value in space.unsearched.items():
+        replaced.setdefault(name, [kinds.Fixed(name, value)])
     narrow = kt.HyperParameters()
-    for hp in whole.space:
-        narrow.merge([replaced.get(hp.name, hp)])
-    for name, hp in replaced.items():
-        _check_reachable(name, hp, narrow)
+    for hp in space.parameters.space:
+        found = (new for new in replaced.get(hp.name, []) if new.conditions == hp.conditions)
+        narrow.merge([next(found, hp)])
+    for own in replaced.values():
+        _check_reachable(own, narrow)
     return narrow
+
+
+def within(space: kt.HyperParameters) -> tuple[list[Values], list[str]]:
+    """Return the baselines that a narrowed space admits, and the names of the other baselines."""
+    configurations = {name: complete(changes) for name, changes in BASELINES.items()}
+    inside = [v for v in configurations.values() if admits(space, v)]
+    return inside, [name for name, v in configurations.items() if not admits(space, v)]
 
 
 def admits(space: kt.HyperParameters, values: Values) -> bool:
     """Return whether a complete configuration lies in a narrowed space."""
     return all(_holds(hp, values[hp.name]) for hp in space.space if values.get(hp.name) is not None)
+
+
+def named(space: Space, name: str, said: str) -> list[Any]:
+    """Return the hyperparameters of a name, of which there are several under other conditions.
+
+    said: how a message begins.
+    Raises Misuse if there is none.
+    """
+    found = [hp for hp in space.parameters.space if hp.name == name]
+    if not found:
+        known = {hp.name for hp in space.parameters.space}
+        near = difflib.get_close_matches(name, sorted(known), 3, 0.4) or sorted(known)
+        hint = f"; did you mean {', '.join(near)}?" if near else ""
+        raise Misuse(f"{said}: there is no hyperparameter {name}{hint}")
+    return found
+
+
+def value_of(found: Sequence[Any], word: str, said: str) -> Any:
+    """Return a value as its hyperparameter has it. Raises Misuse if it is outside the space.
+
+    found: the hyperparameters of the name. The value is one of the first that holds it.
+    """
+    errors: list[Misuse] = []
+    for hp in found:
+        try:
+            return _value(hp, word, said)
+        except Misuse as error:
+            errors.append(error)
+    raise errors[0]
 
 
 def _holds(hp: Any, value: Any) -> bool:
@@ -57,10 +93,19 @@ def _holds(hp: Any, value: Any) -> bool:
         return value in hp.values
     if isinstance(hp, kinds.Boolean):
         return isinstance(value, bool)
-    if not hp.min_value <= value <= hp.max_value:
-        return False
-    on_grid = isinstance(hp, kinds.Float) or hp.step is None or hp.sampling != "log"
-    return on_grid or value in log_steps(hp)
+    return bool(hp.min_value <= value <= hp.max_value) and (not hp.step or _on_grid(hp, value))
+
+
+def _on_grid(hp: Any, value: float) -> bool:
+    """Return whether a number is one of those that a step allows."""
+    if isinstance(hp, kinds.Int):
+        on_grid = (value - hp.min_value) % hp.step == 0
+        return bool(value in log_steps(hp) if hp.sampling == "log" else on_grid)
+    if hp.sampling == "log":
+        steps = math.log(value / hp.min_value, hp.step)
+    else:
+        steps = (value - hp.min_value) / hp.step
+    return math.isclose(steps, round(steps), abs_tol=1e-6)
 
 
 def log_steps(hp: Any) -> list[int]:
@@ -71,43 +116,36 @@ def log_steps(hp: Any) -> list[int]:
     return values
 
 
-def values_of(hp: Any, text: str, option: str) -> list[Any]:
-    """Return the values in a text such as `relu,tanh`, in a hyperparameter's type.
-
-    option: the option that the text belongs to, for messages.
-    Raises Misuse if a value is outside the space.
-    """
-    return [_value(hp, word, option) for word in text.split(",")]
-
-
-def entry(space: kt.HyperParameters, name: str, option: str) -> Any:
-    """Return the hyperparameter of a name. Raises Misuse if there is none."""
-    known = {hp.name: hp for hp in space.space}
-    if name not in known:
-        near = difflib.get_close_matches(name, known, 3, 0.4) or sorted(known)
-        raise Misuse(
-            f"{option}: there is no hyperparameter {name}; did you mean {', '.join(near)}?"
-        )
-    return known[name]
+def _replacements(found: Iterable[Any], text: str, said: str) -> list[Any]:
+    """Return what replaces the hyperparameters of a name: those whose values hold the fix."""
+    made, errors = [], []
+    for hp in found:
+        try:
+            made.append(_replacement(hp, text, said))
+        except Misuse as error:
+            errors.append(error)
+    if not made:
+        raise errors[0]
+    return made
 
 
-def _replacement(hp: Any, text: str, option: str) -> Any:
+def _replacement(hp: Any, text: str, said: str) -> Any:
     if ":" in text and isinstance(hp, kinds.Int | kinds.Float):
         low, _, high = text.partition(":")
-        ends = [_value(hp, end, option) for end in (low, high)]
+        ends = [_value(hp, end, said) for end in (low, high)]
         if ends[0] >= ends[1]:
-            raise Misuse(f"{option}: the low end, {low}, must be below the high end, {high}")
+            raise Misuse(f"{said}: the low end, {low}, must be below the high end, {high}")
         config = hp.get_config() | {"min_value": ends[0], "max_value": ends[1]}
         config["default"] = min(max(hp.default, ends[0]), ends[1])
         return type(hp)(**config | {"conditions": hp.conditions})
-    values = values_of(hp, text, option)
+    values = [_value(hp, word, said) for word in text.split(",")]
     if len(values) == 1:
         return kinds.Fixed(hp.name, values[0], conditions=hp.conditions)
     default = hp.default if hp.default in values else values[0]
     return kinds.Choice(hp.name, values, default=default, conditions=hp.conditions)
 
 
-def _value(hp: Any, word: str, option: str) -> Any:
+def _value(hp: Any, word: str, said: str) -> Any:
     """Return a value in a hyperparameter's type. Raises Misuse if it is outside the space."""
     try:
         value = _read(hp, word)
@@ -115,7 +153,7 @@ def _value(hp: Any, word: str, option: str) -> Any:
         value = None
     if value is None or not _holds(hp, value):
         raise Misuse(
-            f"{option}: {word or 'nothing'} is not among the values of {hp.name}: {_space(hp)}"
+            f"{said}: {word or 'nothing'} is not among the values of {hp.name}: {_space(hp)}"
         )
     return value
 
@@ -123,27 +161,52 @@ def _value(hp: Any, word: str, option: str) -> Any:
 def _read(hp: Any, word: str) -> Any:
     if isinstance(hp, kinds.Boolean):
         return {"true": True, "false": False}.get(word.lower())
-    if isinstance(hp, kinds.Choice):
-        return next((value for value in hp.values if str(value) == word), None)
+    if isinstance(hp, kinds.Choice | kinds.Fixed):
+        values = hp.values if isinstance(hp, kinds.Choice) else [hp.value]
+        # A number may be typed in another way than Python writes it: 1e-3, 0.001.
+        return next((v for v in values if str(v) == word or _equal(v, word)), None)
     return int(word) if isinstance(hp, kinds.Int) else float(word)
+
+
+def _equal(value: Any, word: str) -> bool:
+    """Return whether a word is a number's value."""
+    if isinstance(value, bool | str):
+        return False
+    try:
+        return bool(value == float(word))
+    except ValueError:
+        return False
 
 
 def _space(hp: Any) -> str:
     if isinstance(hp, kinds.Boolean):
         return "true, false"
-    if isinstance(hp, kinds.Choice):
-        return ", ".join(map(str, hp.values))
+    if isinstance(hp, kinds.Choice | kinds.Fixed):
+        return ", ".join(map(str, hp.values if isinstance(hp, kinds.Choice) else [hp.value]))
     if isinstance(hp, kinds.Int) and hp.step and hp.sampling == "log":
         return ", ".join(map(str, log_steps(hp)))
-    return f"{hp.min_value:g} to {hp.max_value:g}"
+    steps = ""
+    if hp.step and not (isinstance(hp, kinds.Int) and hp.step == 1):
+        steps = f" in {'factors' if hp.sampling == 'log' else 'steps'} of {hp.step:g}"
+    return f"{hp.min_value:g} to {hp.max_value:g}{steps}"
 
 
-def _check_reachable(name: str, hp: Any, space: kt.HyperParameters) -> None:
+def _check_reachable(replaced: Sequence[Any], space: kt.HyperParameters) -> None:
+    """Raise Misuse if no value of the space makes any of these hyperparameters count."""
+    missing = [condition for hp in replaced if (condition := _unmet(hp, space))]
+    if len(missing) == len(replaced):
+        name, condition = replaced[0].name, missing[0]
+        allowed = ", ".join(map(str, condition.values))
+        raise Misuse(
+            f"--fix {name} contradicts --fix {condition.name}: {name} is only used if "
+            f"{condition.name} is {allowed}"
+        )
+
+
+def _unmet(hp: Any, space: kt.HyperParameters) -> Any:
+    """Return a condition that no value of its parent fulfils, None if there is none."""
     for condition in hp.conditions:
-        parent = next(p for p in space.space if p.name == condition.name)
-        if not any(_holds(parent, value) for value in condition.values):
-            allowed = ", ".join(map(str, condition.values))
-            raise Misuse(
-                f"--fix {name} contradicts --fix {parent.name}: {name} is only used if "
-                f"{parent.name} is {allowed}"
-            )
+        parents = [parent for parent in space.space if parent.name == condition.name]
+        if not any(_holds(parent, value) for parent in parents for value in condition.values):
+            return condition
+    return None

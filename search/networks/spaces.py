@@ -1,30 +1,62 @@
-"""The search space of a study, and the configurations that studies begin with."""
+"""A search space as controlled studies see it: defaults, choices, and what depends on what."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import keras_tuner as kt
 
-from search.networks import baselines
-from search.networks.space import OPTIMIZERS, declare
 from search.records.trial import Values
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Space:
     """The hyperparameters of a hypermodel.
 
-    complete: returns the defaults with changes, without inactive values.
-    choice_of: returns the choice that a hyperparameter belongs to. The hyperparameters of a choice
-    change together.
+    parameters: without values. Parents stand before what depends on them.
+    base: changes to the defaults that make the baseline of a final network.
+    unsearched: hyperparameters that a search fixes at these values unless --fix names them.
     """
 
     parameters: kt.HyperParameters
-    baseline: Values
-    """The configuration that others are compared with: the assignment's final network in the
-    built-in space, the defaults in any other."""
-    complete: Callable[[Values], Values]
-    choice_of: Callable[[str], str]
+    base: Values = field(default_factory=dict)
+    unsearched: Values = field(default_factory=dict)
+
+    @property
+    def baseline(self) -> Values:
+        """The configuration that a final network is compared with."""
+        return self.complete(self.base)
+
+    def complete(self, changes: Values) -> Values:
+        """Return the defaults with these changes, without inactive values.
+
+        A hyperparameter that the space does not know, because only a trial has found it, is kept.
+        """
+        found: Values = {}
+        for hp in self.parameters.space:
+            if hp.name not in found and all(c.is_active(found) for c in hp.conditions):
+                found[hp.name] = changes.get(hp.name, hp.default)
+        known = {hp.name for hp in self.parameters.space}
+        return found | {name: value for name, value in changes.items() if name not in known}
+
+    def choice_of(self, name: str) -> str:
+        """Return the choice that a hyperparameter belongs to.
+
+        The hyperparameters of a choice change together: a hyperparameter and those that depend on
+        it. The first of them gives the choice its name.
+        """
+        return self._choices.get(name, name)
+
+    @cached_property
+    def _choices(self) -> dict[str, str]:
+        """The choice of each hyperparameter, in the space's order."""
+        found: dict[str, str] = {}
+        for hp in self.parameters.space:
+            joined = [hp.name, *(condition.name for condition in hp.conditions)]
+            choices = {found.get(name, name) for name in joined}
+            first = next((choice for choice in found.values() if choice in choices), hp.name)
+            found |= {name: first for name, choice in found.items() if choice in choices}
+            found[hp.name] = first
+        return found
 
     def with_choice(self, values: Values, choice: str, of: Values) -> Values:
         """Return the values with one choice taken from another configuration.
@@ -33,50 +65,12 @@ class Space:
 
         Values that become inactive are dropped. Values that become active take their defaults.
         """
-        kept = {name: value for name, value in values.items() if self.choice_of(name) != choice}
-        taken = {name: value for name, value in of.items() if self.choice_of(name) == choice}
+        kept = {name: v for name, v in values.items() if self.choice_of(name) != choice}
+        taken = {name: v for name, v in of.items() if self.choice_of(name) == choice}
         return self.complete(kept | taken)
 
     def differing(self, values: Values, other: Values) -> list[str]:
         """Return the choices in which two configurations differ, in the space's order."""
-        choices = dict.fromkeys(self.choice_of(name) for name in [*values, *other])
+        names = list({**values, **other})
+        choices = dict.fromkeys(self.choice_of(name) for name in names)
         return [c for c in choices if self.with_choice(values, c, other) != values]
-
-
-def built_in() -> Space:
-    """Return the space of the dense networks."""
-    parameters = kt.HyperParameters()
-    declare(parameters)
-    final = baselines.complete(baselines.BASELINES["4 final"])
-    return Space(parameters, final, baselines.complete, _built_in_choice)
-
-
-def _built_in_choice(name: str) -> str:
-    if name == "layers" or name.startswith("units_"):
-        return "layers and units"
-    if name in ("optimizer", "nesterov") or name.split("_", maxsplit=1)[0] in OPTIMIZERS:
-        return "optimizer"
-    return name.removeprefix("use_")
-
-
-def space_of(parameters: kt.HyperParameters) -> Space:
-    """Return the space of an own hypermodel. A choice is a hyperparameter and all that depend on it."""
-    parents = {hp.name: hp.conditions[0].name for hp in parameters.space if hp.conditions}
-
-    def choice_of(name: str) -> str:
-        while name in parents:
-            name = parents[name]
-        return name
-
-    def complete(changes: Values) -> Values:
-        made = kt.HyperParameters()
-        for hp in parameters.space:
-            made.merge([hp])
-            if made.is_active(hp):
-                made.values[hp.name] = changes.get(hp.name, hp.default)
-        known = {hp.name for hp in parameters.space}
-        # A hyperparameter that was found while a trial was built is not in the space.
-        found = {name: value for name, value in changes.items() if name not in known}
-        return {**made.values, **found}
-
-    return Space(parameters, complete({}), complete, choice_of)

@@ -16,9 +16,8 @@ from search.records.datasets import Dataset
 from search.records.errors import Failure
 from search.records.folder import StudyFolder, disk_faults
 from search.records.ledger import DeclaredModel
-from search.records.objective import Objective
 from search.records.trial import WEIGHTS
-from search.studies.arms import held_out_value
+from search.studies.arms import held_out_accuracy
 from search.studies.oracles import Trial
 
 
@@ -43,7 +42,7 @@ def export_models(
                 with disk_faults(path), tempfile.TemporaryDirectory() as scratch:
                     model.save(Path(scratch, file))
                     study.write(f"models/{file}", Path(scratch, file).read_bytes())
-            held_out = held_out_value(trial.trained, Objective())
+            held_out = held_out_accuracy(trial.trained)
             models.append(DeclaredModel(arm, seed, trial.trial_id, file, sha256(path), held_out))
     return models
 

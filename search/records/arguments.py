@@ -190,36 +190,6 @@ class ExerciseArguments(Subject):
 
 
 @dataclass(frozen=True)
-class CompareArguments(Subject):
-    """Arguments of a controlled comparison of hyperparameters."""
-
-    vary: tuple[str, ...] = ()
-    """Hyperparameter to vary and its values: NAME=VALUE,VALUE. May be repeated for other names."""
-    at: tuple[str, ...] = ()
-    """Value of another hyperparameter, if it is not the default: NAME=VALUE. May be repeated."""
-    factorial: bool = False
-    """Vary all hyperparameters together, instead of one at a time."""
-    epochs: int = 10
-    """Epochs of every trial."""
-    seeds: int = 10
-    """Number of seeds that every arm is trained on. May be raised later."""
-
-    COMMAND: ClassVar[str] = "compare"
-    OPTIONS: ClassVar[tuple[str, ...]] = (*SUBJECT, "vary", "at", "factorial", "epochs", "seeds")
-    GROWS: ClassVar[Growth] = {"data": replaced, "seeds": max}
-
-    def check(self) -> None:
-        """Raise Misuse if nothing varies, or if a number is too small or too large."""
-        if not self.vary:
-            raise Misuse("nothing varies: give --vary NAME=VALUE,VALUE")
-        if self.factorial and len(self.vary) < 2:
-            raise Misuse("--factorial: give --vary for at least two hyperparameters")
-        if self.epochs < 1:
-            raise Misuse(f"--epochs {self.epochs}: must be at least 1")
-        check_seeds(self.seeds)
-
-
-@dataclass(frozen=True)
 class FinalArguments(Subject):
     """Arguments of the study of a search's final network.
 
@@ -288,6 +258,58 @@ class AblationArguments(Subject):
         return self.search
 
 
+def _varied(before: tuple[str, ...], given: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what is varied in either, values of the same name together."""
+    values: dict[str, list[str]] = {}
+    for one in (*before, *given):
+        name, _, words = one.partition("=")
+        own = values.setdefault(name, [])
+        own += [word for word in words.split(",") if word not in own]
+    return tuple(f"{name}={','.join(words)}" for name, words in values.items())
+
+
+@dataclass(frozen=True)
+class CompareArguments(Subject):
+    """Arguments of a comparison of a hypermodel's own hyperparameters."""
+
+    vary: tuple[str, ...] = ()
+    """Compare the values of a hyperparameter: NAME=VALUE,VALUE. May be repeated for other names.
+    Names and values may be added later."""
+    at: tuple[str, ...] = ()
+    """Fix a hyperparameter that is not compared: NAME=VALUE. Others have their defaults."""
+    factorial: bool = False
+    """Cross the values of all --vary, instead of varying one hyperparameter at a time."""
+    seeds: int = 10
+    """Number of seeds that every configuration is trained on. May be raised later."""
+    epochs: int = 10
+    """Number of epochs of every training run."""
+
+    COMMAND: ClassVar[str] = "compare"
+    OPTIONS: ClassVar[tuple[str, ...]] = (
+        *SUBJECT,
+        "vary",
+        "at",
+        "factorial",
+        "seeds",
+        "epochs",
+    )
+    GROWS: ClassVar[Growth] = {"vary": _varied, "seeds": max, "data": replaced}
+
+    def check(self) -> None:
+        """Raise Misuse if nothing is compared, or if a number is too small or too large."""
+        if not self.vary:
+            raise Misuse("nothing is compared: give --vary NAME=VALUE,VALUE")
+        for option, given in (("vary", self.vary), ("at", self.at)):
+            for one in given:
+                name, _, words = one.partition("=")
+                if not name or not all(words.split(",")):
+                    shape = "NAME=VALUE,VALUE" if option == "vary" else "NAME=VALUE"
+                    raise Misuse(f"--{option} {one}: write {shape}")
+        check_seeds(self.seeds)
+        if self.epochs < 1:
+            raise Misuse(f"--epochs {self.epochs}: must be at least 1")
+
+
 A = TypeVar("A", bound=Arguments)
 
 KINDS: dict[str, type[Arguments]] = {
@@ -295,7 +317,6 @@ KINDS: dict[str, type[Arguments]] = {
     for kind in (
         HyperbandArguments,
         ProgramArguments,
-        CompareArguments,
         ExerciseArguments,
         FinalArguments,
         AblationArguments,

@@ -104,8 +104,8 @@ class HeldOut:
     """Of a classifier, the mean of −log of the label's probability, without smoothing or penalties.
     Otherwise the model's loss."""
     accuracy: float = math.nan
-    value: float = math.nan
-    """The objective, without its `val_`."""
+    value: float | None = None
+    """The objective on these examples, None if it is the accuracy."""
     labels: list[int] = field(default_factory=list)
     """Classes, in the order of the examples."""
     predicted: list[int] = field(default_factory=list)
@@ -146,14 +146,21 @@ class TrialRun:
         content["epochs"] = [row.to_file() for row in self.epochs]
         if self.held_out:
             held_out = {k: v for k, v in vars(self.held_out).items() if v != []}
-            absent = [k for k in ("accuracy", "value") if math.isnan(held_out[k])]
-            content["held_out"] = {k: v for k, v in held_out.items() if k not in absent}
+            absent = {None} if not math.isnan(self.held_out.accuracy) else {None, "accuracy"}
+            content["held_out"] = {
+                k: v for k, v in held_out.items() if v is not None and k not in absent
+            }
         kept = {key: value for key, value in content.items() if value not in (None, "")}
         return {k: v for k, v in kept.items() if v or k not in ("executed", "retries")}
 
     def execution(self, number: int) -> tuple[EpochRow, ...]:
         """Return the epochs of one execution, in order."""
         return tuple(row for row in self.epochs if row.execution == number)
+
+    @property
+    def executions(self) -> int:
+        """Number of executions that have begun."""
+        return 1 + max((row.execution for row in self.epochs), default=0)
 
     def seed_of(self, execution: int) -> int:
         """Return the seed of an execution. The first execution has the trial's own seed."""

@@ -218,6 +218,7 @@ class Driver:
             patience=self.oracle.patience,
             best=best_of(run.execution(execution), counted_from, self.goal),
             draws=self.oracle.tune_new_entries,
+            admits=self.oracle.allow_new_entries,
             subject=self._subject,
         )
         self._submit(trial, work, state)
@@ -297,13 +298,7 @@ class Driver:
         good = run.epochs[:-1] if report.failure and rows else run.epochs
         set_metrics(trial, good, self.goal)
         if report.hyperparameters:
-            self._learn(trial, kt.HyperParameters.from_config(report.hyperparameters))
-
-    def _learn(self, trial: Trial, built: kt.HyperParameters) -> None:
-        """Take up hyperparameters that the hypermodel declared for the first time in this trial."""
-        if len(built.space) > len(trial.hyperparameters.space):
-            trial.hyperparameters = built
-            self.oracle.update_space(built)
+            self.oracle.learn(trial, report.hyperparameters)
 
     def _continue(self, active: Active, report: Report) -> None:
         """Checkpoint a trial and send out its next stretch, if time is left."""

@@ -61,18 +61,20 @@ def run_study(
             fork_server(trainer.preload)
         pool = load_pool(arguments.dataset, arguments.data, execution.data_dir)
         source: dict[str, str] = {}
+        own: kt.HyperModel | None = None
         if arguments.hypermodel:
             import_quietly("search.networks.hypermodels")
             from search.networks.hypermodels import load
 
-            source = load(arguments.hypermodel).source
+            loaded = load(arguments.hypermodel)
+            source, own = loaded.source, loaded.hypermodel
 
         def subjects() -> Subjects:
             from search.running.subject import PoolSource
-            from search.studies.kinds import hypermodel_of, oracle_of
+            from search.studies.kinds import hypermodel_of, oracle_of, space_of
 
-            hypermodel = hypermodel_of(arguments, pool.facts).hypermodel
-            oracle = oracle_of(arguments, display.report_line)
+            hypermodel = own or hypermodel_of(arguments, pool.facts).hypermodel
+            oracle = oracle_of(arguments, space_of(arguments, hypermodel), display.report_line)
             return Subjects(oracle, hypermodel, PoolSource(pool))
 
         origin = Origin(pool.facts, pool.hashes, source)

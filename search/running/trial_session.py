@@ -116,7 +116,7 @@ class TrialSession:
         work = self.work
         keras.backend.clear_session()
         seed_everything(work.seed)
-        hp = Drawing.of(work.hyperparameters, work.seed if work.draws else None)
+        hp = Drawing.of(work.hyperparameters, work.seed, work.draws, work.admits)
         self.model = model = self.hypermodel.build(hp)
         if hasattr(self.hypermodel, "seed_weights"):
             self.hypermodel.seed_weights(model, work.seed)
@@ -321,10 +321,11 @@ def judged_held_out(model: keras.Model, x: Any, y: Any, epoch: int, objective: s
     objective: name of the objective, whose value without `val_` is a metric of the model.
     """
     found = model.evaluate(x, y, batch_size=500, verbose=0, return_dict=True)
-    value = float(found.get(objective.removeprefix("val_"), math.nan))
+    value = found.get(objective.removeprefix("val_"))
     output = model.output_shape
     classes = np.issubdtype(y.dtype, np.integer) and isinstance(output, tuple) and len(output) == 2
     if classes and output[-1] > int(y.max()):
+        value = None if objective == "val_accuracy" else value
         return HeldOut(epoch, value=value, **scored(model, x, y))
     return HeldOut(epoch, value=value, loss=float(found["loss"]))
 

@@ -50,8 +50,10 @@ class Work:
     """The trial's best value of the objective so far and its epoch. The state before this stretch
     holds the weights of this epoch. None if the trial begins, even if it was promoted."""
     draws: bool = True
-    """Whether hyperparameters that the build declares for the first time are drawn. Otherwise they
-    have their defaults."""
+    """KerasTuner's `tune_new_entries`: whether hyperparameters that the build declares for the first
+    time are drawn. Otherwise they have their defaults."""
+    admits: bool = True
+    """KerasTuner's `allow_new_entries`: whether there may be such hyperparameters."""
     subject: str = ""
     """Name of the worker plugin that holds the hypermodel and the data."""
 

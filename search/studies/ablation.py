@@ -1,4 +1,4 @@
-"""The ablation path from the baseline to the chosen configuration, and leave-one-out.
+"""The ablation path from the baseline to the chosen network, and leave-one-out.
 
 The path follows Fawcett and Hoos (2016, "Analysing differences between algorithm configurations
 through ablation"). Each step makes the change that gains most among the remaining differences. Here
@@ -7,15 +7,15 @@ space's default.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
-import keras_tuner as kt
-
+from search.networks.baselines import built_in
 from search.networks.spaces import Space
 from search.records.objective import Objective
 from search.records.parts import BASELINE, FINAL, PlannedPart
 from search.records.seeds import RACE_SEEDS
 from search.records.trial import Values
-from search.studies.arms import mean_scores
+from search.studies.arms import mean_scores, ranked
 from search.studies.exercises import EPOCHS
 from search.studies.oracles import ListOracle, Trial
 
@@ -25,11 +25,11 @@ FACTOR = 3
 
 def race(
     step: int,
-    space: Space,
     current: Values,
     target: Values,
     trials: Sequence[Trial],
-    goal: Objective = Objective(),
+    space: Space,
+    goal: Objective,
 ) -> tuple[list[PlannedPart], str | None]:
     """Return the rounds of one step so far, and the winning choice or None if it is undecided.
 
@@ -46,9 +46,7 @@ def race(
         scores = mean_scores(rounds[-1], trials, goal)
         if scores is None:
             return rounds, None
-        best = sorted(arms, key=scores.__getitem__, reverse=goal.direction == "max")[
-            : -(-len(arms) // FACTOR)
-        ]
+        best = ranked(scores, goal)[: -(-len(arms) // FACTOR)]
         arms = {choice: arms[choice] for choice in choices if choice in best}
     return rounds, next(iter(arms))
 
@@ -61,23 +59,24 @@ class AblationOracle(ListOracle):
 
     def __init__(
         self,
-        space: Space,
         target: Values,
         seeds: tuple[int, ...],
-        objective: kt.Objective | None = None,
+        space: Space | None = None,
+        objective: Any = "val_accuracy",
     ):
-        self.space = space
         self.target = target
         self.seeds = seeds
-        super().__init__(space.parameters, self._following, objective)
+        self.space = space or built_in()
+        super().__init__(self.space.parameters, self._following, objective)
 
     def _following(self, trials: Sequence[Trial]) -> list[PlannedPart]:
         """Return the races so far, the path as far as it is decided, and leave-one-out."""
-        space, current = self.space, self.space.baseline
+        space = self.space
+        current = space.baseline
         steps = {BASELINE: current}
         races: list[PlannedPart] = []
         while space.differing(current, self.target):
-            rounds, winner = race(len(steps), space, current, self.target, trials, self.goal)
+            rounds, winner = race(len(steps), current, self.target, trials, space, self.goal)
             races += rounds
             if winner is None:
                 break

@@ -5,6 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from search.data.load import has_test_set
+from search.networks.baselines import built_in, complete
+from search.networks.hypermodels import load
 from search.networks.spaces import Space
 from search.records.arguments import (
     SUBJECT,
@@ -17,7 +19,7 @@ from search.records.errors import Misuse
 from search.records.folder import StudyFolder
 from search.records.parts import FINAL
 from search.records.trial import COMPLETED, TrialFile, Values, configuration, key_of
-from search.studies.kinds import subject_space
+from search.studies.kinds import space_of
 
 
 def final_arguments(search: StudyFolder, given: dict[str, Any]) -> FinalArguments:
@@ -34,42 +36,50 @@ def final_arguments(search: StudyFolder, given: dict[str, Any]) -> FinalArgument
                 f"study {search.name} is not a search: choose a study that `search run` started"
             )
         values = {
+            **_subject(origin),
             "search": search.name,
             "search_seed": origin.seed,
-            **_subject(origin),
             "epochs": origin.max_epochs,
             **given,
         }
         asked = FinalArguments(configurations={}, **values)
         asked.check()
-        if asked.augment and asked.hypermodel:
-            raise Misuse(
-                "--augment: an own hypermodel augments its images itself: leave the option out"
-            )
         facts = search.record().facts
         if facts is None or not facts.classes:
             raise Misuse(
                 f"final compares accuracies, but the labels of study {search.name} are no classes: "
-                "use compare and ablation"
+                "use compare"
             )
         if not has_test_set(asked.data):
             raise Misuse(
                 f"the data {asked.data} have no test set, which final needs: add one and search again"
             )
-        found, too_slow = best_of_search(
-            search, asked.top, asked.epoch_seconds or math.inf, subject_space(asked.hypermodel)
-        )
+        if asked.augment and asked.hypermodel:
+            raise Misuse(
+                f"--augment {asked.augment}: only the built-in networks can mirror and shift "
+                f"images, not {asked.hypermodel}"
+            )
+        slowest = asked.epoch_seconds or math.inf
+        found, too_slow = best_of_search(search, asked.top, slowest, _space(origin))
         given = {**values, "configurations": found, "too_slow": too_slow}
     arguments = search.final.settled(FinalArguments, given)
+    if arguments.hypermodel:
+        return arguments
     # If a hyperparameter is newer than the study, it has its default.
-    space = subject_space(arguments.hypermodel)
-    whole = {name: space.complete(values) for name, values in arguments.configurations.items()}
+    whole = {name: complete(values) for name, values in arguments.configurations.items()}
     return replace(arguments, configurations=whole)
 
 
 def _subject(origin: Subject) -> dict[str, Any]:
-    """Return what a study trains and on what, for a study that belongs to it."""
+    """Return what a search has studied, which its final network and ablation study too."""
     return {name: getattr(origin, name) for name in SUBJECT}
+
+
+def _space(origin: Subject) -> Space:
+    """Return the space of a search's hypermodel."""
+    if not origin.hypermodel:
+        return built_in()
+    return space_of(origin, load(origin.hypermodel).hypermodel)
 
 
 def best_of_search(
@@ -86,10 +96,13 @@ def best_of_search(
     Raises Misuse if nothing is left.
     """
     records, _ = search.read_trials()
-    done = [record for record in records.values() if record.status == COMPLETED]
     sign = -1 if search.record().objective.direction == "max" else 1
-    done = [record for record in done if record.score is not None]
-    done.sort(key=lambda record: (sign * (record.score or 0.0), record.trial_id))
+    scored = [
+        (sign * record.score, record.trial_id, record)
+        for record in records.values()
+        if record.status == COMPLETED and record.score is not None
+    ]
+    done = [record for _, _, record in sorted(scored, key=lambda one: one[:2])]
     seen = {key_of(space.baseline)}
     found: dict[str, Values] = {}
     too_slow: dict[str, float] = {}
@@ -145,9 +158,10 @@ def ablation_arguments(search: StudyFolder, given: dict[str, Any]) -> AblationAr
             **given,
         }
     arguments = search.ablation.settled(AblationArguments, given)
-    space = subject_space(arguments.hypermodel)
-    target = space.complete(arguments.target)
-    if chosen and space.complete(chosen[0]) != target:
+    # If a hyperparameter of the built-in space is newer than the study, it has its default.
+    whole = dict if arguments.hypermodel else complete
+    target = whole(arguments.target)
+    if chosen and whole(chosen[0]) != target:
         raise Misuse(
             f"study {search.ablation.name} leads to another network than {search.final.name} has "
             "chosen since: move its folder away, then run the same command to start a new study"

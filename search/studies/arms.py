@@ -9,10 +9,24 @@ from search.records.parts import PlannedPart
 from search.records.trial import ENDED, FAILED, TrialRun, key_of
 from search.studies.oracles import Trial
 
+Score = Callable[[TrialRun, Objective], float]
+"""Returns the score of a completed trial."""
+
 
 def last_value(run: TrialRun, goal: Objective) -> float:
-    """Return the objective after the last epoch."""
-    return goal.value(run.epochs[-1].logs)
+    """Return the objective after the last epoch, the mean over executions."""
+    rows = (run.execution(number) for number in range(run.executions))
+    return fmean(goal.value(own[-1].logs) if own else math.nan for own in rows)
+
+
+def held_out_accuracy(run: TrialRun) -> float:
+    """Return the accuracy on the validation examples that chose no epoch.
+
+    Raises ValueError if no examples were held out.
+    """
+    if run.held_out is None:
+        raise ValueError("the trial was not judged by held-out examples")
+    return run.held_out.accuracy
 
 
 def held_out_value(run: TrialRun, goal: Objective) -> float:
@@ -20,23 +34,20 @@ def held_out_value(run: TrialRun, goal: Objective) -> float:
 
     Raises ValueError if no examples were held out.
     """
-    if run.held_out is None:
-        raise ValueError("the trial was not judged by held-out examples")
-    if goal.name == "val_accuracy":
-        return run.held_out.accuracy
-    return run.held_out.value
+    accuracy = held_out_accuracy(run)
+    value = run.held_out.value if run.held_out else None
+    return accuracy if value is None else value
 
 
 def mean_scores(
     part: PlannedPart,
     trials: Sequence[Trial],
-    goal: Objective = Objective(),
-    score: Callable[[TrialRun, Objective], float] = last_value,
+    goal: Objective,
+    score: Score = last_value,
 ) -> dict[str, float] | None:
     """Return the mean score over seeds by arm, or None while trials are missing.
 
-    score: returns the score of a completed trial. A failed trial has the worst score there is: an
-    accuracy of 0, or an infinite value.
+    A failed trial, or one without a score, has the worst score.
     """
     by_key = {key_of(t.hyperparameters.values): t for t in trials}
     scores: dict[str, list[float]] = {arm: [] for arm in part.arms}
@@ -44,7 +55,18 @@ def mean_scores(
         trial = by_key.get(key)
         if trial is None or trial.status not in ENDED:
             return None
-        worst = 0.0 if "accuracy" in goal.name else -math.inf
-        failed = worst if goal.direction == "max" else math.inf
-        scores[arm].append(failed if trial.status == FAILED else score(trial.trained, goal))
+        own = math.nan if trial.status == FAILED else score(trial.trained, goal)
+        scores[arm].append(worst(goal) if math.isnan(own) else own)
     return {arm: fmean(own) for arm, own in scores.items()}
+
+
+def worst(goal: Objective) -> float:
+    """Return the score of a failed trial: an accuracy of 0, or infinitely bad."""
+    if goal == Objective():
+        return 0.0
+    return -math.inf if goal.direction == "max" else math.inf
+
+
+def ranked(scores: dict[str, float], goal: Objective) -> list[str]:
+    """Return the arms, the best first. Ties stay in the order of the arms."""
+    return sorted(scores, key=scores.__getitem__, reverse=goal.direction == "max")

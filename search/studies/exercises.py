@@ -7,11 +7,10 @@ same shape, and the order of the images. Differences between arms are therefore 
 from collections.abc import Sequence
 from itertools import product
 
-import keras_tuner as kt
-
-from search.networks.baselines import BASELINES, complete
-from search.networks.space import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, declare
+from search.networks.baselines import BASELINES, built_in, complete
+from search.networks.space import ACTIVATIONS, INITIALIZERS, OPTIMIZERS
 from search.records.arguments import Exercise
+from search.records.objective import Objective
 from search.records.parts import PlannedPart
 from search.records.seeds import LEARNING_RATE_SEEDS
 from search.records.trial import Values
@@ -86,7 +85,7 @@ def optimizer(seeds: tuple[int, ...], trials: Sequence[Trial]) -> list[PlannedPa
     }
     tried = PlannedPart("optimizer", "learning rates", "", EPOCHS, LEARNING_RATE_SEEDS, grid)
     parts = [PlannedPart("optimizer", "defaults", "sgd", EPOCHS, seeds, defaults), tried]
-    scores = mean_scores(tried, trials)
+    scores = mean_scores(tried, trials, Objective())
     if scores is not None:
         tuned = {
             name: grid[max((f"{name} {rate:g}" for rate in RATES[name]), key=scores.__getitem__)]
@@ -134,9 +133,7 @@ class ExercisesOracle(ListOracle):
     """The oracle of a study of exercises. A trial that several parts share is trained once."""
 
     def __init__(self, exercises: Sequence[Exercise], seeds: tuple[int, ...]):
-        space = kt.HyperParameters()
-        space.values = {"layers": max(DEPTHS)}
-        declare(space)
         super().__init__(
-            space, lambda trials: [p for n in exercises for p in parts_of(n, seeds, trials)]
+            built_in(max(DEPTHS)).parameters,
+            lambda trials: [p for n in exercises for p in parts_of(n, seeds, trials)],
         )

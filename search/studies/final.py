@@ -9,22 +9,21 @@ the extent that the splits of these seeds share validation images.
 from collections.abc import Sequence
 from typing import Any
 
-import keras_tuner as kt
-
+from search.networks.baselines import built_in
 from search.networks.spaces import Space
 from search.records.parts import AUGMENTED, BASELINE, FINAL, PlannedPart
 from search.records.seeds import CHOICE_SEEDS
 from search.records.trial import COMPLETED, Values, key_of
-from search.studies.arms import held_out_value, mean_scores
+from search.studies.arms import held_out_value, mean_scores, ranked
 from search.studies.oracles import ListOracle, Trial
 
 PATIENCE = 10
-"""Epochs without improvement of val_accuracy that stop a trial, counted from the first watched
+"""Epochs without improvement of the objective that stop a trial, counted from the first watched
 epoch. A trial of up to 33 epochs never stops early. Its watched half then only chooses an epoch."""
 
 WATCHED_SHARE = 2 / 3
 """Share of the epochs that pass before early stopping watches. While a cosine learning rate is
-high, val_accuracy scatters more than it rises. Watching these epochs would restore the luckiest of
+high, the objective scatters more than it improves. Watching these epochs would restore the luckiest of
 them and lose the gain that comes as the rate falls."""
 
 LONGER = 3
@@ -38,25 +37,26 @@ class FinalOracle(ListOracle):
     epochs: epochs of every trial without augmentation.
     augment: a key of `AUGMENTATIONS`, which adds a third arm, the chosen network on augmented
     images. This arm is never a candidate, because its images differ. None: no third arm.
+    space: that of the dense networks by default.
     """
 
     patience = PATIENCE
 
     def __init__(
         self,
-        space: Space,
         configurations: dict[str, Values],
         epochs: int,
         seeds: tuple[int, ...],
         augment: str | None = None,
-        objective: kt.Objective | None = None,
+        space: Space | None = None,
+        objective: Any = "val_accuracy",
     ):
-        self.space = space
         self.configurations = configurations
         self.epochs = epochs
         self.seeds = seeds
         self.augment = augment
-        super().__init__(space.parameters, self._following, objective)
+        self.space = space or built_in()
+        super().__init__(self.space.parameters, self._following, objective)
 
     def _following(self, trials: Sequence[Trial]) -> list[PlannedPart]:
         """Return the choice and, once its trials have ended, the parts that follow from it."""
@@ -64,8 +64,7 @@ class FinalOracle(ListOracle):
         scores = mean_scores(choice, trials, self.goal, held_out_value)
         if scores is None:
             return [choice]
-        best = max if self.goal.direction == "max" else min
-        chosen = self.configurations[best(self.configurations, key=scores.__getitem__)]
+        chosen = self.configurations[ranked(scores, self.goal)[0]]
         arms = {BASELINE: self.space.baseline, FINAL: chosen}
         parts = [choice, PlannedPart("final", "final", BASELINE, self.epochs, self.seeds, arms)]
         if self.augment:

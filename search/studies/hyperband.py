@@ -4,17 +4,16 @@ Draws, brackets and promotions follow from the seed and the trials alone. So no 
 files can make them disagree.
 """
 
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import keras_tuner as kt
 
-from search.records.errors import Failure
 from search.records.trial import COMPLETED, FAILED, RUNNING, Values, configuration
-from search.studies.draws import Draws
-from search.studies.oracles import IDLE, STOPPED, RecordedOracle, Trial
+from search.studies.draws import DrawingOracle
+from search.studies.objectives import objective_of
+from search.studies.oracles import IDLE, STOPPED, Trial
 
 
 @dataclass
@@ -41,7 +40,7 @@ class Bracket:
         }
 
 
-class HyperbandOracle(RecordedOracle, kt.oracles.HyperbandOracle):
+class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
     """Hyperband (Li et al. 2018, JMLR 18-185) on KerasTuner's schedule, corrected.
 
     Differences from `keras_tuner/src/tuners/hyperband.py`:
@@ -55,13 +54,14 @@ class HyperbandOracle(RecordedOracle, kt.oracles.HyperbandOracle):
     first: configurations that come before any random configuration.
     min_epochs: brackets are left out if their first round is shorter, before it is rounded up. This
     is r of Li et al. KerasTuner's oracle has this number, but no argument for it.
+    options: KerasTuner's, such as `tune_new_entries` and `max_retries_per_trial`.
     """
 
     labels = ("tuner/bracket", "tuner/round", "tuner/epochs")
 
     def __init__(
         self,
-        space: kt.HyperParameters | None,
+        space: kt.HyperParameters,
         max_epochs: int,
         factor: int = 3,
         iterations: int = 1,
@@ -70,23 +70,20 @@ class HyperbandOracle(RecordedOracle, kt.oracles.HyperbandOracle):
         min_epochs: int = 1,
         objective: Any = "val_accuracy",
         executions: int = 1,
-        **kwargs: Any,
+        **options: Any,
     ):
-        self._draw_of: dict[str, int] = {}
         super().__init__(
-            objective=objective,
+            space,
+            seed,
+            first,
+            objective=objective_of(objective),
             max_epochs=max_epochs,
             factor=factor,
             hyperband_iterations=iterations,
-            seed=seed,
-            hyperparameters=space,
-            **kwargs,
+            **options,
         )
         self.min_epochs = min_epochs
-        self.seed = self._seed_state = seed
         self.executions = executions
-        self.draws = Draws(lambda: self.hyperparameters, seed, first)
-        self._exhausted = False
         self.brackets = [
             Bracket(number, [[] for _ in range(number + 1)])
             for _ in range(iterations)
@@ -106,8 +103,8 @@ class HyperbandOracle(RecordedOracle, kt.oracles.HyperbandOracle):
 
     def planned(self) -> tuple[int, int]:
         sizes = [(trials, trials * epochs) for _, _, trials, epochs in self.sizes()]
-        epochs = sum(epochs for _, epochs in sizes) * self.executions
-        return sum(trials for trials, _ in sizes), epochs
+        epochs = sum(epochs for _, epochs in sizes)
+        return sum(trials for trials, _ in sizes), epochs * self.executions
 
     def sizes(self) -> Iterator[tuple[Bracket, int, int, int]]:
         """Yield (bracket, round, planned trials, epochs of each trial in this round)."""
@@ -126,15 +123,11 @@ class HyperbandOracle(RecordedOracle, kt.oracles.HyperbandOracle):
         return min(planned, self.entrants(bracket, rung - 1) - failed)
 
     def _draw_for(self, bracket: Bracket, trial_id: str) -> Values | None:
-        if self._exhausted or len(bracket.rounds[0]) >= self._get_size(bracket.number, 0):
+        if len(bracket.rounds[0]) >= self._get_size(bracket.number, 0):
             return None
-        taken = set(self._draw_of.values())
-        n = next(n for n in itertools.count() if n not in taken)
-        values = self.draw(n)
+        values = self.next_draw(trial_id)
         if values is None:
-            self._exhausted = True
             return None
-        self._draw_of[trial_id] = n
         self._enter(bracket, 0, trial_id, None)
         return {**values, **self._labels(bracket, 0)}
 
@@ -164,11 +157,10 @@ class HyperbandOracle(RecordedOracle, kt.oracles.HyperbandOracle):
         return min(waiting, key=lambda name: self._rank(bracket, name))
 
     def _rank(self, bracket: Bracket, name: str) -> tuple[float, int]:
-        sign = -1 if self.objective.direction == "max" else 1
         root = name
         while parent := bracket.parents[root]:
             root = parent
-        return sign * self.trials[name].score, self._draw_of[root]
+        return self.rank(self.trials[name].score), self._draw_of[root]
 
     def can_be_promoted(self, trial_id: str) -> bool:
         for bracket in self.brackets:
@@ -197,50 +189,19 @@ class HyperbandOracle(RecordedOracle, kt.oracles.HyperbandOracle):
             "tuner/round": rung,
         }
 
-    def draw(self, n: int) -> Values | None:
-        """Return configuration n of the study, counted from 0. None if the space has no more."""
-        return self.draws[n]
-
     def restore(self, trials: Sequence[Trial]) -> None:
         """Take up earlier trials and rebuild the brackets.
 
         Raises Failure if the trials do not belong to this study.
         """
         super().restore(trials)
-        self._draw_of.clear()
         for bracket in self.brackets:
             bracket.rounds = [[] for _ in bracket.rounds]
             bracket.parents = {}
-        own = {hp.name: hp.get_config() for hp in self.draws.space.space}
-        for trial in self.trials.values():
-            theirs = {hp.name: hp.get_config() for hp in trial.hyperparameters.space}
-            # A trial may also have hyperparameters that were found while it was built.
-            changed = sorted(name for name in own if own[name] != theirs.get(name))
-            if changed:
-                raise Failure(
-                    f"the study's trials use a different search space (differing "
-                    f"hyperparameters: {len(changed)}, such as {changed[0]}), probably that of an "
-                    "earlier version. The study can still be reported but not continued: choose another --study name"
-                )
-        roots = {
-            self.draws.key(t.hyperparameters.values): t.trial_id
-            for t in self.trials.values()
-            if not t.hyperparameters.values.get("tuner/trial_id")
-        }
-        places = (b for b in self.brackets for _ in range(self._get_size(b.number, 0)))
-        for n, bracket in enumerate(places):
-            values = self.draw(n) if roots else None
-            if values is None:
-                break
-            root = roots.pop(self.draws.key(values), None)
+        places = [b for b in self.brackets for _ in range(self._get_size(b.number, 0))]
+        for bracket, root in zip(places, self.restore_draws(len(places)), strict=False):
             if root:
-                self._draw_of[root] = n
                 self._enter(bracket, 0, root, None)
-        if roots:
-            raise Failure(
-                f"trials such as {min(roots.values())} do not follow from this study's seed "
-                f"({len(roots)} in all): choose another --study name"
-            )
         for trial in sorted(
             self.trials.values(), key=lambda t: t.hyperparameters.values["tuner/round"]
         ):
@@ -249,12 +210,11 @@ class HyperbandOracle(RecordedOracle, kt.oracles.HyperbandOracle):
                 bracket = next(b for b in self.brackets if parent in b.parents)
                 rung = trial.hyperparameters.values["tuner/round"]
                 self._enter(bracket, rung, trial.trial_id, parent)
-            self.update_space(trial.hyperparameters)
 
     def get_state(self) -> dict[str, Any]:
         begun = [b for b in self.brackets if b.rounds[0]] or self.brackets[:1]
         self._brackets = [b.state() for b in begun]
         self._current_bracket = begun[-1].number
         self._current_iteration = (len(begun) - 1) // self._get_num_brackets()
-        self._seed_state = self.seed + len(self.draws)
+        self._seed_state = self.seed + len(self._draws)
         return super().get_state()

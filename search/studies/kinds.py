@@ -1,17 +1,17 @@
-"""The oracle, the space and the hypermodel of each kind of study."""
+"""The hypermodel, the space and the oracle of each kind of study."""
 
 from collections.abc import Callable
-from functools import cache
 
 import keras_tuner as kt
-from keras_tuner.src.engine.objective import create_objective
 
-from search.networks import baselines, narrowing
+from search.networks import narrowing
+from search.networks.baselines import built_in
 from search.networks.exploring import explored
 from search.networks.hypermodels import Loaded, load
-from search.networks.spaces import Space, built_in, space_of
+from search.networks.spaces import Space
 from search.records.arguments import (
     AblationArguments,
+    Arguments,
     CompareArguments,
     ExerciseArguments,
     FinalArguments,
@@ -22,79 +22,19 @@ from search.records.datasets import Dataset
 from search.records.errors import Misuse
 from search.records.seeds import judging_seeds
 from search.records.trial import Values
-from search.studies import comparisons
 from search.studies.ablation import AblationOracle
+from search.studies.compare import CompareOracle
 from search.studies.exercises import ExercisesOracle
 from search.studies.final import FinalOracle
 from search.studies.hyperband import HyperbandOracle
-from search.studies.oracles import ListOracle, RecordedOracle
-
-
-def oracle_of(arguments: Subject, report: Callable[[str], None]) -> RecordedOracle:
-    """Return the oracle of a study, before its earlier trials are restored.
-
-    report: called with a line about baselines that are left out.
-    Raises Misuse if the hypermodel cannot be used, or if values are outside its space.
-    """
-    space = subject_space(arguments.hypermodel)
-    objective = objective_of(arguments.objective)
-    if isinstance(arguments, HyperbandArguments):
-        return hyperband_of(arguments, report)
-    if isinstance(arguments, CompareArguments):
-        parts = comparisons.parts_of(arguments, space, judging_seeds(arguments.seeds))
-        return ListOracle(space.parameters, lambda trials: parts, objective)
-    if isinstance(arguments, ExerciseArguments):
-        return ExercisesOracle(arguments.exercises, judging_seeds(arguments.seeds))
-    if isinstance(arguments, FinalArguments):
-        return final_of(arguments)
-    if isinstance(arguments, AblationArguments):
-        seeds = judging_seeds(arguments.seeds, arguments.search_seed)
-        return AblationOracle(space, arguments.target, seeds, objective)
-    raise TypeError(f"no oracle for {type(arguments).__name__}")
-
-
-def hyperband_of(
-    arguments: HyperbandArguments, report: Callable[[str], None] = lambda line: None
-) -> HyperbandOracle:
-    """Return the oracle of a search. Raises Misuse if the space cannot be narrowed as asked."""
-    own = subject_space(arguments.hypermodel).parameters if arguments.hypermodel else None
-    space = narrowing.narrowed(arguments.fix, own)
-    first: list[Values] = []
-    if arguments.seed_with:
-        if own:
-            raise Misuse("--seed-with baselines: an own hypermodel has none of these networks")
-        first, left_out = baselines.within(space)
-        if left_out:
-            report(f"baselines left out, because --fix excludes them: {', '.join(left_out)}")
-    return HyperbandOracle(
-        space,
-        arguments.max_epochs,
-        arguments.factor,
-        arguments.iterations,
-        arguments.seed,
-        first,
-        arguments.min_epochs,
-        objective_of(arguments.objective),
-        arguments.executions,
-    )
-
-
-def final_of(arguments: FinalArguments) -> FinalOracle:
-    """Return the oracle of a final study."""
-    return FinalOracle(
-        subject_space(arguments.hypermodel),
-        arguments.configurations,
-        arguments.epochs,
-        judging_seeds(arguments.seeds, arguments.search_seed),
-        arguments.augment,
-        objective_of(arguments.objective),
-    )
+from search.studies.objectives import goal_of, objective_of
+from search.studies.oracles import RecordedOracle
 
 
 def hypermodel_of(arguments: Subject, facts: Dataset) -> Loaded:
-    """Return the hypermodel of a study: a person's own, or the dense networks.
+    """Return the hypermodel that builds the networks of a study.
 
-    Raises Misuse if it cannot be loaded, or if the data have no classes for the dense networks.
+    Raises Misuse if it cannot be loaded, or if the built-in networks are not for such data.
     """
     if arguments.hypermodel:
         return load(arguments.hypermodel)
@@ -102,33 +42,100 @@ def hypermodel_of(arguments: Subject, facts: Dataset) -> Loaded:
 
     # In a search, a cosine falls over the longest budget, so that all rungs share one schedule.
     horizon = arguments.max_epochs if isinstance(arguments, HyperbandArguments) else None
-    return Loaded(DenseNetworks(facts, horizon), {})
+    return Loaded(DenseNetworks(facts, horizon))
 
 
-@cache
-def subject_space(hypermodel: str | None) -> Space:
-    """Return the space of a hypermodel on the command line, of the dense networks for None.
+def space_of(arguments: Subject, hypermodel: kt.HyperModel) -> Space:
+    """Return the space of a study's hypermodel. The default configuration of own ones is built.
 
-    Raises Misuse if the hypermodel cannot be loaded or built.
+    Raises Misuse if a build fails, or if no epoch would report the objective.
     """
-    if hypermodel is None:
+    goal = goal_of(objective_of(arguments.objective))
+    if not arguments.hypermodel:
+        _check_built_in(arguments.objective, goal.name)
         return built_in()
-    return space_of(explored(load(hypermodel).hypermodel, kt.HyperParameters()))
+    return Space(explored(hypermodel, objective=goal))
 
 
-def objective_of(text: str) -> kt.Objective:
-    """Return the objective that a person typed, such as `val_loss` or `val_f1:max`.
+def oracle_of(
+    arguments: Arguments, space: Space, report: Callable[[str], None] = lambda line: None
+) -> RecordedOracle:
+    """Return the oracle of a study, before its earlier trials are restored.
 
-    Raises Misuse if its direction is unknown.
+    report: called with a line about baselines that are left out.
+    Raises Misuse if the space cannot be narrowed or compared as asked.
     """
-    name, _, direction = text.partition(":")
-    if direction in ("min", "max"):
-        return kt.Objective(name, direction)
-    if direction:
-        raise Misuse(f"--objective {text}: write {name}:min or {name}:max")
-    try:
-        return create_objective(name)
-    except ValueError:
+    if isinstance(arguments, HyperbandArguments):
+        return hyperband_of(arguments, space, report)
+    if isinstance(arguments, ExerciseArguments):
+        return ExercisesOracle(arguments.exercises, judging_seeds(arguments.seeds))
+    if isinstance(arguments, CompareArguments):
+        seeds = judging_seeds(arguments.seeds)
+        return CompareOracle(arguments, seeds, space, arguments.objective)
+    if isinstance(arguments, FinalArguments):
+        return final_of(arguments, space)
+    if isinstance(arguments, AblationArguments):
+        seeds = judging_seeds(arguments.seeds, arguments.search_seed)
+        return AblationOracle(arguments.target, seeds, space, arguments.objective)
+    raise TypeError(f"no oracle for {type(arguments).__name__}")
+
+
+def hyperband_of(
+    arguments: HyperbandArguments,
+    space: Space,
+    report: Callable[[str], None] = lambda line: None,
+) -> HyperbandOracle:
+    """Return the oracle of a search. Raises Misuse if the space cannot be narrowed as asked."""
+    parameters = narrowing.narrowed(arguments.fix, space)
+    first: list[Values] = []
+    if arguments.seed_with:
+        if arguments.hypermodel:
+            raise Misuse(
+                "--seed-with baselines: the assignment's networks are not in the space of "
+                f"{arguments.hypermodel}"
+            )
+        first, left_out = narrowing.within(parameters)
+        if left_out:
+            report(f"baselines left out, because --fix excludes them: {', '.join(left_out)}")
+    return HyperbandOracle(
+        parameters,
+        arguments.max_epochs,
+        arguments.factor,
+        arguments.iterations,
+        arguments.seed,
+        first,
+        arguments.min_epochs,
+        arguments.objective,
+        arguments.executions,
+        # The built-in space is known as a whole.
+        tune_new_entries=bool(arguments.hypermodel),
+    )
+
+
+def final_of(arguments: FinalArguments, space: Space | None = None) -> FinalOracle:
+    """Return the oracle of a final study.
+
+    space: found again if it is None.
+    """
+    if space is None:
+        space = built_in()
+        if arguments.hypermodel:
+            space = space_of(arguments, load(arguments.hypermodel).hypermodel)
+    return FinalOracle(
+        arguments.configurations,
+        arguments.epochs,
+        judging_seeds(arguments.seeds, arguments.search_seed),
+        arguments.augment,
+        space,
+        arguments.objective,
+    )
+
+
+def _check_built_in(asked: str, name: str) -> None:
+    """Raise Misuse if the dense networks do not report an objective."""
+    reported = ("loss", "accuracy", "val_loss", "val_accuracy")
+    if name not in reported:
         raise Misuse(
-            f"--objective {text}: is more better, or less? write {name}:max or {name}:min"
-        ) from None
+            f"--objective {asked}: no epoch reports it; the dense networks report "
+            f"{', '.join(reported)}"
+        )

@@ -4,19 +4,22 @@
 trials. `oracle.json` is written for stock KerasTuner and never read.
 """
 
+import math
 import random
 from collections.abc import Callable, Iterable, Sequence
+from statistics import fmean
 from typing import Any
 
 import keras_tuner as kt
-import numpy as np
 from keras_tuner.engine import trial as kt_trial
 
 from search.records.objective import Objective
 from search.records.parts import PlannedPart
+from search.records.reading import Json
 from search.records.trial import (
     COMPLETED,
     ENDED,
+    FAILED,
     RUNNING,
     TrialFile,
     TrialRun,
@@ -26,8 +29,10 @@ from search.records.trial import (
     trained_from_scratch,
     trial_run,
 )
+from search.studies.objectives import goal_of, objective_of
 
-IDLE, STOPPED = "IDLE", "STOPPED"
+IDLE, STOPPED, INVALID = "IDLE", "STOPPED", "INVALID"
+"""KerasTuner's other states of a trial. An invalid trial is trained again, or has failed."""
 
 
 class Trial(kt_trial.Trial):
@@ -67,36 +72,27 @@ class Trial(kt_trial.Trial):
 class RecordedOracle(kt.Oracle):
     """The base of this project's oracles: how trials are created, ended and restored."""
 
-    labels: tuple[str, ...]
+    labels: tuple[str, ...] = ()
     """KerasTuner's own values that TensorBoard shows with each trial."""
     patience: int | None = None
     """Epochs without improvement that stop a trial early. None: no trial stops early."""
     executions: int = 1
-    """How often each trial trains its configuration, on different seeds."""
+    """How often a trial trains its configuration, on different seeds."""
+    initial_epoch: int = 0
+    epochs: int = 1
+    """Epochs of the trials that do not name their own. As in Keras, `initial_epoch` counts."""
 
     @property
     def goal(self) -> Objective:
-        """The objective as the records describe it."""
-        parts = getattr(self.objective, "name_to_direction", None)
-        return Objective(self.objective.name, self.objective.direction, parts)
+        """What the study optimises."""
+        return goal_of(self.objective)
 
     def epochs_of(self, trial: Trial) -> tuple[int, int]:
-        """Return the first epoch of a trial, counted from 0, and the epoch it stops before."""
+        """Return the first epoch of a trial, counted from 0, and the number at which it ends."""
         values = trial.hyperparameters.values
-        return values["tuner/initial_epoch"], values["tuner/epochs"]
-
-    def score_trial(self, trial: Trial) -> None:
-        """Score a trial by the mean over its executions of each execution's best epoch.
-
-        This is KerasTuner's score (engine/tuner_utils.py).
-        """
-        run, goal = trial.run, self.goal
-        numbers = dict.fromkeys(row.execution for row in run.epochs) if run else {}
-        best = [goal.best(run.execution(n)) for n in numbers] if run else []
-        found = [row for row in best if row is not None]
-        if found:
-            trial.score = float(np.mean([goal.value(row.logs) for row in found]))
-            trial.best_step = found[0].epoch
+        if "tuner/epochs" in values:
+            return int(values.get("tuner/initial_epoch", 0)), int(values["tuner/epochs"])
+        return self.initial_epoch, self.epochs
 
     def create_trial(self, tuner_id: str) -> Trial:
         """Return the next trial.
@@ -107,28 +103,87 @@ class RecordedOracle(kt.Oracle):
         """
         if self._retry_queue:
             trial = self.trials[self._retry_queue.pop(0)]
+            trial.status = RUNNING
         else:
             number = max((int(name) for name in self.trials), default=-1) + 1
             trial_id = f"{number:04d}"
             response = self.populate_space(trial_id)
-            space = self.hyperparameters.copy()
-            space.values = response.get("values") or {}
-            trial = Trial(space, trial_id, response["status"])
-            if trial.status != RUNNING:
-                return trial
+            if response["status"] != RUNNING:
+                return Trial(self.hyperparameters.copy(), trial_id, response["status"])
+            space = self.space_for(trial_id, response["values"])
+            space.values = response["values"]
+            trial = Trial(space, trial_id, RUNNING)
             self.trials[trial_id] = trial
             self.start_order.append(trial_id)
             self._record_values(trial)
         self.ongoing_trials[tuner_id] = trial
         return trial
 
+    def space_for(self, trial_id: str, values: Values) -> kt.HyperParameters:
+        """Return a copy of the space that a new trial begins with."""
+        return self.hyperparameters.copy()
+
+    def learn(self, trial: Trial, found: Json) -> None:
+        """Take up the hyperparameters that a trial's build and fit asked for.
+
+        found: KerasTuner's config of the space and its values, as the worker returns it.
+        """
+
     def end_trial(self, trial: Trial) -> None:
-        """Record that a trial is COMPLETED or FAILED, and score it."""
-        self._run_times[trial.trial_id] += 1
+        """Record that a trial is COMPLETED, FAILED or INVALID, and score it.
+
+        An invalid trial, or one without a score, is trained again as often as KerasTuner's
+        `max_retries_per_trial` says, and has failed after that.
+        """
         if trial.status == COMPLETED:
             self.score_trial(trial)
-        self.end_order.append(trial.trial_id)
+            if trial.score is None or math.isnan(trial.score):
+                trial.status = INVALID
+                trial.message = trial.message or f"no epoch has a value of {self.goal.name}"
+        self._run_times[trial.trial_id] += 1
+        if not self._retry(trial):
+            self.end_order.append(trial.trial_id)
         self.release(trial)
+
+    def _retry(self, trial: Trial) -> bool:
+        """Return whether an invalid trial is trained again, and queue it. Otherwise it has failed."""
+        if trial.status != INVALID:
+            return False
+        if self._run_times[trial.trial_id] > self.max_retries_per_trial:
+            trial.status = FAILED
+            return False
+        self._retry_queue.append(trial.trial_id)
+        return True
+
+    def score_trial(self, trial: Trial) -> None:
+        """Set a trial's score: the mean over its executions of the best value of each.
+
+        The score is NaN if an execution has none. `best_step` is the best epoch of the first
+        execution. If no epoch on record has a value, the score is that of KerasTuner's metrics.
+        """
+        run, goal = trial.run, self.goal
+        best = [goal.best(run.execution(n)) for n in range(run.executions)] if run else []
+        if not any(best) and trial.metrics.exists(goal.name):
+            super().score_trial(trial)
+            return
+        values = [math.nan if row is None else goal.value(row.logs) for row in best]
+        finite = bool(values) and all(map(math.isfinite, values))
+        trial.score = fmean(values) if finite else math.nan
+        trial.best_step = best[0].epoch if best and best[0] else 0
+
+    def get_best_trials(self, num_trials: int = 1) -> list[Trial]:
+        """Return the best trials, the best first. As in KerasTuner, others fill up the list."""
+        done = [t for t in self.trials.values() if t.status == COMPLETED]
+        done.sort(key=lambda trial: self.rank(trial.score))
+        if len(done) < num_trials:
+            done += [t for t in self.trials.values() if t.status != COMPLETED]
+        return done[:num_trials]
+
+    def rank(self, score: float | None) -> float:
+        """Return a number that is smaller for a better score, and infinite without a score."""
+        if score is None or math.isnan(score):
+            return math.inf
+        return -score if self.objective.direction == "max" else score
 
     def planned(self) -> tuple[int, int]:
         """Return the trials and epochs of the whole study, as far as they are known now."""
@@ -161,10 +216,8 @@ class RecordedOracle(kt.Oracle):
 
         Trials that were taken up before are forgotten.
         """
-        self.ongoing_trials.clear()
-        self.end_order.clear()
-        self._retry_queue.clear()
-        self._run_times.clear()
+        for known in (self.ongoing_trials, self.end_order, self._retry_queue, self._run_times):
+            known.clear()
         self.trials = {t.trial_id: t for t in sorted(trials, key=lambda t: t.trial_id)}
         self.start_order = list(self.trials)
         for trial_id, trial in self.trials.items():
@@ -176,13 +229,7 @@ class RecordedOracle(kt.Oracle):
                 self._retry_queue.append(trial_id)
 
     def trial_seed(self, trial: Trial) -> int:
-        """Return the seed of weights and batches, from the study's seed and the trial's values.
-
-        A promoted trial has its parent's seed, so that training the chain again gives the same.
-        """
-        parent = self.trials.get(trial.hyperparameters.values.get("tuner/trial_id"))
-        if parent and parent.run:
-            return parent.run.seed
+        """Return the seed of weights and batches, from the study's seed and the trial's values."""
         values = sorted(configuration(trial.hyperparameters.values).items())
         return random.Random(f"{self.seed} {values}").getrandbits(31)
 
@@ -203,14 +250,14 @@ class ListOracle(RecordedOracle):
         self,
         space: kt.HyperParameters,
         parts: Callable[[Sequence[Trial]], Iterable[PlannedPart]],
-        objective: Any = None,
+        objective: Any = "val_accuracy",
     ):
         self._parts = parts
         self._known: tuple[int, list[PlannedPart], dict[str, Values]] | None = None
         super().__init__(
-            objective=objective or kt.Objective("val_accuracy", "max"),
+            objective=objective_of(objective),
             hyperparameters=space,
-            tune_new_entries=False,
+            tune_new_entries=False,  # a new hyperparameter has its default, so arms stay alike
             seed=1,  # nothing is drawn, but without a seed KerasTuner would record a random seed
         )
 

@@ -1,79 +1,56 @@
-"""Random search: every configuration is trained once, from the first epoch to the last."""
+"""KerasTuner's random search, whose draws do not depend on the order of trials."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import keras_tuner as kt
 
-from search.records.errors import Failure
-from search.records.trial import RUNNING
-from search.studies.draws import Draws
-from search.studies.oracles import IDLE, STOPPED, RecordedOracle, Trial
+from search.records.trial import RUNNING, Values
+from search.studies.draws import DrawingOracle
+from search.studies.objectives import objective_of
+from search.studies.oracles import IDLE, STOPPED, Trial
 
 
-class RandomSearchOracle(RecordedOracle, kt.oracles.RandomSearchOracle):
-    """KerasTuner's random search (tuners/randomsearch.py). Draw n depends on the seed and n alone.
+class RandomSearchOracle(DrawingOracle, kt.oracles.RandomSearchOracle):
+    """Random search: every trial is a new configuration, trained from its first epoch.
 
-    initial_epoch, epochs: of every trial, as the program's call of `search` says.
+    options: KerasTuner's, such as `tune_new_entries` and `max_retries_per_trial`.
     """
-
-    labels = ()
 
     def __init__(
         self,
-        space: kt.HyperParameters | None,
-        max_trials: int,
-        seed: int,
-        objective: Any = None,
+        space: kt.HyperParameters,
+        objective: Any = "val_accuracy",
+        max_trials: int = 10,
+        seed: int = 0,
+        first: Sequence[Values] = (),
         executions: int = 1,
-        **kwargs: Any,
+        **options: Any,
     ):
         super().__init__(
-            objective=objective, max_trials=max_trials, seed=seed, hyperparameters=space, **kwargs
+            space,
+            seed,
+            first,
+            objective=objective_of(objective),
+            max_trials=max_trials,
+            **options,
         )
-        self.seed = self._seed_state = seed
         self.executions = executions
-        self.initial_epoch, self.epochs = 0, 1
-        self.draws = Draws(lambda: self.hyperparameters, seed)
-        self._number_of: dict[str, int] = {}
-        self._exhausted = False
-
-    def epochs_of(self, trial: Trial) -> tuple[int, int]:
-        """Return the first epoch of a trial, counted from 0, and the epoch it stops before."""
-        return self.initial_epoch, self.epochs
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """Return the values of the first configuration that no trial has."""
-        taken = set(self._number_of.values())
-        n = next(n for n in range(len(taken) + 1) if n not in taken)
-        values = self.draws[n] if n < self.max_trials else None
-        if values is None:
-            self._exhausted = n < self.max_trials
-            return {"status": IDLE if self.ongoing_trials else STOPPED}
-        self._number_of[trial_id] = n
-        return {"status": RUNNING, "values": dict(values)}
+        """Return the values of the next draw."""
+        if len(self.trials) < self.max_trials:
+            values = self.next_draw(trial_id)
+            if values is not None:
+                return {"status": RUNNING, "values": values}
+        return {"status": IDLE if self.ongoing_trials else STOPPED}
 
     def planned(self) -> tuple[int, int]:
-        """Return the trials and epochs of the whole study."""
+        """Return the trials, fewer if the space is exhausted, and the epochs of all executions."""
         trials = len(self.trials) if self._exhausted else self.max_trials
-        return trials, trials * self.executions * (self.epochs - self.initial_epoch)
+        return trials, trials * (self.epochs - self.initial_epoch) * self.executions
 
     def restore(self, trials: Sequence[Trial]) -> None:
         """Take up earlier trials. Raises Failure if they do not belong to this study."""
         super().restore(trials)
-        self._number_of.clear()
-        waiting = {self.draws.key(t.hyperparameters.values): t.trial_id for t in trials}
-        for n in range(self.max_trials):
-            values = self.draws[n] if waiting else None
-            if values is None:
-                break
-            found = waiting.pop(self.draws.key(values), None)
-            if found:
-                self._number_of[found] = n
-        if waiting:
-            raise Failure(
-                f"trials such as {min(waiting.values())} do not follow from this study's seed and "
-                f"space ({len(waiting)} in all): choose another name for the study"
-            )
-        for trial in trials:
-            self.update_space(trial.hyperparameters)
+        self.restore_draws(self.max_trials)

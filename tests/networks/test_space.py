@@ -155,9 +155,9 @@ def test_unusable_fix_is_refused_with_its_reason(fixes, said):
 
 
 def test_baselines_lie_in_the_space_and_in_what_a_fix_leaves_of_it():
-    inside, outside = baselines.within(narrowing.narrowed([]))
+    inside, outside = narrowing.within(narrowing.narrowed([]))
     assert len(inside) == len(baselines.BASELINES)
     assert outside == []
-    inside, outside = baselines.within(narrowing.narrowed(["activation=relu"]))
+    inside, outside = narrowing.within(narrowing.narrowed(["activation=relu"]))
     assert outside == ["1 sigmoid"]
     assert all(values["activation"] == "relu" for values in inside)

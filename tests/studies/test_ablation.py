@@ -13,15 +13,16 @@ from analysis.report.ablation import sections
 from analysis.report.blocks import Table
 from analysis.words.language import Language
 from search.cli.summary import summarize
-from search.networks.baselines import BASELINES, complete
+from search.networks.baselines import BASELINES, built_in, complete
 from search.records.arguments import AblationArguments, FinalArguments
 from search.records.errors import Misuse
 from search.records.folder import StudyFolder
+from search.records.objective import Objective
 from search.records.parts import PlannedPart
 from search.records.seeds import RACE_SEEDS
 from search.records.study import StudyRecord
 from search.records.trial import COMPLETED, FAILED, HeldOut, TrialRun, configuration
-from search.studies.ablation import AblationOracle, choice_of, differing, race, with_choice
+from search.studies.ablation import AblationOracle, race
 from search.studies.arguments import ablation_arguments
 from search.studies.exercises import EPOCHS
 from search.studies.final import FinalOracle
@@ -30,6 +31,8 @@ from tests.called import analysis, search
 from tests.planted import planted_study
 from tests.simulated import row_of
 
+SPACE = built_in()
+choice_of, differing, with_choice = SPACE.choice_of, SPACE.differing, SPACE.with_choice
 START = complete(BASELINES["4 final"])
 TARGET = complete(
     {
@@ -92,7 +95,7 @@ def final_study(logs, target):
     """The study of `s`'s final network, which has chosen."""
     part = PlannedPart("final", "final", "assignment", 27, (2, 3), {"final": target})
     return planted_study(
-        logs, "s-final", FinalArguments("s", 1, "digits", {}, epochs=27), parts=(part,)
+        logs, "s-final", FinalArguments("s", 1, {}, 27, dataset="digits"), parts=(part,)
     )
 
 
@@ -139,7 +142,7 @@ def ablation(tmp_path_factory):
         return 0.88 + sum(GAINS[choice] + 0.0001 * (seed - 3.5) for choice in made)
 
     oracle = trained(AblationOracle(TARGET, (1, 2, 3, 4, 5, 6)), score)
-    arguments = AblationArguments("s", 1, "digits", TARGET)
+    arguments = AblationArguments("s", 1, TARGET, dataset="digits")
     logs = tmp_path_factory.mktemp("logs")
     kept = planted_study(logs, "s-path", arguments, **oracle.recorded())
     for trial_id, trial in oracle.trials.items():
@@ -222,8 +225,8 @@ def test_a_path_to_an_earlier_final_network_is_refused_and_told(walked, tmp_path
     def final(epochs, **arms):
         """A final study of so many epochs, of which the report reads the plan alone."""
         part = PlannedPart("final", "final", "", epochs, (), arms)
-        arguments = FinalArguments("s", 1, "digits", {}, epochs)
-        return replace(path, record=StudyRecord("f", "final", arguments, {}, (), parts=(part,)))
+        arguments = FinalArguments("s", 1, {}, epochs, dataset="digits")
+        return replace(path, record=StudyRecord("f", "final", arguments, {}, parts=(part,)))
 
     other = final(27, **arms)
     assert "leads to another network" in told(walked, other)[0][0]
@@ -248,7 +251,7 @@ def test_a_change_that_fails_does_not_win():
 
 
 def test_a_race_waits_for_its_trials():
-    rounds, winner = race(1, START, TARGET, [])
+    rounds, winner = race(1, START, TARGET, [], SPACE, Objective())
     assert winner is None
     assert [len(part.arms) for part in rounds] == [7]
     assert rounds[0].seeds == RACE_SEEDS[:1]
@@ -306,7 +309,7 @@ def test_the_augmented_network_is_the_chosen_one_trained_longer():
 
 def test_a_path_from_before_a_hyperparameter_was_in_the_space_has_it_at_its_default(tmp_path):
     target = {name: value for name, value in TARGET.items() if name != "augmentation"}
-    planted_study(tmp_path, "s-path", AblationArguments("s", 1, "digits", target, seeds=2))
+    planted_study(tmp_path, "s-path", AblationArguments("s", 1, target, seeds=2, dataset="digits"))
     assert ablation_arguments(StudyFolder(tmp_path, "s"), {}).target == TARGET
 
 

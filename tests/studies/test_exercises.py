@@ -3,7 +3,6 @@
 import json
 import math
 import shutil
-from dataclasses import replace
 
 import keras_tuner as kt
 import pytest
@@ -11,9 +10,9 @@ import pytest
 from search.cli.summary import summarize
 from search.networks.dense import DenseNetworks
 from search.records.arguments import ExerciseArguments
-from search.records.datasets import DATASETS
 from search.records.errors import Misuse
 from search.records.folder import StudyFolder
+from search.records.objective import Objective
 from search.records.seeds import LEARNING_RATE_SEEDS
 from search.records.trial import COMPLETED, FAILED, TrialRun, trained_from_scratch
 from search.running.trial_session import TrialSession
@@ -29,7 +28,6 @@ from search.studies.exercises import (
 )
 from search.studies.oracles import Trial
 from tests.called import search
-from tests.laboratory import given
 from tests.simulated import row_of
 
 SEEDS = (1, 2)
@@ -97,7 +95,7 @@ def test_the_tuned_arms_have_the_rate_that_is_best_on_seeds_of_their_own():
                     accuracy = 0.9
                 status = FAILED if diverges else COMPLETED
                 trials.append(trial_of(values, accuracy, status))
-    assert mean_scores(grid, trials[:-1]) is None
+    assert mean_scores(grid, trials[:-1], Objective()) is None
     assert len(optimizer(SEEDS, trials[:-1])) == 2
     (_, _, tuned) = optimizer(SEEDS, trials)
     assert {n: v[f"{n}_lr"] for n, v in tuned.arms.items()} == {n: r[1] for n, r in RATES.items()}
@@ -176,15 +174,13 @@ def test_the_command_finds_a_finished_study_finished(made, tmp_path):
 @pytest.mark.parametrize("activation", ["relu", "sigmoid"])
 def test_zeros_learn_what_theory_says(few_digits, make_hp, activation):
     """Under ReLU nothing but the output's bias learns; under sigmoid units stay identical."""
-    networks = DenseNetworks(replace(DATASETS["digits"], train_size=len(few_digits.x_train)), 2)
+    networks = DenseNetworks(64, 10, len(few_digits.x_train), max_epochs=2)
 
     def last_row(initializer):
         hp = make_hp(initializer=initializer, activation=activation, batch_size=64)
         work = Work("s", "0", hp.get_config(), 1, 1, 0, 0, 2, math.inf)
-        session = TrialSession(work, networks, given(few_digits), None)
-        rows = session.train(work, lambda row: None).rows
-        session.close()
-        return rows[-1]
+        session = TrialSession(work, few_digits, networks, None)
+        return session.train(work, lambda row: None).rows[-1]
 
     assert last_row("glorot_uniform").diagnostics["distinct/hidden_2"] == 1
     zeros = last_row("zeros")
