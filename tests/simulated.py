@@ -110,7 +110,7 @@ def simulate(work: Work, before: "Report | bytes | None" = None) -> Report:
             wrong = round(10 * (1 - best))
             predicted = [(label + 1) % 10 if label < wrong else label for label in labels]
             accuracy = 1 - wrong / 10
-            report.held_out = HeldOut(best_epoch, 1 - best, accuracy, accuracy, labels, predicted)
+            report.held_out = HeldOut(best_epoch, accuracy, 1 - best, labels, predicted)
     report.cpu_seconds = time.process_time() - cpu
     report.peak_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return report

@@ -16,7 +16,7 @@ from rich.text import Text
 from search.cli.summary import brief, duration
 from search.records.commands import log
 from search.records.objective import Objective
-from search.records.trial import COMPLETED, ENDED, FAILED, EpochRow
+from search.records.trial import COMPLETED, ENDED, FAILED, EpochRow, failure_line
 
 if TYPE_CHECKING:
     from search.studies.oracles import RecordedOracle, Trial
@@ -82,8 +82,8 @@ class Lines:
         """Print the line of a trial."""
         done = sum(t.status in ENDED for t in self._trials())
         planned, _ = self._planned()
-        last = (trial.message or "").strip().splitlines() or [""]
-        result = f"failed: {last[-1]}" if trial.status == FAILED else self._told(trial.score)
+        why = failure_line(trial.message)
+        result = f"failed: {why}" if trial.status == FAILED else self._told(trial.score)
         words = (
             f"[{done}/{planned}] trial {trial.trial_id}",
             place(trial),

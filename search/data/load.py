@@ -33,10 +33,15 @@ def load_test_pool(
 
 
 def has_test_set(data: str | None) -> bool:
-    """Return whether a data set has a test set, without reading its examples."""
+    """Return whether a data set has a test set, without reading its examples.
+
+    Raises Misuse if own data are missing.
+    """
     if data is None:
         return True
     path = Path(data)
+    if not path.exists():
+        raise Misuse(f"--data {data}: there is no such file or folder")
     if path.suffix == ".npz":
         return npz.has_test_set(path)
     return idx.has_test_set(path) if idx.is_folder(path) else pictures.has_test_set(path)

@@ -317,6 +317,7 @@ KINDS: dict[str, type[Arguments]] = {
     for kind in (
         HyperbandArguments,
         ProgramArguments,
+        CompareArguments,
         ExerciseArguments,
         FinalArguments,
         AblationArguments,

@@ -91,7 +91,7 @@ class StudyRecord:
             content[name] = content[name] and asdict(content[name])
         for name in ("sessions", "parts"):
             content[name] = [asdict(item) for item in content[name]]
-        return {key: value for key, value in content.items() if value not in (None, [], {})}
+        return {k: v for k, v in content.items() if v not in (None, [], {}) or k == "data"}
 
 
 def study_record(content: Json, path: Path) -> StudyRecord:

@@ -5,6 +5,7 @@
 
 import math
 import random
+import re
 from dataclasses import dataclass, field, replace
 from dataclasses import fields as fields_of
 from typing import Any
@@ -86,8 +87,9 @@ def epoch_row(content: Json, at: str = "") -> EpochRow:
     if not isinstance(content, dict):
         raise Invalid(f"{at}: expected object")
     numbers = _numbers(content)
-    numbers["metrics"] = _numbers(numbers.get("metrics", {}))
     diagnostics = {key: numbers.pop(key) for key in content if "/" in key}
+    if "metrics" in numbers:
+        numbers["metrics"] = _numbers(content["metrics"])
     return typed({**numbers, "diagnostics": diagnostics}, EpochRow, at=at)
 
 
@@ -100,15 +102,15 @@ class HeldOut:
 
     epoch: int
     """The epoch whose weights were restored, counted from 0."""
-    loss: float
+    accuracy: float = math.nan
+    loss: float = math.nan
     """Of a classifier, the mean of −log of the label's probability, without smoothing or penalties.
     Otherwise the model's loss."""
-    accuracy: float = math.nan
-    value: float | None = None
-    """The objective on these examples, None if it is the accuracy."""
     labels: list[int] = field(default_factory=list)
     """Classes, in the order of the examples."""
     predicted: list[int] = field(default_factory=list)
+    value: float | None = None
+    """The objective on these examples, None if it is the accuracy."""
 
 
 @dataclass(frozen=True)
@@ -225,6 +227,15 @@ def trial_run(content: object) -> TrialRun:
     whole = typed({**content, "epochs": [], **finite}, TrialRun, at="run")
     epochs = tuple(epoch_row(row, f"run.epochs[{n}]") for n, row in enumerate(rows))
     return replace(whole, epochs=epochs)
+
+
+def failure_line(message: str | None) -> str:
+    """Return why a trial failed on one line: of a traceback, the error at its end."""
+    lines = (message or "").strip().splitlines() or [""]
+    if not lines[0].startswith("Traceback"):
+        return lines[0]
+    errors = [line for line in lines if re.match(r"[A-Za-z_][\w.]*(: |$)", line)]
+    return errors[-1] if errors else lines[-1]
 
 
 def configuration(values: Values) -> Values:

@@ -125,7 +125,7 @@ class EpochLoop:
             input_signature=[
                 tf.TensorSpec((None,), tf.int32),
                 tf.TensorSpec((), tf.int32),
-                [tf.TensorSpec(layer.input.shape, tf.bool) for layer in masked],
+                [tf.TensorSpec((None, *layer.input.shape[1:]), tf.bool) for layer in masked],
             ],
         )
         def run(order: tf.Tensor, size: tf.Tensor, kept: list[tf.Tensor]) -> None:
@@ -186,8 +186,13 @@ def build(model: keras.Model, examples: Batch) -> None:
 
     examples: one example, from which shapes and types are taken.
     """
-    batch = mapped(lambda leaf: as_keras(tf.convert_to_tensor(leaf)), examples)
-    model._symbolic_build(data_batch=batch)
+
+    def symbolic(leaf: Any) -> keras.KerasTensor:
+        tensor = as_keras(tf.convert_to_tensor(leaf))
+        # A batch of any size: a Sequential would keep the size that it is built with.
+        return keras.KerasTensor((None, *tensor.shape[1:]), tensor.dtype.name)
+
+    model._symbolic_build(data_batch=mapped(symbolic, examples))
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
 

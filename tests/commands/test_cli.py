@@ -118,7 +118,7 @@ def test_misuse_is_one_line_and_exit_2(search, tmp_path, arguments, said):
         ("[1]", "expected a JSON object of arguments"),
         (
             '{"epochs": 3}',
-            "epochs is not an argument of `search run`, which takes dataset, max_epochs",
+            "epochs is not an argument of `search run`, which takes dataset",
         ),
         ('{"max_epochs": "many"}', "max_epochs: expected int, got str"),
         ('{"arguments": {"dataset": "mnist"}}', "dataset: invalid enum value 'mnist'"),

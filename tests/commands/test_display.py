@@ -18,7 +18,9 @@ WORKER = "tcp://127.0.0.1:1"
 def oracle():
     """A search whose first trial has ended and whose second trains."""
     oracle = HyperbandOracle(narrowed([]), max_epochs=9, seed=7)
-    row = EpochRow(0, 1.0, 0.8, 1.0, 0.9123, 0.1, 2.0, 3.0)
+    row = EpochRow(
+        0, 2.0, 3.0, loss=1.0, accuracy=0.8, val_loss=1.0, val_accuracy=0.9123, learning_rate=0.1
+    )
     for slot in ("slot0", "slot1"):
         trial = oracle.create_trial(slot)
         trial.run = TrialRun(seed=1, split=1, started=0.0, epochs=(row,), seconds=2.0)

@@ -8,15 +8,34 @@ import pytest
 
 from search.__main__ import main
 from search.records.arguments import HyperbandArguments
+from search.records.datasets import DATASETS
 from search.records.folder import StudyFolder
 from search.records.study import FORMAT, SessionRecord, StudyRecord
 from search.records.trial import EpochRow, TrialRun, epoch_row, trial_run
 
-ROW = EpochRow(0, 1.5, 0.5, math.nan, 0.25, 0.1, 2.0, 3.0, 0.5, {"dead/hidden_1": 0.5})
+ROW = EpochRow(
+    epoch=0,
+    seconds=2.0,
+    time=3.0,
+    loss=math.nan,
+    accuracy=0.5,
+    val_loss=1.5,
+    val_accuracy=0.25,
+    learning_rate=0.1,
+    metrics={"val_f1": math.nan, "f1/macro": 0.5},
+    diagnostics_seconds=0.5,
+    diagnostics={"dead/hidden_1": 0.5},
+)
 RUN = TrialRun(seed=1, split=2, started=3.0, epochs=(ROW,), attempts=1)
 SESSION = SessionRecord(1.0, 2, None, {"python": "3.11"}, "a processor")
 RECORD = StudyRecord(
-    "s", "run", HyperbandArguments(dataset="digits"), {"file": "hash"}, (SESSION,), finished=True
+    "s",
+    "run",
+    HyperbandArguments(dataset="digits"),
+    {"file": "hash"},
+    (SESSION,),
+    finished=True,
+    facts=DATASETS["digits"],
 )
 
 
@@ -79,7 +98,7 @@ def test_a_row_keeps_its_diagnostics_beside_the_other_fields():
     [
         (["format"], 3, f"format 3 is unknown to this version, which reads 1 and {FORMAT}"),
         (["format"], None, "format None is unknown"),
-        (["command"], "dance", "command: 'dance' is not one of run, exercises, final, ablation"),
+        (["command"], "dance", "command: 'dance' is not one of run, program, compare, exercises, final, ablation"),
         (["data"], None, "there is no field data"),
         (["finished"], "yes", "finished: expected bool, got str"),
         (["arguments", "max_epochs"], "27", "arguments.max_epochs: expected int, got str"),

@@ -174,7 +174,7 @@ def test_the_command_finds_a_finished_study_finished(made, tmp_path):
 @pytest.mark.parametrize("activation", ["relu", "sigmoid"])
 def test_zeros_learn_what_theory_says(few_digits, make_hp, activation):
     """Under ReLU nothing but the output's bias learns; under sigmoid units stay identical."""
-    networks = DenseNetworks(64, 10, len(few_digits.x_train), max_epochs=2)
+    networks = DenseNetworks(DATASETS["digits"], max_epochs=2)
 
     def last_row(initializer):
         hp = make_hp(initializer=initializer, activation=activation, batch_size=64)
