@@ -33,6 +33,7 @@ from search.running.worker import KERAS
 from search.studies.hyperband import HyperbandOracle
 from search.studies.oracles import RecordedOracle, Trial
 from search.studies.random_search import RandomSearchOracle
+from search.training.weights import load_best
 
 UNHEARD = (
     "run_trial",
@@ -117,7 +118,9 @@ class StudyTuner(kt.Tuner):
         if overwrite:
             self.study.clear()
         self.arguments = self._settled(arguments, seed)
-        self._program = ProgramModel(_hypermodel(hypermodel), optimizer, loss, metrics, max_model_size)
+        self._program = ProgramModel(
+            _hypermodel(hypermodel), optimizer, loss, metrics, max_model_size
+        )
         made = oracle(self.arguments, space.explored(self._program))
         self._check_objective(made)
         super().__init__(
@@ -250,10 +253,9 @@ class StudyTuner(kt.Tuner):
             raise Misuse(
                 f"trial {trial.trial_id} has no weights: those of the ten best trials are kept"
             )
-        with warnings.catch_warnings():
-            # The file also holds the optimizer's state. Keras warns that nothing loads this state.
-            warnings.simplefilter("ignore", UserWarning)
-            return super().load_model(trial)
+        model = self._try_build(trial.hyperparameters)
+        load_best(model, self.study, trial.trial_id)
+        return model
 
 
 class Hyperband(StudyTuner):

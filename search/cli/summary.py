@@ -58,7 +58,7 @@ def summarize(folder: StudyFolder) -> Json:
         "peak_memory_mb": max((s.peak_memory for s in record.sessions), default=0) // 2**20,
         "objective": record.objective.name,
         "direction": record.objective.direction,
-        "target": getattr(record.arguments, "target", None),
+        "target": record.target,
         "reached": record.reached,
         "keras_fit": keras_fits(trials.values()),
         "best": best(by_status[COMPLETED], record.objective),

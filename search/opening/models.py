@@ -3,7 +3,6 @@
 import hashlib
 import re
 import tempfile
-import warnings
 from pathlib import Path
 
 import keras
@@ -19,6 +18,7 @@ from search.records.ledger import DeclaredModel
 from search.records.trial import WEIGHTS
 from search.studies.arms import held_out_accuracy
 from search.studies.oracles import Trial
+from search.training.weights import load_best
 
 
 def export_models(
@@ -66,19 +66,13 @@ def network(
             f"{weights} is missing. Weights stay on the machine that trained them: run the command "
             "there"
         )
-    with warnings.catch_warnings():
-        # The file also holds the optimizer's state. Keras warns that nothing loads this state.
-        warnings.simplefilter("ignore", UserWarning)
-        try:
-            if not trained.built:
-                build = study.read_json(f"trial_{trial.trial_id}/build_config.json") or {}
-                trained.build_from_config(build)
-            trained.load_weights(weights)
-        except OSError as error:
-            raise Failure(
-                f"{weights} is torn: remove the folder of its trial, then run the same command to "
-                "train it again"
-            ) from error
+    try:
+        load_best(trained, study, trial.trial_id)
+    except OSError as error:
+        raise Failure(
+            f"{weights} is torn: remove the folder of its trial, then run the same command to "
+            "train it again"
+        ) from error
     if not isinstance(hypermodel, DenseNetworks):
         return trained
     layers = [stored(layer) for layer in trained.layers if not isinstance(layer, Augmentation)]

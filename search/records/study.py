@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field, replace
 from dataclasses import fields as fields_of
 from pathlib import Path
 
-from search.records.arguments import KINDS, Arguments
+from search.records.arguments import KINDS, Arguments, HyperbandArguments, ProgramArguments
 from search.records.datasets import DATASETS, Dataset
 from search.records.errors import Failure
 from search.records.ledger import Witness
@@ -82,6 +82,12 @@ class StudyRecord:
     def search(self) -> str | None:
         """Name of the search that a final study or an ablation belongs to, None for other kinds."""
         return getattr(self.arguments, "search", None)
+
+    @property
+    def target(self) -> float | None:
+        """Value of the objective that ends a search."""
+        searches = HyperbandArguments | ProgramArguments
+        return self.arguments.target if isinstance(self.arguments, searches) else None
 
     def to_file(self) -> Json:
         """Return the record as `study.json` holds it."""

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-import keras_tuner as kt
 from distributed import Client, Future, KilledWorker, WorkerPlugin
 from keras_tuner.src.engine import metrics_tracking as kt_metrics
 

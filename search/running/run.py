@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from search.data.load import load_pool
 from search.quiet import import_quietly
-from search.records.arguments import Arguments, Subject
+from search.records.arguments import Arguments, HyperbandArguments, Subject
 from search.records.errors import Misuse
 from search.records.folder import StudyFolder
 from search.running.cluster import cluster, fork_server
@@ -78,7 +78,7 @@ def run_study(
             return Subjects(oracle, hypermodel, PoolSource(pool))
 
         origin = Origin(pool.facts, pool.hashes, source)
-        target = getattr(arguments, "target", None)
+        target = arguments.target if isinstance(arguments, HyperbandArguments) else None
         run_subjects(
             study,
             arguments,

@@ -222,7 +222,9 @@ class Watch(keras.callbacks.Callback):
         seconds = time.perf_counter() - self.started
         measured = self.probe.look(self.model) if self.probe else {}
         taken = time.perf_counter() - self.started - seconds
-        rate = getattr(self.model.optimizer, "learning_rate", math.nan)
+        # A model that its hypermodel trains by itself may have no optimizer.
+        optimizer = getattr(self.model, "optimizer", None)
+        rate = getattr(optimizer, "learning_rate", math.nan)
         numbers = {name: float(value) for name, value in logs.items() if _is_number(value)}
         own = {
             n: numbers.pop(n)

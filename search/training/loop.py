@@ -202,7 +202,8 @@ def trained_variables(model: keras.Model) -> list[keras.Variable]:
 
     Seeds are set again in every epoch, so they are not among them.
     """
-    return [*model.weights, *model.optimizer.variables]
+    optimizer = getattr(model, "optimizer", None)
+    return [*model.weights, *(optimizer.variables if optimizer else ())]
 
 
 def state_of(model: keras.Model) -> list[np.ndarray]:

@@ -98,7 +98,11 @@ def test_a_row_keeps_its_diagnostics_beside_the_other_fields():
     [
         (["format"], 3, f"format 3 is unknown to this version, which reads 1 and {FORMAT}"),
         (["format"], None, "format None is unknown"),
-        (["command"], "dance", "command: 'dance' is not one of run, program, compare, exercises, final, ablation"),
+        (
+            ["command"],
+            "dance",
+            "command: 'dance' is not one of run, program, compare, exercises, final, ablation",
+        ),
         (["data"], None, "there is no field data"),
         (["finished"], "yes", "finished: expected bool, got str"),
         (["arguments", "max_epochs"], "27", "arguments.max_epochs: expected int, got str"),
