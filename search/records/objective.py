@@ -30,9 +30,7 @@ class Objective:
         return sum(value if way == "min" else -value for value, way in values)
 
     def better(self, a: float, b: float) -> bool:
-        """Return whether a value is better than another. Nothing is better than a finite value
-        except a finite value.
-        """
+        """Return whether a value is better than another. Every value is better than NaN."""
         if math.isnan(a) or math.isnan(b):
             return math.isnan(b) and not math.isnan(a)
         return a > b if self.direction == "max" else a < b
@@ -51,3 +49,6 @@ class Objective:
             ):
                 found = row
         return found
+
+
+VAL_ACCURACY = Objective()

@@ -8,7 +8,7 @@ from search.records.arguments import KINDS, Arguments, HyperbandArguments, Progr
 from search.records.datasets import DATASETS, Dataset
 from search.records.errors import Failure
 from search.records.ledger import Witness
-from search.records.objective import Objective
+from search.records.objective import VAL_ACCURACY, Objective
 from search.records.parts import PlannedPart
 from search.records.reading import Invalid, Json, typed
 
@@ -73,7 +73,7 @@ class StudyRecord:
     """SHA-256 of the source of an own hypermodel, by file. Empty for the built-in networks."""
     facts: Dataset | None = None
     """Facts of the data. None for the arrays of a Python program."""
-    objective: Objective = Objective()
+    objective: Objective = VAL_ACCURACY
     reached: str | None = None
     """The trial whose objective reached the target, which ended the study."""
     format: int = FORMAT

@@ -231,11 +231,18 @@ def trial_run(content: object) -> TrialRun:
 
 def failure_line(message: str | None) -> str:
     """Return why a trial failed on one line: of a traceback, the error at its end."""
-    lines = (message or "").strip().splitlines() or [""]
-    if not lines[0].startswith("Traceback"):
-        return lines[0]
-    errors = [line for line in lines if re.match(r"[A-Za-z_][\w.]*(: |$)", line)]
-    return errors[-1] if errors else lines[-1]
+    # Keras colours its messages.
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", message or "")
+    lines = [line for line in plain.splitlines() if line.strip()] or [""]
+    first = 0
+    if lines[0].startswith("Traceback"):
+        errors = [n for n, line in enumerate(lines) if re.match(r"[A-Za-z_][\w.]*(: |$)", line)]
+        first = errors[-1] if errors else len(lines) - 1
+    line = lines[first]
+    if "Exception encountered when calling" in line and first + 1 < len(lines):
+        # The error itself follows.
+        line = f"{line.partition(':')[0]}: {lines[first + 1].strip()}"
+    return line
 
 
 def configuration(values: Values) -> Values:

@@ -21,7 +21,7 @@ import numpy as np
 from keras_tuner.src import errors as kt_errors
 
 from search.networks.exploring import Drawing
-from search.records.trial import WEIGHTS, EpochRow, HeldOut
+from search.records.trial import WEIGHTS, EpochRow, HeldOut, failure_line
 from search.running.subject import FitArguments
 from search.running.tensorboards import redirect
 from search.running.work import Report, State, Work
@@ -214,9 +214,9 @@ class Watch(keras.callbacks.Callback):
             session.best_weights = self.model.get_weights()
         session.on_epoch(row)
         self._stop_if_done(row.epoch, value)
-        if not self.model.stop_training and time.monotonic() >= session.deadline:
-            if session.next_epoch < work.epochs:
-                session.pause()
+        over = time.monotonic() >= session.deadline and session.next_epoch < work.epochs
+        if over and not self.model.stop_training:
+            session.pause()
 
     def _row(self, epoch: int, logs: dict[str, Any]) -> EpochRow:
         seconds = time.perf_counter() - self.started
@@ -345,5 +345,4 @@ def _is_number(value: Any) -> bool:
 
 
 def _one_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {lines[0]}"
+    return failure_line(f"{type(error).__name__}: {error}")

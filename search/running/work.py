@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from search.records.objective import Objective
+from search.records.objective import VAL_ACCURACY, Objective
 from search.records.trial import EpochRow, HeldOut
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Work:
     epoch that early stopping watches. A chain that is trained again has earlier epochs too."""
     epochs: int
     seconds: float
-    goal: Objective = Objective()
+    goal: Objective = VAL_ACCURACY
     execution: int = 0
     """Number of the execution of the trial."""
     target: float | None = None
@@ -131,11 +131,11 @@ class State:
         for group in ("trained", "best"):
             for n, array in enumerate(getattr(self, group)):
                 name = f"{group}_{n}"
+                arrays[name] = array
                 # NumPy's files do not know the types of ml_dtypes, such as bfloat16.
                 if array.dtype.isbuiltin != 1:
                     types[name] = array.dtype.name
-                    array = array.view(f"u{array.dtype.itemsize}")
-                arrays[name] = array
+                    arrays[name] = array.view(f"u{array.dtype.itemsize}")
         arrays["types"] = np.frombuffer(json.dumps(types).encode(), np.uint8)
         arrays["callbacks"] = np.frombuffer(self.callbacks, np.uint8)
         buffer = io.BytesIO()

@@ -47,6 +47,7 @@ class Fit:
         self.keras_fit = ""
         self.resumable = False
         self.loop: EpochLoop | None = None
+        self._error: Exception | None = None
         self._own = model.fit
         self._state = state
         self._callbacks_state = callbacks
@@ -69,7 +70,11 @@ class Fit:
             self.loop, reason = self._loop(call)
         self.keras_fit = self.keras_fit or reason
         if self.loop is None:
-            return self._keras(call)
+            try:
+                return self._keras(call)
+            except Exception as error:
+                # The first error is the model's own; a half-built model raises others.
+                raise (self._error or error) from None
         self.resumable = self._calls == 1
         return self._train(self.loop, call)
 
@@ -89,10 +94,7 @@ class Fit:
         return json.dumps(states).encode()
 
     def _loop(self, call: dict[str, Any]) -> tuple[EpochLoop | None, str]:
-        """Return the compiled loop of a call, or why there is none.
-
-        An error of the model itself is raised again by Keras' own `fit`, which follows.
-        """
+        """Return the compiled loop of a call, or why there is none."""
         x, y, weights = call["x"], call["y"], call["sample_weight"]
         validation = None
         try:
@@ -112,6 +114,7 @@ class Fit:
             )
             loop.trace()
         except Exception as error:
+            self._error = error
             lines = str(error).strip().splitlines() or [""]
             return None, f"the loop cannot compile the model ({type(error).__name__}: {lines[0]})"
         return loop, ""
@@ -132,12 +135,11 @@ class Fit:
         for epoch in range(call["initial_epoch"], epochs):
             hooks.on_epoch_begin(epoch)
             logs = loop.train(epoch)
-            if call["validation_data"] is not None or call["validation_split"]:
-                if _evaluates(epoch, call["validation_freq"]):
-                    hooks.on_test_begin()
-                    found = loop.evaluate()
-                    hooks.on_test_end(found)
-                    logs |= {f"val_{name}": value for name, value in found.items()}
+            if loop.validates and _evaluates(epoch, call["validation_freq"]):
+                hooks.on_test_begin()
+                found = loop.evaluate()
+                hooks.on_test_end(found)
+                logs |= {f"val_{name}": value for name, value in found.items()}
             hooks.on_epoch_end(epoch, logs)
             if model.stop_training:
                 break

@@ -144,6 +144,11 @@ class EpochLoop:
 
         return run
 
+    @property
+    def validates(self) -> bool:
+        """Whether there are validation examples."""
+        return self._evaluate is not None
+
     def trace(self) -> None:
         """Compile the functions. Raises whatever the model raises while it is traced."""
         self._train.get_concrete_function()  # type: ignore[attr-defined]

@@ -10,6 +10,7 @@ import pytest
 from search.cli.summary import summarize
 from search.networks.dense import DenseNetworks
 from search.records.arguments import ExerciseArguments
+from search.records.datasets import DATASETS
 from search.records.errors import Misuse
 from search.records.folder import StudyFolder
 from search.records.objective import Objective
