@@ -102,6 +102,8 @@ class HeldOut:
     labels: list[int]
     """Classes, in the order of the images."""
     predicted: list[int]
+    value: float | None = None
+    """Value of the objective, if the objective is no accuracy."""
 
 
 @dataclass(frozen=True)
