@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 
 from analysis.evidence import observed, paired
 from analysis.evidence.arms import Part, parts
@@ -11,7 +12,11 @@ from analysis.evidence.study import Study
 from analysis.report.blocks import FAIL, NONE, PASS, WARN, Block, Card, Finding, crash
 from analysis.report.opening import LEDGER, ledger_finding
 from analysis.words.language import Language
-from search.records.datasets import CHANCE
+from analysis.words.terms import terms
+from search.records.trial import COMPLETED
+
+ABOVE_CHANCE = 0.01
+"""An accuracy at most this much above that of a guess counts as chance."""
 
 FAILED_SHARE = 0.1
 """Share of failed trials above which a study fails the check."""
@@ -46,6 +51,11 @@ def seeds(study: Study, found: list[Part], say: Language) -> Finding:
             "In a search, each configuration has one seed.",
             "En una búsqueda, cada configuración tiene una semilla.",
         )
+        if study.trials["executions"].max() > 1:
+            text = say(
+                "In a search, the seeds of a configuration choose it and cannot judge it.",
+                "En una búsqueda, las semillas de una configuración la eligen y no pueden juzgarla.",
+            )
         return Finding(NONE, text)
     compared = comparable(found)
     if not compared:
@@ -85,9 +95,9 @@ def bounds(study: Study, found: list[Part], say: Language) -> Finding:
         means = part.table().mean()
         for name in dict.fromkeys(values["optimizer"] for values in part.values.values()):
             arms = [arm for arm in part.arms if part.values[arm]["optimizer"] == name]
-            if means[arms].notna().any() and means[arms].idxmax() in (arms[0], arms[-1]):
-                on_bound.append(str(means[arms].idxmax()))
-    if not found and len(study.chains) and study.chains["val_accuracy"].notna().any():
+            if means[arms].notna().any() and study.best(means[arms]) in (arms[0], arms[-1]):
+                on_bound.append(str(study.best(means[arms])))
+    if not found and len(study.chains) and study.chains["score"].notna().any():
         on_bound += [f"{name} = {value:.4g}" for name, value in observed.on_bounds(study).items()]
     elif not grids:
         return Finding(NONE, say("No range was searched.", "No se buscó en ningún rango."))
@@ -108,6 +118,16 @@ def bounds(study: Study, found: list[Part], say: Language) -> Finding:
 def budget(study: Study, found: list[Part], say: Language) -> Finding:
     """Check that the compared trials have the same number of epochs."""
     if not found:
+        stopped = stopped_early(study)
+        if stopped and len(observed.budgets(study)) == 1:
+            text = say(
+                f"All configurations had the same budget. {stopped} of {len(study.chains)} were "
+                "stopped before its end, by a callback or by the hypermodel.",
+                "Todas las configuraciones tuvieron el mismo presupuesto. "
+                f"{stopped} de {len(study.chains)} se pararon antes, por un callback o por el "
+                "hipermodelo.",
+            )
+            return Finding(PASS, text)
         if len(observed.budgets(study)) <= 1:
             text = say(
                 "All configurations have the same number of epochs.",
@@ -134,15 +154,35 @@ def budget(study: Study, found: list[Part], say: Language) -> Finding:
     return Finding(PASS, text)
 
 
+def stopped_early(study: Study) -> int:
+    """Return how many completed configurations of a search without promotions ended early."""
+    done = study.chains[study.chains["status"] == COMPLETED] if len(study.chains) else study.chains
+    if study.promotes or not len(done):
+        return 0
+    return int((done["epochs"] < done["epochs"].max()).sum())
+
+
 def chance(study: Study, found: list[Part], say: Language) -> Finding:
-    """Check that no trial ended at chance accuracy."""
+    """Check that no trial ended at the accuracy of guessing among classes of equal size."""
+    told = terms(study, say)
+    guess = study.facts.chance if study.facts else 0.0
+    if not told.share:
+        text = say(
+            f"{told.name} has no known value for a guess.",
+            f"No se conoce qué {told.name} da el azar.",
+        )
+        return Finding(NONE, text)
+    if not guess:
+        text = say("The number of classes is not recorded.", "No consta el número de clases.")
+        return Finding(NONE, text)
+    name = study.objective.name
     curves = study.curves[study.curves["execution"] == 0]
-    if curves["val_accuracy"].isna().all():
+    if curves[name].isna().all():
         return Finding(NONE, say("There are no curves.", "No hay curvas."))
-    done = study.trials.index[study.trials["status"] == "COMPLETED"]
+    done = study.trials.index[study.trials["status"] == COMPLETED]
     curves = curves[curves["trial"].isin(done)]
-    last = curves.dropna(subset=["val_accuracy"]).groupby("trial").tail(1)
-    stuck = last[last["val_accuracy"] <= CHANCE + 0.01]["trial"]
+    last = curves.dropna(subset=[name]).groupby("trial").tail(1)
+    stuck = last[last[name] <= guess + ABOVE_CHANCE]["trial"]
     if not len(stuck):
         text = say(
             "No trial ended at chance accuracy.",
@@ -158,6 +198,13 @@ def chance(study: Study, found: list[Part], say: Language) -> Finding:
             f"{len(stuck)} de {len(last)} pruebas acabaron al nivel del azar ({share}): {listed}.",
         ),
         say(
+            "Look at the training loss of these trials: if it does not fall either, the learning rate "
+            "is wrong for them, or the network cannot learn.",
+            "Mire la pérdida de entrenamiento de estas pruebas: si tampoco baja, su tasa de "
+            "aprendizaje no es adecuada o la red no puede aprender.",
+        )
+        if study.own
+        else say(
             "Check for dead and saturated units in TensorBoard. Chance accuracy is expected if all "
             "weights start at zero.",
             "Busque unidades muertas y saturadas en TensorBoard. Si todos los pesos empiezan en "
@@ -174,6 +221,10 @@ UNBIASED = {
         "particiones de otras semillas. Solo la parada temprana se juzga con las imágenes que "
         "eligieron la época.",
     ),
+    "compare": (
+        "Arms are compared after a fixed epoch, with values that were given beforehand.",
+        "Las variantes se comparan tras una época fija, con valores dados de antemano.",
+    ),
     "ablation": (
         "Trials are compared after a fixed epoch. The races and the measurements of the path used "
         "different seeds.",
@@ -181,42 +232,49 @@ UNBIASED = {
         "semillas distintas.",
     ),
     "final": (
-        "Runs are not judged on the images that stopped them. The configuration was not chosen on "
-        "the seeds that judge it.",
-        "Las pruebas no se juzgan con las imágenes que las detuvieron. La configuración no se "
+        "Runs are not judged on the {examples} that stopped them. The configuration was not chosen "
+        "on the seeds that judge it.",
+        "Las pruebas no se juzgan con las {examples} que las detuvieron. La configuración no se "
         "eligió con las semillas que la juzgan.",
     ),
 }
-"""By kind of study of arms: why choosing does not bias its accuracies."""
+"""By kind of study of arms: why choosing does not bias its results."""
 
 
 def selection(study: Study, found: list[Part], say: Language) -> Finding:
     """Check how much the best of many scores overstates accuracy."""
+    told = terms(study, say)
     if found:
-        return Finding(PASS, say(*UNBIASED[study.kind]))
-    scores = (
-        study.chains["val_accuracy"].dropna().to_numpy(float) if len(study.chains) else np.array([])
-    )
-    images = (study.record and study.record.validation_images) or 0
+        return Finding(PASS, say(*UNBIASED[study.kind]).replace("{examples}", told.examples))
+    if not told.share:
+        text = say(
+            f"The best of many values of {told.name} is optimistic. By how much can be estimated "
+            "only for accuracies.",
+            f"El mejor de muchos valores de {told.name} es optimista. Cuánto, solo puede estimarse "
+            "para exactitudes.",
+        )
+        return Finding(NONE, text)
+    scores = study.chains["score"].dropna().to_numpy(float) if len(study.chains) else np.array([])
+    images = study.facts.validation_size if study.facts else 0
     bias = observed.selection_bias(scores, images, np.random.default_rng(0))
     if math.isnan(bias):
         text = say(
-            "The number of validation images is not recorded.",
-            "No consta el número de imágenes de validación.",
+            f"The number of validation {told.examples} is not recorded.",
+            f"No consta el número de {told.examples} de validación.",
         )
         return Finding(NONE, text)
     points = say.number(100 * bias, 1)
     return Finding(
         WARN if bias > 0.002 else PASS,
         say(
-            f"Picking the best of {len(scores)} scores on {images} images overstates accuracy by "
+            f"Picking the best of {len(scores)} scores on {images} {told.examples} overstates accuracy by "
             f"about {points} points. Picking the best epoch adds to that.",
-            f"Elegir la mejor de {len(scores)} puntuaciones con {images} imágenes sobrestima la "
-            f"exactitud en unos {points} puntos. Elegir la mejor época aumenta ese sesgo.",
+            f"Elegir la mejor de {len(scores)} puntuaciones con {images} {told.examples} sobrestima "
+            f"la exactitud en unos {points} puntos. Elegir la mejor época aumenta ese sesgo.",
         ),
         say(
-            "Judge the chosen configuration on images that were not used to choose it.",
-            "Juzgue la configuración elegida con imágenes que no sirvieron para elegirla.",
+            f"Judge the chosen configuration on {told.examples} that were not used to choose it.",
+            f"Juzgue la configuración elegida con {told.examples} que no sirvieron para elegirla.",
         ),
     )
 
@@ -265,14 +323,30 @@ def failed(study: Study, found: list[Part], say: Language) -> Finding:
         return Finding(PASS, f"{text}.")
     return Finding(
         WARN if share <= FAILED_SHARE else FAIL,
-        f"{text} ({_some(list(bad.index))}).",
+        f"{text} ({_some(list(bad.index))}).{_reasons(study, bad, say)}",
         say(
+            "Correct the hypermodel, or exclude the values with which it fails. The whole traceback "
+            "is in trial.json, under message.",
+            "Corrija el hipermodelo o excluya los valores con los que falla. La traza completa está "
+            "en trial.json, en message.",
+        )
+        if study.tracebacks
+        else say(
             "Read the error message in trial.json. If the trial diverged, its learning rate was "
             "too high.",
             "Lea el mensaje de error en trial.json. Si la prueba divergió, su tasa de aprendizaje "
             "era demasiado alta.",
         ),
     )
+
+
+def _reasons(study: Study, bad: pd.DataFrame, say: Language) -> str:
+    """Return the last lines of the tracebacks of failed trials, each with its number of trials."""
+    raised = bad.loc[bad.index.isin(list(study.tracebacks)), "message"]
+    if not len(raised):
+        return ""
+    counted = [f"{line} ({count})" for line, count in raised.value_counts().items()]
+    return say(" Exceptions: ", " Excepciones: ") + f"{_some(counted, 3)}."
 
 
 def mixed(study: Study, found: list[Part], say: Language) -> Finding:
