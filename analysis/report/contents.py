@@ -89,7 +89,7 @@ def led_to(search: Study, final: Study) -> bool:
 
     Arrays of a Python program have no hash, so nothing is known of them.
     """
-    if search.data != final.data or not search.data and search.name != final.search:
+    if search.data != final.data or (not search.data and search.name != final.search):
         return False
     return bool(search.begun and final.begun and search.begun < final.begun)
 
