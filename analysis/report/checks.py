@@ -1,22 +1,17 @@
 """Health checks on a study and on the claims that it supports."""
 
-import math
 from collections.abc import Callable
 
-import numpy as np
 import pandas as pd
 
 from analysis.evidence import observed, paired
 from analysis.evidence.arms import Part, parts
 from analysis.evidence.study import Study
-from analysis.report.blocks import FAIL, NONE, PASS, WARN, Block, Card, Finding, crash
+from analysis.report.blocks import FAIL, NONE, PASS, WARN, Block, Card, Finding, crash, some
+from analysis.report.checked_scores import chance, selection
 from analysis.report.opening import LEDGER, ledger_finding
 from analysis.words.language import Language
-from analysis.words.terms import terms
 from search.records.trial import COMPLETED
-
-ABOVE_CHANCE = 0.01
-"""An accuracy at most this much above that of a guess counts as chance."""
 
 FAILED_SHARE = 0.1
 """Share of failed trials above which a study fails the check."""
@@ -162,123 +157,6 @@ def stopped_early(study: Study) -> int:
     return int((done["epochs"] < done["epochs"].max()).sum())
 
 
-def chance(study: Study, found: list[Part], say: Language) -> Finding:
-    """Check that no trial ended at the accuracy of guessing among classes of equal size."""
-    told = terms(study, say)
-    guess = study.facts.chance if study.facts else 0.0
-    if not told.share:
-        text = say(
-            f"{told.name} has no known value for a guess.",
-            f"No se conoce qué {told.name} da el azar.",
-        )
-        return Finding(NONE, text)
-    if not guess:
-        text = say("The number of classes is not recorded.", "No consta el número de clases.")
-        return Finding(NONE, text)
-    name = study.objective.name
-    curves = study.curves[study.curves["execution"] == 0]
-    if curves[name].isna().all():
-        return Finding(NONE, say("There are no curves.", "No hay curvas."))
-    done = study.trials.index[study.trials["status"] == COMPLETED]
-    curves = curves[curves["trial"].isin(done)]
-    last = curves.dropna(subset=[name]).groupby("trial").tail(1)
-    stuck = last[last[name] <= guess + ABOVE_CHANCE]["trial"]
-    if not len(stuck):
-        text = say(
-            "No trial ended at chance accuracy.",
-            "Ninguna prueba acabó al nivel del azar.",
-        )
-        return Finding(PASS, text)
-    share = say.percent(len(stuck) / len(last), 0)
-    listed = _some(list(stuck))
-    return Finding(
-        WARN,
-        say(
-            f"{len(stuck)} of {len(last)} trials ended at chance accuracy ({share}): {listed}.",
-            f"{len(stuck)} de {len(last)} pruebas acabaron al nivel del azar ({share}): {listed}.",
-        ),
-        say(
-            "Look at the training loss of these trials: if it does not fall either, the learning rate "
-            "is wrong for them, or the network cannot learn.",
-            "Mire la pérdida de entrenamiento de estas pruebas: si tampoco baja, su tasa de "
-            "aprendizaje no es adecuada o la red no puede aprender.",
-        )
-        if study.own
-        else say(
-            "Check for dead and saturated units in TensorBoard. Chance accuracy is expected if all "
-            "weights start at zero.",
-            "Busque unidades muertas y saturadas en TensorBoard. Si todos los pesos empiezan en "
-            "cero, este resultado es el esperado.",
-        ),
-    )
-
-
-UNBIASED = {
-    "exercises": (
-        "Arms are compared after a fixed epoch. Learning rates were chosen on splits of other "
-        "seeds. Only early stopping is judged on the images that chose the epoch.",
-        "Las variantes se comparan tras una época fija. Las tasas de aprendizaje se eligieron con "
-        "particiones de otras semillas. Solo la parada temprana se juzga con las imágenes que "
-        "eligieron la época.",
-    ),
-    "compare": (
-        "Arms are compared after a fixed epoch, with values that were given beforehand.",
-        "Las variantes se comparan tras una época fija, con valores dados de antemano.",
-    ),
-    "ablation": (
-        "Trials are compared after a fixed epoch. The races and the measurements of the path used "
-        "different seeds.",
-        "Las pruebas se comparan tras una época fija. Las carreras y las medidas del camino usaron "
-        "semillas distintas.",
-    ),
-    "final": (
-        "Runs are not judged on the {examples} that stopped them. The configuration was not chosen "
-        "on the seeds that judge it.",
-        "Las pruebas no se juzgan con las {examples} que las detuvieron. La configuración no se "
-        "eligió con las semillas que la juzgan.",
-    ),
-}
-"""By kind of study of arms: why choosing does not bias its results."""
-
-
-def selection(study: Study, found: list[Part], say: Language) -> Finding:
-    """Check how much the best of many scores overstates accuracy."""
-    told = terms(study, say)
-    if found:
-        return Finding(PASS, say(*UNBIASED[study.kind]).replace("{examples}", told.examples))
-    if not told.share:
-        text = say(
-            f"The best of many values of {told.name} is optimistic. By how much can be estimated "
-            "only for accuracies.",
-            f"El mejor de muchos valores de {told.name} es optimista. Cuánto, solo puede estimarse "
-            "para exactitudes.",
-        )
-        return Finding(NONE, text)
-    scores = study.chains["score"].dropna().to_numpy(float) if len(study.chains) else np.array([])
-    images = study.facts.validation_size if study.facts else 0
-    bias = observed.selection_bias(scores, images, np.random.default_rng(0))
-    if math.isnan(bias):
-        text = say(
-            f"The number of validation {told.examples} is not recorded.",
-            f"No consta el número de {told.examples} de validación.",
-        )
-        return Finding(NONE, text)
-    points = say.number(100 * bias, 1)
-    return Finding(
-        WARN if bias > 0.002 else PASS,
-        say(
-            f"Picking the best of {len(scores)} scores on {images} {told.examples} overstates accuracy by "
-            f"about {points} points. Picking the best epoch adds to that.",
-            f"Elegir la mejor de {len(scores)} puntuaciones con {images} {told.examples} sobrestima "
-            f"la exactitud en unos {points} puntos. Elegir la mejor época aumenta ese sesgo.",
-        ),
-        say(
-            f"Judge the chosen configuration on {told.examples} that were not used to choose it.",
-            f"Juzgue la configuración elegida con {told.examples} que no sirvieron para elegirla.",
-        ),
-    )
-
-
 def power(study: Study, found: list[Part], say: Language) -> Finding:
     """Check which differences the study detects, and how many seeds the others need."""
     waiting = []
@@ -300,9 +178,9 @@ def power(study: Study, found: list[Part], say: Language) -> Finding:
         WARN,
         say(
             "Differences not detected, with the number of seeds that would detect a difference of "
-            f"the measured size 80 % of the time: {_some(waiting, 12)}.",
+            f"the measured size 80 % of the time: {some(waiting, 12)}.",
             "Diferencias no detectadas, con el número de semillas que detectaría una diferencia "
-            f"del tamaño medido el 80 % de las veces: {_some(waiting, 12)}.",
+            f"del tamaño medido el 80 % de las veces: {some(waiting, 12)}.",
         ),
         say(
             "Add seeds, or report that no difference was detected.",
@@ -323,7 +201,7 @@ def failed(study: Study, found: list[Part], say: Language) -> Finding:
         return Finding(PASS, f"{text}.")
     return Finding(
         WARN if share <= FAILED_SHARE else FAIL,
-        f"{text} ({_some(list(bad.index))}).{_reasons(study, bad, say)}",
+        f"{text} ({some(list(bad.index))}).{_reasons(study, bad, say)}",
         say(
             "Correct the hypermodel, or exclude the values with which it fails. The whole traceback "
             "is in trial.json, under message.",
@@ -346,7 +224,7 @@ def _reasons(study: Study, bad: pd.DataFrame, say: Language) -> str:
     if not len(raised):
         return ""
     counted = [f"{line} ({count})" for line, count in raised.value_counts().items()]
-    return say(" Exceptions: ", " Excepciones: ") + f"{_some(counted, 3)}."
+    return say(" Exceptions: ", " Excepciones: ") + f"{some(counted, 3)}."
 
 
 def mixed(study: Study, found: list[Part], say: Language) -> Finding:
@@ -383,7 +261,7 @@ def complete(study: Study, found: list[Part], say: Language) -> Finding:
         return Finding(PASS, say("Nothing is missing.", "No falta nada."))
     return Finding(
         WARN,
-        _some(study.notes, 6),
+        some(study.notes, 6),
         say(
             "Continue the study, or report on the completed trials.",
             "Continúe el estudio, o informe de las pruebas terminadas.",
@@ -409,8 +287,3 @@ CHECKS: dict[str, Check] = {
     LEDGER: ledger,
 }
 """The checks by code, in the order of a report. A card keeps its code even if the check crashes."""
-
-
-def _some(names: list[str], most: int = 8) -> str:
-    rest = len(names) - most
-    return ", ".join(names[:most]) + (f" … (+{rest})" if rest > 0 else "")

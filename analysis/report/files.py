@@ -9,9 +9,9 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from analysis.evidence.study import Study
+from analysis.report.axes import rendered
 from analysis.report.blocks import Block, Card, Plot, Section, Table, Text, crash
 from analysis.report.contents import sections
-from analysis.report.figures import rendered
 from analysis.words.language import MINUS, Language
 
 

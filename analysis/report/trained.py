@@ -144,12 +144,12 @@ def executions(study: Study, say: Language) -> list[Block]:
     return [Text(text), table]
 
 
-def most(by_trial: "pd.core.groupby.SeriesGroupBy") -> int:  # type: ignore[type-arg]
+def most(by_trial: "pd.core.groupby.SeriesGroupBy") -> int:
     """Return the largest number of executions of a trial."""
     return int(by_trial.size().max())
 
 
-def pooled(by_trial: "pd.core.groupby.SeriesGroupBy") -> float:  # type: ignore[type-arg]
+def pooled(by_trial: "pd.core.groupby.SeriesGroupBy") -> float:
     """Return the standard deviation within trials, pooled over trials."""
     freedom = by_trial.size() - 1
     return float(np.sqrt((by_trial.var(ddof=1) * freedom).sum() / freedom.sum()))

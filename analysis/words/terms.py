@@ -1,6 +1,7 @@
 """The terms in which a study is told: its objective in words and numbers, its data, its baseline."""
 
 import math
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,22 @@ class Terms:
     objective: Objective = Objective()  # noqa: RUF009  it is frozen
     own: bool = False
     images: bool = True
+
+    def __call__(self, english: str, spanish: str) -> str:
+        """Choose between two texts, and put the text into the terms of the study.
+
+        The texts are written for images and the assignment's network. In Spanish, the nouns for
+        images and examples have the same gender.
+        """
+        text = self.say(english, spanish)
+        words = {"images": self.examples, "image": self.example}
+        words |= {"imágenes": self.examples, "imagen": self.example}
+        if self.own:
+            words |= {"assignment's network": self.baseline, "red de la tarea": self.baseline}
+            words |= {"the assignment's is": "that of the default network is"}
+        for word, term in words.items():
+            text = re.sub(rf"\b{word}\b", term, text)
+        return text
 
     @property
     def share(self) -> bool:
