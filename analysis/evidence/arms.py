@@ -10,6 +10,9 @@ from search.records.objective import Objective
 from search.records.parts import PlannedPart
 from search.records.trial import HeldOut, Values, key_of
 
+COMPARE = "compare"
+"""The `exercise` of a part that compares any hyperparameter's values."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -80,29 +83,36 @@ def parts(study: Study) -> list[Part]:
 def _part(study: Study, planned: PlannedPart, trials: dict[str, str]) -> Part:
     """Return a planned part with its runs. trials: `key_of` the values of each, to its name."""
     keys = planned.keys()
+    named = {arm: _told(planned, arm) for arm in [*planned.arms, planned.reference]}
     rows = []
     for arm, seed in itertools.product(planned.arms, planned.seeds):
         trial = trials.get(keys[arm, seed])
         status = study.trials.loc[trial, "status"] if trial else "MISSING"
         judged = study.held_out.get(trial or "")
-        row = {"arm": arm, "seed": seed, "trial": trial, "status": status}
+        row = {"arm": named[arm], "seed": seed, "trial": trial, "status": status}
         rows.append({**row, "held_out": _judgement(judged) if judged else None})
     runs = pd.DataFrame(rows)
-    named = runs.loc[runs["status"] == "COMPLETED", ["arm", "seed", "trial"]]
+    done = runs.loc[runs["status"] == "COMPLETED", ["arm", "seed", "trial"]]
     at_start = study.at_start.reset_index()
     return Part(
         study,
         planned.exercise,
         planned.name,
         planned.level,
-        planned.reference,
+        named[planned.reference],
         planned.epochs,
-        list(planned.arms),
-        planned.arms,
+        [named[arm] for arm in planned.arms],
+        {named[arm]: values for arm, values in planned.arms.items()},
         runs,
-        study.curves.merge(named, on="trial"),
-        at_start.merge(named, on="trial"),
+        study.curves.merge(done, on="trial"),
+        at_start.merge(done, on="trial"),
     )
+
+
+def _told(planned: PlannedPart, arm: str) -> str:
+    """Return an arm's name in a report. A bare value gets the name of its hyperparameter."""
+    alone = planned.exercise == COMPARE and planned.name in planned.arms.get(arm, {})
+    return f"{planned.name}={arm}" if alone else arm
 
 
 def _judgement(held_out: HeldOut) -> float:

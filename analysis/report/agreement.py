@@ -5,12 +5,13 @@ import math
 import pandas as pd
 
 from analysis.evidence import observed, paired
-from analysis.evidence.arms import Part, parts
+from analysis.evidence.arms import COMPARE, Part, parts
 from analysis.evidence.study import Study
 from analysis.report.blocks import Block, Table, Text
 from analysis.report.comparison import begun
 from analysis.words.language import Language
 from analysis.words.terms import terms
+from search.records.arguments import ExerciseArguments
 
 FACTORS = {"activation": "activation", "initializer": "initializer", "optimizer": "tuned"}
 """By hyperparameter: the part of the exercises that varies it."""
@@ -27,12 +28,18 @@ def alike(study: Study, other: Study) -> bool:
     return study.data == other.data and same
 
 
+def common(study: Study, controlled: Study) -> bool:
+    """Return whether a search is compared with a controlled study: always with the exercises."""
+    names = set(varied([controlled])) & set(study.hyperparameters)
+    return bool(names) or controlled.kind == ExerciseArguments.COMMAND
+
+
 def varied(controlled: list[Study]) -> dict[str, Part]:
     """Return the part that varies each hyperparameter alone, the first of several."""
     found: dict[str, Part] = {}
     for study in controlled:
         for part in parts(study):
-            if part.exercise == "compare":
+            if part.exercise == COMPARE:
                 found.setdefault(part.name, part)
             else:
                 names = [name for name, exercise in FACTORS.items() if exercise == part.name]
@@ -52,8 +59,8 @@ def agreement(study: Study, controlled: list[Study], say: Language) -> list[Bloc
         if budget is None:
             continue
         rows += _beside(study, name, part, tables[budget], budget, say)
-        chosen = f"{_prefix(part)}{study.best(tables[budget]['score'])}"
-        sentences.append(_agrees(name, part, chosen, say))
+        best = str(study.best(tables[budget]["score"]))
+        sentences.append(_agrees(name, part, best, say))
     if not rows:
         return [
             Text(
@@ -93,7 +100,7 @@ def _beside(
     table = part.table()
     rows = []
     for value in part.arms:
-        own = value.removeprefix(_prefix(part))
+        own = _value(part, name, value)
         found = isolated.loc[own] if own in isolated.index else None
         best = math.nan if found is None else float(found["score"])
         mean, n = table[value].mean(), int(table[value].count())
@@ -114,25 +121,24 @@ def _beside(
     return rows
 
 
-def _prefix(part: Part) -> str:
-    """Return what stands before a value in the name of an arm that varies it."""
-    return f"{part.name}=" if part.exercise == "compare" else ""
+def _value(part: Part, name: str, arm: str) -> str:
+    """Return the value that an arm gives to the hyperparameter that its part varies."""
+    return str(part.values[arm][name]) if part.exercise == COMPARE else arm
 
 
-def _agrees(name: str, part: Part, chosen: str, say: Language) -> str:
+def _agrees(name: str, part: Part, value: str, say: Language) -> str:
     """Say whether the experiment detects a better value than the search's best."""
-    value = chosen.removeprefix(_prefix(part))
-    if chosen not in part.arms:
+    arms = {_value(part, name, arm): arm for arm in part.arms}
+    if value not in arms:
         return say(
             f"{name}: the best value in the search, {value}, is not part of the experiment.",
             f"{name}: el mejor valor de la búsqueda, {value}, no está en el experimento.",
         )
-    compared = paired.compare(part.table(), chosen)
+    compared = paired.compare(part.table(), arms[value])
     told = terms(part.study, say)
     gains = compared["difference"] < 0 if told.lower else compared["difference"] > 0
-    better = [
-        arm.removeprefix(_prefix(part)) for arm in compared.index[compared["detected"] & gains]
-    ]
+    hits = compared.index[compared["detected"] & gains]
+    better = [_value(part, name, arm) for arm in hits]
     if better:
         quantity = say("accuracy", "mayor exactitud") if told.share else ""
         quantity = quantity or say(told.name, f"mejor {told.name}")

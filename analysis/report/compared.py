@@ -14,9 +14,6 @@ from analysis.report.influences import file_name
 from analysis.words.language import Language
 from analysis.words.terms import terms
 
-KIND = "compare"
-"""The command that starts such a study."""
-
 FACTORIAL = "factorial"
 """Name of the part whose arms combine the values of several hyperparameters."""
 
@@ -41,11 +38,12 @@ def title(part: Part, say: Language) -> str:
     if part.name == FACTORIAL:
         names = say.several(list(factors(part)))
         return say(
-            f"{names} together, in {part.study.name}", f"{names} a la vez, en {part.study.name}"
+            f"The effects of {names}, crossed: {part.study.name}",
+            f"Los efectos de {names}, cruzados: {part.study.name}",
         )
     return say(
-        f"Does {part.name} matter? Controlled, in {part.study.name}",
-        f"¿Importa {part.name}? Estudio controlado {part.study.name}",
+        f"The effect of {part.name}, controlled: {part.study.name}",
+        f"El efecto de {part.name}, controlado: {part.study.name}",
     )
 
 
@@ -165,7 +163,7 @@ def effects(part: Part, name: str, say: Language) -> list[Block]:
         }
         for label, (_, row) in zip(shown, result.iterrows(), strict=True)
     ]
-    caption = told.direction + say(
+    caption = say(
         f"Main effects and interactions on {told.name}, paired by seed. A main effect is the mean "
         "with the second value minus the mean with the first, over all settings of the other "
         "hyperparameters. An interaction of two hyperparameters is half the change in the effect of "

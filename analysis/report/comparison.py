@@ -65,16 +65,16 @@ def verdict(part: Part, compared: pd.DataFrame, say: Language) -> str:
     ]
     for arm, row in compared[compared["detected"]].iterrows():
         below, size = row["difference"] < 0, told.size(row["difference"])
-        better = ""
+        better = ("", "")
         if not told.share:
-            better = say(", better", ", mejor") if below == told.lower else say(", worse", ", peor")
+            better = (" better:", " es mejor:") if below == told.lower else (" worse:", " es peor:")
         sentences.append(
             say(
-                f"{arm} is {size} {'below' if below else 'above'} the reference{better} "
+                f"{arm} is{better[0]} {size} {'below' if below else 'above'} the reference "
                 f"(95 % interval {told.between(row['low'], row['high'])}, Holm p "
                 f"{say.p(row['p_holm'])}, n = {row['n']}).",
-                f"{arm} queda {size} por {'debajo' if below else 'encima'} de la "
-                f"referencia{better} "
+                f"{arm}{better[1]} queda {size} por {'debajo' if below else 'encima'} de la "
+                "referencia "
                 f"(intervalo del 95 % {told.between(row['low'], row['high'])}, p de Holm "
                 f"{say.p(row['p_holm'])}, n = {row['n']}).",
             )
@@ -187,7 +187,7 @@ def arms_table(part: Part, compared: pd.DataFrame, name: str, say: Language) -> 
             shown |= {say("detected", "detectada"): say("reference", "referencia")}
         rows.append(shown)
         numbers.append(number)
-    caption = told.direction + say(
+    caption = say(
         f"After {part.epochs} epochs: means and 95 % intervals over seeds. Differences from the "
         f"reference ({part.reference}) are paired by seed; p comes from all sign changes, with Holm's "
         "correction over the arms. Detected: the interval excludes 0 and p is at most 0.05. Seeds "
@@ -202,8 +202,8 @@ def arms_table(part: Part, compared: pd.DataFrame, name: str, say: Language) -> 
     )
     if "reference" in goals:
         caption += say(
-            " That value is the mean result of the reference.",
-            " Ese valor es el resultado medio de la referencia.",
+            " That value is the result of the reference's worst seed.",
+            " Ese valor es el resultado de la peor semilla de la referencia.",
         )
     trials = [part.trials(arm) for arm in part.arms]
     return Table(name, caption, pd.DataFrame(rows).fillna(""), pd.DataFrame(numbers), trials)
@@ -213,7 +213,8 @@ def thresholds(part: Part) -> dict[str, float]:
     """Return the values for which the table counts the epochs to reach them, by name."""
     if part.exercise in EXERCISES:
         return {f"{threshold:g}": threshold for threshold in THRESHOLDS}
-    return {"reference": float(part.table()[part.reference].mean())}
+    results = part.table()[part.reference]
+    return {"reference": float(results.max() if part.study.lower else results.min())}
 
 
 def capital(words: str) -> str:

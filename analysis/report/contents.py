@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from functools import partial
 
+from analysis.evidence.arms import COMPARE
 from analysis.evidence.study import Study
 from analysis.report import (
     ablation,
@@ -47,7 +48,7 @@ def _results(studies: list[Study], say: Language) -> list[Chapter]:
     # By start time: one search leads to the next. A stock KerasTuner study records no start time.
     searches = sorted((s for s in studies if not s.parts), key=lambda s: s.begun or math.inf)
     comparisons = sorted(
-        (s for s in studies if s.parts and s.kind == compared.KIND),
+        (s for s in studies if s.parts and s.kind == COMPARE),
         key=lambda s: s.begun or math.inf,
     )
     controlled = [*([experiment] if experiment else []), *comparisons]

@@ -298,7 +298,7 @@ def training_curve(curve: pd.DataFrame, best: int, told: Terms) -> Figure:
     axis.plot(curve["epoch"], curve[name], "-", marker=mark, color=COLOURS[1], label=validation)
     axis.axvline(best, color="black", lw=0.8)
     epochs_axis(axis, language)
-    axis.set_ylabel(language("accuracy", "exactitud") if told.train == "accuracy" else told.train)
+    axis.set_ylabel(told.trained)
     objective_axis(axis, told)
     legend(figure, axis)
     return figure

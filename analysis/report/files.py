@@ -152,6 +152,7 @@ def source(study: Study, say: Language) -> dict[str, str]:
                 f"{name} {digest[:12]}…" for name, digest in study.data.items()
             ),
         }
+    known = {key: value for key, value in known.items() if value}
     return {say("study", "estudio"): study.name, **known}
 
 

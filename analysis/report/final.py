@@ -259,7 +259,7 @@ def training(final: Part, say: Language) -> list[Block]:
             f" En esa época, {one}, medida al entrenar, menos {other} de las {told.examples} que "
             f"eligieron la época es de {shown_gap}.",
         )
-    quantity = say("Accuracy", "Exactitud") if told.train == "accuracy" else told.train
+    quantity = comparison.capital(told.trained)
     first = int(stops.index[0])
     curve = own[own["seed"] == first]
     return [

@@ -46,7 +46,8 @@ def file_name(name: str) -> str:
 
 def isolations(study: Study, say: Language) -> list[Block]:
     told = terms(study, say)
-    budgets = observed.budgets(study)[1:] or observed.budgets(study)
+    budgets = observed.budgets(study)
+    budgets = budgets if study.own else budgets[1:] or budgets
     names, left_out = isolated(study)
     text = say(
         "For each value, the tables give the best result over all other hyperparameters, "

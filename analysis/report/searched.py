@@ -6,8 +6,9 @@ import pandas as pd
 
 from analysis.evidence.study import Study
 from analysis.report import figures
-from analysis.report.agreement import agreement, alike
+from analysis.report.agreement import agreement, alike, common
 from analysis.report.blocks import Block, Chapter, Plot, Table, Text
+from analysis.report.comparison import capital
 from analysis.report.influences import importances, isolations
 from analysis.report.trained import executions, failures, reached, trained
 from analysis.words.language import Language
@@ -43,7 +44,7 @@ def sections(study: Study, controlled: list[Study], say: Language) -> list[Chapt
             partial(importances, study, say),
         ),
     ]
-    compared = [other for other in controlled if alike(study, other)]
+    compared = [other for other in controlled if alike(study, other) and common(study, other)]
     if compared:
         title = say(
             f"{study.name} compared with the experiments",
@@ -109,7 +110,7 @@ def overview(study: Study, say: Language) -> list[Block]:
     ]
     curve = study.chain_curves[study.chain_curves["chain"] == ranked.index[0]]
     if curve[study.objective.name].notna().any():
-        quantity = say("Accuracy", "Exactitud") if told.train == "accuracy" else told.train
+        quantity = capital(told.trained)
         blocks.append(
             Plot(
                 f"{study.name}-best-curve",

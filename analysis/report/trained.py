@@ -141,7 +141,7 @@ def executions(study: Study, say: Language) -> list[Block]:
     data = pd.DataFrame(numbers)
     trials = [str(trial) for trial in shown.index]
     table = Table(f"{study.name}-executions", caption, pd.DataFrame(rows), data, trials)
-    return [Text(text), table]
+    return [Text(text.strip()), table]
 
 
 def most(by_trial: "pd.core.groupby.SeriesGroupBy") -> int:

@@ -61,6 +61,13 @@ class Terms:
         return self.objective.name.removeprefix("val_")
 
     @property
+    def trained(self) -> str:
+        """The objective in training and validation alike."""
+        if self.train == "accuracy":
+            return self.say("accuracy", "exactitud")
+        return self.say("loss", "pérdida") if self.train == "loss" else self.train
+
+    @property
     def name(self) -> str:
         """The objective in a sentence."""
         if self.objective.name == "val_accuracy":
@@ -120,8 +127,15 @@ class Terms:
         return f"[{self.plain(low, 3, True)}; {self.plain(high, 3, True)}]"
 
     def difference(self, mean: float, low: float, high: float) -> str:
-        """Format a difference with its sign and its interval."""
-        return f"{self.signed(mean)} {self.between(low, high)}"
+        """Format a difference with its sign and its interval, all with the same decimals."""
+        if self.share:
+            return f"{self.signed(mean)} {self.between(low, high)}"
+        ends = [abs(end) for end in (mean, low, high) if math.isfinite(end) and end]
+        if not ends or max(ends) < SMALLEST_DECIMAL:
+            return f"{self.signed(mean)} {self.between(low, high)}"
+        digits = max(0, 2 - math.floor(math.log10(max(ends))))
+        middle, start, end = (self.say.number(one, digits, True) for one in (mean, low, high))
+        return f"{middle} [{start}; {end}]"
 
     @property
     def points(self) -> str:

@@ -55,7 +55,7 @@ class StudyRecord:
     command: str
     """The command that started the study."""
     arguments: Arguments
-    data: dict[str, str]
+    data: dict[str, str] = field(default_factory=dict)
     """SHA-256 of the data files by name. Empty for the arrays of a Python program."""
     source: dict[str, str] = field(default_factory=dict)
     """SHA-256 of the source of an own hypermodel, by file. Empty for the built-in networks."""
