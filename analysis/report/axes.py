@@ -1,6 +1,7 @@
 """What all figures share: their style, their axes, and the mean of curves with its band."""
 
 import io
+import math
 from typing import Any
 
 import matplotlib as mpl
@@ -33,6 +34,13 @@ STYLE: dict[Any, Any] = {
     "svg.hashsalt": "keras-study",
     "figure.constrained_layout.use": True,
 }
+
+
+TICKS = 8
+"""About the most ticks of an axis."""
+
+LEGEND = 110
+"""Characters that fit in a row of a legend."""
 
 
 def rendered(figure: Figure) -> tuple[bytes, bytes]:
@@ -68,8 +76,16 @@ def objective_axis(axis: Axes, told: Terms, which: str = "y") -> None:
     if told.share:
         percent_axis(axis, told.say, which)
         return
+    plain_axis(axis, told.say, which)
+
+
+def plain_axis(axis: Axes, language: Language, which: str = "y") -> None:
+    """Format an axis of numbers with as many decimals as its ticks need."""
+    ends = axis.get_ylim() if which == "y" else axis.get_xlim()
+    step = float(np.ptp(ends)) / TICKS
+    digits = max(0, -math.floor(math.log10(step))) if step > 0 else 0
     scale = axis.yaxis if which == "y" else axis.xaxis
-    scale.set_major_formatter(FuncFormatter(lambda value, _: told.axis(value)))
+    scale.set_major_formatter(FuncFormatter(lambda value, _: language.number(value, digits)))
 
 
 def epochs_axis(axis: Axes, language: Language) -> None:
@@ -85,7 +101,7 @@ def legend(figure: Figure, axis: Axes, columns: int = 4) -> None:
             handles,
             labels,
             loc="outside lower center",
-            ncols=min(columns, len(labels)),
+            ncols=max(1, min(columns, len(labels), LEGEND // (max(map(len, labels)) + 6))),
             frameon=False,
         )
 

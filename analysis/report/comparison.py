@@ -200,6 +200,10 @@ def arms_table(part: Part, compared: pd.DataFrame, name: str, say: Language) -> 
         "que la variante es mejor; los empates cuentan la mitad. Épocas: mediana de las pruebas; "
         "las que nunca alcanzaron el valor se censuran (entre paréntesis, cuántas lo alcanzaron).",
     )
+    if told.lower:
+        caption = caption.replace(
+            say("Seeds above", "Semillas por encima"), say("Seeds better", "Semillas mejores")
+        )
     if "reference" in goals:
         caption += say(
             " That value is the result of the reference's worst seed.",

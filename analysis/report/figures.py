@@ -18,6 +18,7 @@ from analysis.report.axes import (
     new,
     objective_axis,
     percent_axis,
+    plain_axis,
 )
 from analysis.words.language import Language
 from analysis.words.terms import Terms, terms
@@ -64,6 +65,7 @@ def curves(part: Part, language: Language) -> Figure:
             axis.set_ylabel(language("loss (penalties included)", "pérdida (con penalizaciones)"))
             if lowest >= 0 and np.isfinite(highest):
                 axis.set_ylim(0, 1.1 * highest)
+            plain_axis(axis, language)
         elif column == "accuracy":
             axis.set_ylim(max(0.0, lowest - 0.02), None)
             percent_axis(axis, language)

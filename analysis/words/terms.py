@@ -163,10 +163,6 @@ class Terms:
             return f"{mantissa} × 10^{size}"
         return self.say.number(value, max(0, digits - 1 - size), sign)
 
-    def axis(self, value: float) -> str:
-        """Format a number beside an axis of values that are no accuracies."""
-        return self.say.short(value)
-
     @property
     def examples(self) -> str:
         """What the data hold. The Spanish noun is feminine."""

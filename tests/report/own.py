@@ -20,7 +20,7 @@ LOSS = Objective("val_loss", "min")
 TRACEBACK = """Traceback (most recent call last):
   File "net.py", line 7, in build
     model.add(keras.layers.Conv2D(hp.get("filters"), 9))
-ValueError: kernel larger than the image
+ValueError: kernel larger than its image
 """
 
 
@@ -68,9 +68,7 @@ def hyperband(logs, name="conv", objective=None, **fields):
         labels = {"tuner/epochs": 3, "tuner/initial_epoch": 0, "tuner/bracket": 1, "tuner/round": 0}
         own_trial(logs / name, f"{n:04d}", values | labels, [rows])
         done.append((rows[-1]["val_loss"], n, values))
-    own_trial(
-        logs / name, "0024", drawn(choose) | labels, [], status="FAILED", message=TRACEBACK
-    )
+    own_trial(logs / name, "0024", drawn(choose) | labels, [], status="FAILED", message=TRACEBACK)
     for place, (_, n, values) in enumerate(sorted(done, key=lambda one: one[0])[:4]):
         labels = {
             "tuner/epochs": 9, "tuner/initial_epoch": 3, "tuner/bracket": 1, "tuner/round": 1,
@@ -110,7 +108,9 @@ def compare(logs, varied, name="compared", objective=None, seeds=10, effects=Non
     for part, arms in varied.items():
         configurations = {arm: base | changes for arm, changes in arms.items()}
         planned.append(
-            PlannedPart("compare", part, next(iter(arms)), 6, tuple(range(1, seeds + 1)), configurations)
+            PlannedPart(
+                "compare", part, next(iter(arms)), 6, tuple(range(1, seeds + 1)), configurations
+            )
         )
         for values in configurations.values():
             gain = sum((effects or {}).get(f"{k}={v}", 0.0) for k, v in values.items())
