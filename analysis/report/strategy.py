@@ -59,7 +59,7 @@ def in_words(final: Study, searches: list[Study], say: Language) -> str:
         f"nuevas. La red final se eligió entre ellas con la mitad de las {told.examples} de validación de "
         "cada prueba que no había elegido su época. ",
     )
-    return text + evaluated_before(final, searches, say)
+    return (text + evaluated_before(final, searches, say)).strip()
 
 
 def _score(search: Study, say: Language) -> str:

@@ -103,7 +103,7 @@ class HeldOut:
     """Classes, in the order of the images."""
     predicted: list[int]
     value: float | None = None
-    """Value of the objective, if the objective is no accuracy."""
+    """The study's objective on these images, None if it is the accuracy."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,8 @@ class TrialRun:
         content = {f.name: getattr(self, f.name) for f in fields_of(self)}
         content["epochs"] = [row.to_file() for row in self.epochs]
         if self.held_out:
-            content["held_out"] = vars(self.held_out)
+            held_out = vars(self.held_out).items()
+            content["held_out"] = {key: value for key, value in held_out if value is not None}
         return {key: value for key, value in content.items() if value not in (None, "")}
 
     def execution(self, number: int) -> tuple[EpochRow, ...]:

@@ -5,17 +5,24 @@ import random
 from dataclasses import replace
 
 from analysis.evidence.trials import load
-from search.records.arguments import ExerciseArguments, HyperbandArguments, ProgramArguments
+from search.records.arguments import (
+    AblationArguments,
+    ExerciseArguments,
+    FinalArguments,
+    HyperbandArguments,
+    ProgramArguments,
+)
 from search.records.datasets import Dataset
 from search.records.folder import StudyFolder
 from search.records.objective import Objective
 from search.records.parts import PlannedPart
 from search.records.study import SessionRecord, StudyRecord
+from search.records.trial import HeldOut
 from tests.planted import own_trial
 
 KUZUSHIJI = Dataset("kmnist", tuple("おきすつなはまやれを"), (28, 28), 255, 54_000, 6_000, 0.1)
 TABLE = Dataset("wine.npz", (), (11,), 1.0, 4_000, 1_000)
-SESSION = SessionRecord(0.0, 2, "a", {"keras": "3"}, "p", 110.0)
+SESSION = SessionRecord(1.0, 2, "a", {"keras": "3"}, "p", 110.0)
 LOSS = Objective("val_loss", "min")
 TRACEBACK = """Traceback (most recent call last):
   File "net.py", line 7, in build
@@ -139,3 +146,87 @@ FACTORIAL = {
         for dropout in (False, True)
     }
 }
+
+
+def arms_of(folder, planned, objective, gains, held_out=False, start=0):
+    """Write the trials of parts: an arm has a loss that is lower by its gain. Return the next number."""
+    choose = random.Random(11)
+    seen: dict[str, str] = {}
+    for part in planned:
+        for (arm, seed), key in part.keys().items():
+            if key in seen:
+                continue
+            labels = {"tuner/epochs": part.epochs, "tuner/initial_epoch": 0, "tuner/seed": seed}
+            noise = choose.gauss(-gains.get(arm, 0.0), 0.004)
+            rows = curve({"learning_rate": 1e-3, "kernel": 3}, part.epochs, random.Random(seed))
+            rows = [
+                {k: v + (noise if "loss" in k else -noise / 2.5) for k, v in row.items()}
+                for row in rows
+            ]
+            last = rows[-1]
+            about = {}
+            if held_out:
+                value = None if objective == Objective() else last[objective.name] + 0.002
+                judged = HeldOut(part.epochs - 1, last["val_accuracy"], 0.3, [0, 1], [0, 1], value)
+                about = {"held_out": judged}
+            name = f"{start + len(seen):04d}"
+            own_trial(folder, name, part.arms[arm] | labels, [rows], **about)
+            seen[key] = name
+    return seen
+
+
+BASE = {"filters": 16, "kernel": 3, "learning_rate": 1e-3, "dropout": False, "epochs": 5}
+CHOSEN = BASE | {"filters": 32, "kernel": 5}
+
+
+def final(logs, search, objective=LOSS, seeds=6, facts=TABLE):
+    """Plant the final study of a search: three candidates, of which the second is the best."""
+    candidates = {
+        "trial 0001": BASE | {"filters": 8},
+        "trial 0002": CHOSEN,
+        "trial 0003": BASE | {"dropout": True},
+    }
+    judging = tuple(range(1, seeds + 1))
+    planned = (
+        PlannedPart("final", "choice", "", 9, (111, 112, 113), candidates),
+        PlannedPart(
+            "final", "final", "assignment", 9, judging, {"assignment": BASE, "final": CHOSEN}
+        ),
+    )
+    gains = {"trial 0002": 0.05, "final": 0.05, "trial 0001": 0.01}
+    arms_of(logs / f"{search}-final", planned, objective, gains, held_out=True)
+    arguments = FinalArguments(
+        hypermodel="net.py:Convolutions", search=search, search_seed=1, configurations=candidates,
+        epochs=9, seeds=seeds, objective=objective.name,
+    )  # fmt: skip
+    session = replace(SESSION, started=1000.0)
+    return write(
+        logs, f"{search}-final", arguments, objective=objective, facts=facts, parts=planned,
+        sessions=(session,), patience=3, watched_from=2, source={"net.py": "0" * 64},
+    )  # fmt: skip
+
+
+def ablation(logs, search, objective=LOSS, seeds=6, facts=TABLE):
+    """Plant the path from the defaults: kernel first, which gains the most, then filters."""
+    kernel, filters = BASE | {"kernel": 5}, BASE | {"filters": 32}
+    judging = tuple(range(1, seeds + 1))
+    path = {"assignment": BASE, "kernel": kernel, "filters": CHOSEN}
+    left_out = {"final": CHOSEN, "kernel": filters, "filters": kernel}
+    planned = (
+        PlannedPart("path", "race", "", 5, (121,), {"kernel": kernel, "filters": filters}, 1),
+        PlannedPart("path", "path", "assignment", 5, judging, path),
+        PlannedPart("path", "leave-one-out", "final", 5, judging, left_out),
+    )
+    folder = logs / f"{search}-path"
+    walked = {"kernel": 0.04, "filters": 0.05}
+    count = len(arms_of(folder, planned[:2], objective, walked))
+    arms_of(folder, planned[2:], objective, {"final": 0.05, "filters": 0.04}, start=count)
+    arguments = AblationArguments(
+        hypermodel="net.py:Convolutions", search=search, search_seed=1, target=CHOSEN,
+        objective=objective.name,
+    )  # fmt: skip
+    session = replace(SESSION, started=2000.0)
+    return write(
+        logs, f"{search}-path", arguments, objective=objective, facts=facts, parts=planned,
+        sessions=(session,), source={"net.py": "0" * 64},
+    )  # fmt: skip

@@ -2,7 +2,9 @@
 
 import math
 import random
+import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -13,6 +15,7 @@ from analysis.evidence.arms import parts
 from analysis.report import checks, compared, files, searched, trained
 from analysis.report.agreement import agreement
 from analysis.report.contents import sections
+from analysis.report.opening_values import valued, values
 from analysis.words.language import Language
 from analysis.words.terms import Terms, terms
 from search.records.objective import Objective
@@ -245,9 +248,9 @@ def test_every_kind_of_study_is_reported_in_both_languages_with_the_same_numbers
         assert path.read_bytes() == (tmp_path / "es" / "tables" / path.name).read_bytes()
     english, spanish = ((tmp_path / code / "report.md").read_text() for code in ("en", "es"))
     assert english.startswith("# Hyperparameter study\n")
-    for word in (" seeds", "Lower", " the ", "nan"):
+    for word in (" seeds", "Lower", " the "):
         assert word not in spanish
-    assert "nan" not in english
+    assert not re.search(r"\bnan\b", english + spanish)
     assert "gradient" not in english
     assert "saturated" not in english
 
@@ -263,3 +266,52 @@ def test_exports_have_every_metric_and_the_direction(tmp_path):
     (path,) = exports.export(study, "optuna", tmp_path / "optuna")
     theirs = optuna.load_study(study_name="program", storage=f"sqlite:///{path}")
     assert theirs.best_value == study.trials["score"].min()
+
+
+@pytest.mark.parametrize("objective", [own.LOSS, Objective()])
+def test_the_way_to_a_final_network_is_told_for_any_hypermodel(tmp_path, objective):
+    facts = own.TABLE if objective == own.LOSS else own.KUZUSHIJI
+    studies = [
+        own.hyperband(tmp_path, objective=objective, facts=facts),
+        own.final(tmp_path, "conv", objective, facts=facts),
+        own.ablation(tmp_path, "conv", objective, facts=facts),
+    ]
+    for say in (EN, ES):
+        done = files.write(studies, say, tmp_path / say.code)
+        assert done.crashes == []
+    english, spanish = ((tmp_path / code / "report.md").read_text() for code in ("en", "es"))
+    for words in ("4.1 ·", "4.2 ·", "assignment", "de la tarea"):
+        assert words not in english + spanish
+    assert not re.search(r"\bnan\b", english + spanish)
+    assert "The chosen candidate is trial 0002." in english
+    assert "From the default network to the final network" in english
+    assert ("images" in english) == ("imágenes" in spanish) == (objective == Objective())
+    path = pd.read_csv(tmp_path / "en" / "tables" / "path.csv").set_index("choice")
+    sign = -1 if objective == own.LOSS else 1 / 2.5
+    assert path.loc["kernel", "gain"] == pytest.approx(sign * 0.04, abs=0.006)
+    assert path.loc["filters", "total"] == pytest.approx(sign * 0.05, abs=0.006)
+    races = pd.read_csv(tmp_path / "en" / "tables" / "path-races.csv")
+    assert races["choice"].tolist()[0] in ("kernel", "filters")
+    if objective == own.LOSS:
+        assert "Reverting these choices makes val_loss worse (interval above 0)" in english
+        assert "it is clearly ahead" in english
+
+
+@pytest.mark.parametrize(
+    ("seeds", "end"), [(6, "the final network is better."), (3, "too few seeds")]
+)
+def test_a_test_set_without_classes_is_told_by_the_objective(tmp_path, seeds, end):
+    models = [
+        SimpleNamespace(arm=arm, seed=seed, trial=f"{arm}-{seed}", held_out=loss, value=loss + 0.01)
+        for arm, start in (("assignment", 0.5), ("final", 0.4))
+        for seed in range(seeds)
+        for loss in [start + 0.001 * seed**2]
+    ]
+    results = SimpleNamespace(models=models)
+    assert valued(results)
+    text, shown = values(own.final(tmp_path, "conv"), results, EN)
+    assert "Test minus validation is +0.0100 [+0.0100; +0.0100]." in text.text
+    assert "the final network minus the default network is −0.1" in text.text
+    assert end in text.text
+    assert shown.data["test"].iloc[2] == pytest.approx(-0.1)
+    assert "observaciones" in values(own.final(tmp_path / "es", "conv"), results, ES)[0].text
