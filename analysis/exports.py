@@ -21,7 +21,7 @@ def export(study: Study, kind: str, directory: Path) -> list[Path]:
         return [_optuna(study, directory / f"{study.name}.db")]
     tables = {
         "trials": study.trials.reset_index(),
-        "chains": study.chains.reset_index(),
+        "chains": study.chains.rename(columns={"score": study.objective.name}).reset_index(),
         "curves": study.curves,
         "executions": study.executions,
     }
@@ -43,7 +43,7 @@ def export(study: Study, kind: str, directory: Path) -> list[Path]:
 
 
 def _optuna(study: Study, path: Path) -> Path:
-    """Write every trial with its values and its val_accuracy by epoch; each rung is a trial."""
+    """Write every trial with its values and its objective by epoch; each rung is a trial."""
     import optuna
     from optuna.distributions import BaseDistribution
     from optuna.trial import TrialState, create_trial
@@ -54,8 +54,11 @@ def _optuna(study: Study, path: Path) -> Path:
         raise Misuse(f"{path} already exists: remove it, or choose another folder with --out")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     storage = optuna.create_study(
-        storage=f"sqlite:///{path}", study_name=study.name, direction="maximize"
+        storage=f"sqlite:///{path}",
+        study_name=study.name,
+        direction="minimize" if study.lower else "maximize",
     )
+    objective = study.objective.name
     states = {"COMPLETED": TrialState.COMPLETE, "FAILED": TrialState.FAIL}
     first = study.curves[study.curves["execution"] == 0]
     curves = dict(iter(first.groupby("trial")))
@@ -66,13 +69,15 @@ def _optuna(study: Study, path: Path) -> Path:
     for trial, row in study.trials.iterrows():
         names = [n for n in study.hyperparameters if not pd.isna(row[n])]
         kinds: dict[str, BaseDistribution] = {n: distribution(study, n) for n in names}
-        epochs = curves.get(trial, pd.DataFrame(columns=["epoch", "val_accuracy"]))
+        epochs = curves.get(trial, pd.DataFrame(columns=["epoch", objective]))
         reached = {
             int(e): float(v)
-            for e, v in zip(epochs["epoch"], epochs["val_accuracy"], strict=True)
+            for e, v in zip(epochs["epoch"], epochs[objective], strict=True)
             if not math.isnan(v)
         }
         state = states.get(row["status"], TrialState.FAIL)
+        if state == TrialState.COMPLETE and pd.isna(row["score"]):
+            state = TrialState.FAIL
         made = create_trial(
             state=state,
             params={n: plain(row[n], kinds[n]) for n in names},

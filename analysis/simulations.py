@@ -76,7 +76,7 @@ def _first(seed: int) -> str:
     rng = np.random.default_rng(seed)
     names = ["planted", "weaker", "idle 1", "idle 2", "idle 3"]
     found = pd.DataFrame({name: rng.uniform(0, 1, 60) for name in names})
-    found["val_accuracy"] = (
+    found["score"] = (
         0.8 + 0.08 * found["planted"] - 0.03 * found["weaker"] + rng.normal(0, 0.005, 60)
     )
     nothing = pd.DataFrame()

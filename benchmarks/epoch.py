@@ -22,7 +22,8 @@ from search.data.load import load_pool
 from search.networks.baselines import BASELINES, complete
 from search.networks.dense import DenseNetworks
 from search.records.commands import ended
-from search.running.worker import one_thread
+from search.records.datasets import DATASETS
+from search.running.worker import configure
 from search.training.loop import EpochLoop
 
 EPOCHS = 9
@@ -77,11 +78,11 @@ def timed(function: Callable[[], object]) -> float:
 
 def main() -> None:
     """Print the table of docs/speed.md. Raises Failure if the data are missing."""
-    one_thread()
+    configure()
     tf.random.set_seed(1)
     images = load_pool("fashion-mnist").split(1)
-    size = len(images.x_train)
-    hypermodel = DenseNetworks(784, 10, size, 1)
+    train = (images.x_train, images.y_train)
+    hypermodel = DenseNetworks(DATASETS["fashion-mnist"], 1)
     changes = [{"batch_size": BATCH}, BASELINES["4 final"]]
     print(
         "| network, batch 64, 54,000 images, 1 thread | epoch | products | ratio | limit |", end=""
@@ -90,9 +91,11 @@ def main() -> None:
     for (name, limit), change in zip(LIMITS.items(), changes, strict=True):
         hp = kt.HyperParameters()
         hp.values = values = complete(change)
-        loop = EpochLoop(hypermodel.build(hp), images, BATCH, seed=1)
+        loop = EpochLoop(hypermodel.build(hp), train, None, BATCH, seed=1)
         widths = [784, *(values[f"units_{i}"] for i in (1, 2, 3)), 10]
-        every, needed = (products(widths, loop.steps, first) for first in (True, False))
+        every, needed = (
+            products(widths, -(-len(images.x_train) // BATCH), first) for first in (True, False)
+        )
         epochs = iter(range(100))
         runs: list[Callable[[], object]] = [
             partial(train_next, loop, epochs),

@@ -37,7 +37,7 @@ EVALUATOR = f"fANOVA (Optuna {optuna.__version__})"
 
 @dataclass(frozen=True)
 class Importance:
-    """Shares of the variance of val_accuracy at a budget.
+    """Shares of the variance of the objective at a budget.
 
     table: one row per hyperparameter that is active in all configurations, largest share first,
     with importance, low and high (95 % bootstrap interval over configurations).
@@ -91,7 +91,7 @@ def as_optuna(study: Study, found: pd.DataFrame, names: list[str]) -> list[Froze
         create_trial(
             params={name: plain(row[name], distributions[name]) for name in names},
             distributions=distributions,
-            value=row["val_accuracy"],
+            value=row["score"],
         )
         for _, row in found.iterrows()
     ]

@@ -15,22 +15,29 @@ EDGE = 0.05
 def at_budget(study: Study, epochs: int) -> pd.DataFrame:
     """Return the configurations trained for at least `epochs`, one per row.
 
-    val_accuracy: the best of the first `epochs`. unselected: whether the configuration reached the
-    budget without a promotion.
+    score: the best value of the objective within the first `epochs`. unselected: whether the
+    configuration reached the budget without a promotion. A configuration that was stopped early
+    within a budget has reached it. Without promotions, all have reached the one budget.
     """
     curves = study.chain_curves
-    reached = curves.groupby("chain")["epoch"].max()
-    within = curves[curves["epoch"] <= epochs].groupby("chain")["val_accuracy"].max()
-    chains = study.chains.loc[lambda frame: frame.index.isin(reached.index[reached >= epochs])]
+    reached = pd.concat([curves.groupby("chain")["epoch"].max(), study.chains["epochs"]])
+    reached = reached.groupby(level=0).max()
+    own = curves[curves["epoch"] <= epochs].groupby("chain")[study.objective.name]
+    within = own.min() if study.lower else own.max()
+    enough = reached.index[(reached >= epochs) | (not study.promotes)]
+    chains = study.chains.loc[lambda frame: frame.index.isin(enough)]
     found = chains[[*study.hyperparameters, "trials"]].copy()
-    found["unselected"] = chains["unselected"] >= epochs
-    found["val_accuracy"] = within.reindex(found.index)
-    return found.dropna(subset=["val_accuracy"])
+    found["unselected"] = (chains["unselected"] >= epochs) | (not study.promotes)
+    found["score"] = within.reindex(found.index)
+    if curves.empty and not study.promotes:
+        found["score"] = chains["score"]
+    return found.dropna(subset=["score"])
 
 
 def budgets(study: Study) -> list[int]:
-    """Return the epochs at which rungs of the study end."""
-    return sorted({int(epochs) for epochs in study.trials["epochs"].dropna()})
+    """Return the epochs at which rungs of the study end: one number if there are no rungs."""
+    found = sorted({int(epochs) for epochs in study.trials["epochs"].dropna()})
+    return found if study.promotes else found[-1:]
 
 
 FEW_VALUES = 8
@@ -67,10 +74,10 @@ def isolation(study: Study, name: str, epochs: int) -> pd.DataFrame:
     else:
         found = found.assign(value=found[name].astype(str))
         order = [str(value) for value in bounds]
-    best = found.sort_values("val_accuracy", ascending=False, kind="stable")
-    best = best.groupby("value", sort=False).agg(
-        n=("val_accuracy", "size"),
-        val_accuracy=("val_accuracy", "first"),
+    best = study.ranked(found).groupby("value", sort=False)
+    best = best.agg(
+        n=("score", "size"),
+        score=("score", "first"),
         trials=("trials", "first"),
     )
     return best.reindex([value for value in order if value in best.index])
@@ -79,9 +86,9 @@ def isolation(study: Study, name: str, epochs: int) -> pd.DataFrame:
 def on_bounds(study: Study) -> dict[str, float]:
     """Return the values of a search's best configuration that lie on a bound of their range.
 
-    At least one configuration must have a val_accuracy.
+    At least one configuration must have a score.
     """
-    best = study.chains.loc[study.chains["val_accuracy"].idxmax()]
+    best = study.chains.loc[study.best(study.chains["score"])]
     found = {}
     for name, limit in study.bounds.items():
         if not isinstance(limit, tuple) or pd.isna(best.get(name)):

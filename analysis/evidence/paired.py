@@ -166,9 +166,12 @@ def factorial(table: pd.DataFrame, factors: Sequence[str], none: str = "none") -
     return compare(effects, "0")
 
 
-def epochs_to(curve: pd.Series, accuracy: float) -> float:
-    """Return the first epoch at which a curve, indexed by epoch, reaches an accuracy, or inf."""
-    reached = curve.index[curve >= accuracy]
+def epochs_to(curve: pd.Series, value: float, lower: bool = False) -> float:
+    """Return the first epoch at which a curve, indexed by epoch, reaches a value, or inf.
+
+    lower: whether lower values are better.
+    """
+    reached = curve.index[(curve <= value) if lower else (curve >= value)]
     return float(reached[0]) if len(reached) else math.inf
 
 

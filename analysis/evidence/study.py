@@ -1,5 +1,6 @@
 """The logs of one study as tidy frames."""
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -7,11 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-from search.records.arguments import FinalArguments, HyperbandArguments
+from search.records.arguments import FinalArguments, HyperbandArguments, ProgramArguments
+from search.records.datasets import Dataset
+from search.records.objective import Objective
 from search.records.parts import PlannedPart
 from search.records.reading import Json
 from search.records.study import SessionRecord, StudyRecord
-from search.records.trial import HeldOut
+from search.records.trial import COMPLETED, HeldOut
 
 
 @dataclass(frozen=True)
@@ -21,18 +24,22 @@ class Study:
     name: str
     directory: Path
     trials: pd.DataFrame
-    """A row for each trial (index `trial`): status, score (its best val_accuracy, whatever the
-    objective was), best_epoch, initial_epoch, epochs, bracket, rung, parent, chain, seed, started,
-    ended, seconds, message, then a column for each hyperparameter, blank if it is inactive."""
+    """A row for each trial (index `trial`): status, score (the best value of `objective`, a mean if
+    there are several executions), best_epoch (of the first execution), initial_epoch, epochs,
+    bracket, rung, parent, chain, seed, started, ended, seconds, message (its last line), executions,
+    keras_fit (why Keras' own fit trained it, empty if the compiled loop did, blank if no record
+    tells), then a column for each hyperparameter, blank if it is inactive."""
     curves: pd.DataFrame
     """A row for each trial, execution and epoch: loss, accuracy, val_loss, val_accuracy,
-    learning_rate, seconds, and diagnostics as `quantity/layer`."""
+    learning_rate, seconds, every other metric, and diagnostics as `quantity/layer`. The objective
+    has a column, even if no epoch reports it."""
     at_start: pd.DataFrame
     """A row for each trial: diagnostics before the first epoch, if they were recorded."""
     values: dict[str, Json]
     """By trial, the values in its file, with KerasTuner's `tuner/…` and inactive values."""
     hyperparameters: list[str]
-    """Names, in the order of the space."""
+    """Names, in the order of the space. A name that a column of `trials` or `chains`
+    already has stands with `hp.` before it."""
     bounds: dict[str, list[Any] | tuple[float, float]]
     """Hyperparameter to its values, or to (low, high)."""
     log_scaled: set[str]
@@ -43,6 +50,46 @@ class Study:
     """What is missing or was torn, a line each."""
     held_out: dict[str, HeldOut] = field(default_factory=dict)
     """By trial that was judged by held-out images, what its restored weights say of them."""
+    objective: Objective = field(default_factory=Objective)
+    """What the study optimised, as far as a record or the scores of the trials tell."""
+    tracebacks: dict[str, str] = field(default_factory=dict)
+    """By trial that failed with an exception, the traceback."""
+
+    @property
+    def facts(self) -> Dataset | None:
+        """Facts of the data; None if no record tells."""
+        return self.record.facts if self.record else None
+
+    @property
+    def own(self) -> bool:
+        """Whether a hypermodel of the user's was trained, and not the built-in networks."""
+        arguments = self.record.arguments if self.record else None
+        return arguments is None or getattr(arguments, "hypermodel", None) is not None
+
+    @property
+    def lower(self) -> bool:
+        """Whether a lower value of the objective is better."""
+        return self.objective.direction == "min"
+
+    def best(self, values: pd.Series) -> Any:
+        """Return the label of the best of some values of the objective, the first of several.
+
+        At least one value must be there.
+        """
+        return values.idxmin() if self.lower else values.idxmax()
+
+    def ranked(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows that have a score, the best first."""
+        scored = frame.dropna(subset=["score"])
+        return scored.sort_values("score", ascending=self.lower, kind="stable")
+
+    @property
+    def promotes(self) -> bool:
+        """Whether trials continue others, as in Hyperband. Otherwise all have one budget."""
+        arguments = self.record.arguments if self.record else None
+        if isinstance(arguments, ProgramArguments):
+            return arguments.tuner == "Hyperband"
+        return any("tuner/epochs" in values for values in self.values.values())
 
     @property
     def data(self) -> dict[str, str]:
@@ -117,13 +164,13 @@ class Study:
         """A row for each configuration, with all its rungs (index `chain`: its first trial).
 
         trials: in order. epochs: trained in all. unselected: epochs of the first rung, which a
-        random draw decided and not a promotion. val_accuracy, best_epoch: the best of any rung.
+        random draw decided and not a promotion. score, best_epoch: the best of any rung.
         status: FAILED if any rung failed, else COMPLETED, else RUNNING.
         """
         rows = []
         ordered = self.trials.sort_values(["initial_epoch", "epochs"], kind="stable")
         for chain, members in ordered.groupby("chain", sort=True):
-            best = members["score"].idxmax() if members["score"].notna().any() else None
+            best = self.best(members["score"]) if members["score"].notna().any() else None
             statuses = set(members["status"])
             status = next((s for s in ("FAILED", "COMPLETED") if s in statuses), "RUNNING")
             rows.append(
@@ -133,9 +180,9 @@ class Study:
                     "status": status,
                     "bracket": members["bracket"].iloc[0],
                     "rungs": len(members),
-                    "epochs": members.loc[members["status"] == "COMPLETED", "epochs"].max(),
+                    "epochs": members.loc[members["status"] == COMPLETED, "epochs"].max(),
                     "unselected": members["epochs"].iloc[0],
-                    "val_accuracy": members["score"].max(),
+                    "score": members.loc[best, "score"] if best else math.nan,
                     "best_epoch": members.loc[best, "best_epoch"] if best else None,
                     **members.iloc[0][self.hyperparameters],
                 }
@@ -153,10 +200,12 @@ class Study:
 
     @property
     def executions(self) -> pd.DataFrame:
-        """A row for each trial and execution: epochs logged, best and last val_accuracy."""
+        """A row for each trial and execution: epochs logged, best and last value of the objective."""
         if self.curves.empty:
             return pd.DataFrame(columns=["trial", "execution", "epochs", "best", "last"])
         grouped = self.curves.groupby(["trial", "execution"])
         return grouped.agg(
-            epochs=("epoch", "size"), best=("val_accuracy", "max"), last=("val_accuracy", "last")
+            epochs=("epoch", "size"),
+            best=(self.objective.name, "min" if self.lower else "max"),
+            last=(self.objective.name, "last"),
         ).reset_index()

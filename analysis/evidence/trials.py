@@ -16,9 +16,10 @@ import pandas as pd
 from analysis.evidence import events
 from analysis.evidence.study import Study
 from search.records.errors import Misuse
+from search.records.objective import Objective
 from search.records.reading import Invalid, Json
 from search.records.study import study_record
-from search.records.trial import TrialRun, trial_run
+from search.records.trial import COMPLETED, FAILED, EpochRow, TrialRun, trial_run
 
 CURVES = {
     ("train", "epoch_loss"): "loss",
@@ -52,26 +53,32 @@ def load(directory: Path, event_files: Path | None = None) -> Study:
     if not whole:
         raise Misuse(f"{directory}: no trial.json is whole; {'; '.join(notes)}")
     space = _space(whole, oracle)
-    rows = [_row(i, content, runs[i], space, oracle) for i, content in whole.items()]
+    objective = record.objective if record else _objective(whole.values())
+    curves, at_start = _curves(whole, runs, objective, event_files or directory, notes)
+    if objective.name not in curves:
+        curves[objective.name] = math.nan
+    names = _columns(space)
+    rows = [
+        _row(i, content, runs[i], space, oracle, objective, names) for i, content in whole.items()
+    ]
     trials = pd.DataFrame(rows).set_index("trial")
     trials["chain"] = [_root(i, trials["parent"].to_dict()) for i in trials.index]
-    curves, at_start = _curves(whole, runs, event_files or directory, notes)
     if trials["epochs"].isna().any() and len(curves):
         # A tuner other than Hyperband labels no budget: it is what was trained.
         trials["epochs"] = trials["epochs"].fillna(curves.groupby("trial")["epoch"].max())
-    names = list(dict.fromkeys(hp["config"]["name"] for hp in space))
-    other = [
-        i for i in trials.index[trials["status"] == "COMPLETED"] if pd.isna(trials["score"][i])
-    ]
+    other = [i for i in trials.index[trials["status"] == COMPLETED] if pd.isna(trials["score"][i])]
     if other:
-        notes.append(f"no val_accuracy recorded, searched by something else: {', '.join(other)}")
+        unknown = "" if record else ", searched by something else"
+        notes.append(f"no {objective.name} recorded{unknown}: {', '.join(other)}")
     planned = record.planned.trials if record and record.planned else 0
-    if planned > len(trials):
+    # A study that reached its target has ended, whatever was planned.
+    if planned > len(trials) and not (record and record.reached):
         notes.append(f"not begun: {planned - len(trials)} of {planned} planned trials")
-    unfinished = trials.index[~trials["status"].isin(["COMPLETED", "FAILED", "INVALID"])]
+    unfinished = trials.index[~trials["status"].isin([COMPLETED, FAILED, "INVALID"])]
     if len(unfinished):
         notes.append(f"not finished: {', '.join(unfinished)}")
-    bounds, log_scaled = _bounds(space)
+    bounds, log_scaled = _bounds(space, names)
+    failed = {i: (content.get("message") or "").strip() for i, content in whole.items()}
     values = {i: content["hyperparameters"].get("values", {}) for i, content in whole.items()}
     judged = {i: run.held_out for i in whole if (run := runs[i]) and run.held_out}
     return Study(
@@ -81,12 +88,14 @@ def load(directory: Path, event_files: Path | None = None) -> Study:
         curves,
         at_start,
         values,
-        names,
+        list(names.values()),
         bounds,
         log_scaled,
         record,
         notes,
         judged,
+        objective,
+        {i: message for i, message in failed.items() if message.startswith("Traceback")},
     )
 
 
@@ -144,14 +153,38 @@ def _active(name: str, values: Json, space: list[Json]) -> bool:
     )
 
 
-def _row(trial: str, record: Json, run: TrialRun | None, space: list[Json], oracle: Json) -> Json:
+RESERVED = frozenset({
+    "trial", "trials", "status", "score", "best_epoch", "initial_epoch", "epochs", "bracket", "rung",
+    "rungs", "parent", "chain", "seed", "started", "ended", "seconds", "message", "executions",
+    "keras_fit", "unselected", "n", "value",
+})  # fmt: skip
+"""Columns that a hyperparameter may not take."""
+
+NAMED = frozenset({"trial", "execution", "chain", "arm", "seed"})
+"""Columns of curves that a metric may not take."""
+
+
+def _columns(space: list[Json]) -> dict[str, str]:
+    """Return the column of each hyperparameter, by its name."""
+    names = dict.fromkeys(str(hp["config"]["name"]) for hp in space)
+    return {name: f"hp.{name}" if name in RESERVED else name for name in names}
+
+
+def _row(
+    trial: str,
+    record: Json,
+    run: TrialRun | None,
+    space: list[Json],
+    oracle: Json,
+    objective: Objective,
+    names: dict[str, str],
+) -> Json:
     values = record["hyperparameters"].get("values", {})
     initial = values.get("tuner/initial_epoch", 0)
     epochs = values.get("tuner/epochs")
-    score, best = _accuracy(record)
+    score, best = _score(record, run, objective)
     # KerasTuner counts steps from the start of the rung; `run` marks our own absolute ones.
     best = None if best is None else best + 1 + (0 if run else initial)
-    names = dict.fromkeys(hp["config"]["name"] for hp in space)
     return {
         "trial": trial,
         "status": record.get("status"),
@@ -167,22 +200,61 @@ def _row(trial: str, record: Json, run: TrialRun | None, space: list[Json], orac
         "ended": run.ended if run else None,
         "seconds": run.seconds if run else None,
         "message": next(iter((record.get("message") or "").strip().splitlines()[-1:]), None),
-        **{n: values.get(n) if _active(n, values, space) else None for n in names},
+        "executions": run.executions if run else None,
+        "keras_fit": run.keras_fit if run else None,
+        **{
+            column: values.get(n) if _active(n, values, space) else None
+            for n, column in names.items()
+        },
     }
 
 
-def _accuracy(record: Json) -> tuple[float | None, int | None]:
-    """Return the best val_accuracy that KerasTuner recorded, and its step.
+def _objective(records: Iterable[Json]) -> Objective:
+    """Return what another program's study optimised, as far as its trials tell.
 
-    The score is not used: it belongs to the objective of the search.
+    It is the metric whose best values are the scores. If there are several or none, it is
+    val_accuracy.
     """
+    done = [r for r in records if r.get("status") == COMPLETED and r.get("score") is not None]
+    found = []
+    for name, metric in (done[0].get("metrics", {}).get("metrics", {}) if done else {}).items():
+        objective = Objective(name, "min" if metric.get("direction") == "min" else "max")
+        bests = [_recorded(record, objective)[0] for record in done]
+        if all(best == record["score"] for best, record in zip(bests, done, strict=True)):
+            found.append(objective)
+    return found[0] if len(found) == 1 else Objective()
+
+
+def _score(
+    record: Json, run: TrialRun | None, objective: Objective
+) -> tuple[float | None, int | None]:
+    """Return a trial's best value of the objective, and its step.
+
+    With several executions, the value is the mean of their best values, and the step is that of the
+    first. If no epoch reports the objective, KerasTuner's own metrics tell, and then its score.
+    """
+    if record.get("status") != COMPLETED:
+        return None, None
+    executions = [run.execution(n) for n in range(run.executions)] if run else []
+    bests = [best for rows in executions if (best := objective.best(rows))]
+    if bests:
+        return fmean(objective.value(best.logs) for best in bests), bests[0].epoch
+    score, step = _recorded(record, objective)
+    if score is None and run and isinstance(record.get("score"), int | float):
+        return record["score"], None
+    return score, step
+
+
+def _recorded(record: Json, objective: Objective) -> tuple[float | None, int | None]:
+    """Return the best value of the objective that KerasTuner recorded, and its step."""
     metrics = record.get("metrics", {}).get("metrics", {})
-    observations = metrics.get("val_accuracy", {}).get("observations", [])
+    observations = metrics.get(objective.name, {}).get("observations", [])
     pairs = [(fmean(seen["value"]), seen["step"]) for seen in observations]
     pairs = [(value, step) for value, step in pairs if math.isfinite(value)]
-    if record.get("status") != "COMPLETED" or not pairs:
+    if not pairs:
         return None, None
-    best = max(value for value, _ in pairs)
+    values = [value for value, _ in pairs]
+    best = min(values) if objective.direction == "min" else max(values)
     return best, next(step for value, step in pairs if value == best)
 
 
@@ -211,8 +283,22 @@ def _root(trial: str, parents: dict[str, Any]) -> str:
     return trial
 
 
+def _epoch(trial: str, row: EpochRow, objective: Objective) -> Json:
+    """Return the row of `Study.curves` of an epoch: its metrics and a combined objective too."""
+    content = row.to_file()
+    metrics = {key: v for key, v in content.pop("metrics", {}).items() if key not in NAMED}
+    if objective.parts:
+        metrics[objective.name] = objective.value(row.logs)
+    named = {"trial": trial, "execution": row.execution}
+    return {**named, **metrics, **content, **named, "epoch": row.epoch + 1}
+
+
 def _curves(
-    trials: Iterable[str], runs: dict[str, TrialRun | None], directory: Path, notes: list[str]
+    trials: Iterable[str],
+    runs: dict[str, TrialRun | None],
+    objective: Objective,
+    directory: Path,
+    notes: list[str],
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     rows: list[Json] = []
     starts: list[Json] = []
@@ -220,10 +306,7 @@ def _curves(
     folders = None
     for trial in trials:
         if run := runs[trial]:
-            rows += [
-                {"trial": trial, "execution": 0, **row.to_file(), "epoch": row.epoch + 1}
-                for row in run.epochs
-            ]
+            rows += [_epoch(trial, row, objective) for row in run.epochs]
             starts.append({"trial": trial, **run.at_start})
             continue
         if folders is None:
@@ -271,20 +354,32 @@ def _logged(trial: str, folders: dict[int, dict[str, Path]], notes: list[str]) -
     return rows
 
 
-def _bounds(space: list[Json]) -> tuple[dict[str, list[Any] | tuple[float, float]], set[str]]:
+def _bounds(
+    space: list[Json], names: dict[str, str]
+) -> tuple[dict[str, list[Any] | tuple[float, float]], set[str]]:
+    """Return the range of each hyperparameter, by column, and which are on a logarithmic scale.
+
+    A name that is declared several times, under different conditions, has all ranges together.
+    """
     bounds: dict[str, list[Any] | tuple[float, float]] = {}
     log_scaled = set()
     for hp in space:
         config = hp["config"]
-        name = config["name"]
+        name = names[config["name"]]
+        own: list[Any] | tuple[float, float]
         if hp["class_name"] == "Boolean":
-            bounds[name] = [False, True]
+            own = [False, True]
         elif "values" in config:
-            bounds[name] = list(config["values"])
+            own = list(config["values"])
         elif "min_value" in config:
-            bounds[name] = (config["min_value"], config["max_value"])
+            own = (config["min_value"], config["max_value"])
             if config.get("sampling") in ("log", "reverse_log"):
                 log_scaled.add(name)
         else:
-            bounds[name] = [config.get("value")]
+            own = [config.get("value")]
+        before = bounds.get(name, own)
+        if isinstance(before, tuple) and isinstance(own, tuple):
+            bounds[name] = (min(before[0], own[0]), max(before[1], own[1]))
+        else:
+            bounds[name] = [*before, *(value for value in own if value not in before)]
     return bounds, log_scaled

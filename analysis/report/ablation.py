@@ -1,5 +1,7 @@
 """The sections on the ablation path and on reverting each choice of the final network."""
 
+import math
+
 import pandas as pd
 
 from analysis.evidence import paired
@@ -7,10 +9,11 @@ from analysis.evidence.arms import Part, parts
 from analysis.evidence.study import Study
 from analysis.report import comparison, figures
 from analysis.report.blocks import Block, Card, Chapter, Plot, Table, Text
-from analysis.report.comparison import shown_accuracy
+from analysis.report.comparison import capital
 from analysis.report.final import chosen_values
 from analysis.report.searched import shown
 from analysis.words.language import Language
+from analysis.words.terms import Terms, terms
 
 Json = dict[str, object]
 
@@ -21,12 +24,15 @@ def sections(study: Study, final: Study | None, say: Language) -> list[Chapter]:
     races = [part for part in found if part.name == "race"]
     walked = next(part for part in found if part.name == "path")
     left_out = next(part for part in found if part.name == "leave-one-out")
+    told = terms(study, say)
+    baseline = told.baseline
     return [
         Chapter(
             "regularization-path",
-            say(
-                "4.1 · From the assignment's network to the final network, one choice at a time",
-                "4.1 · De la red de la tarea a la red final, una decisión cada vez",
+            told.numbered(
+                "4.1",
+                f"From the {baseline} to the final network, one choice at a time",
+                f"De la {baseline} a la red final, una decisión cada vez",
             ),
             lambda: [
                 *elsewhere(left_out, final, say),
@@ -36,9 +42,10 @@ def sections(study: Study, final: Study | None, say: Language) -> list[Chapter]:
         ),
         Chapter(
             "regularization-left-out",
-            say(
-                "4.1 · The final network with one choice reverted",
-                "4.1 · La red final con una decisión revertida",
+            told.numbered(
+                "4.1",
+                "The final network with one choice reverted",
+                "La red final con una decisión revertida",
             ),
             lambda: [*other_budget(left_out, final, say), *leave_one_out(left_out, say)],
         ),
@@ -107,6 +114,7 @@ def steps(part: Part) -> pd.DataFrame:
 def path(part: Part, races: list[Part], unfinished_yet: bool, say: Language) -> list[Block]:
     found = steps(part)
     unfinished = comparison.missing(part, say)
+    name = capital(terms(part.study, say).name)
     if not len(found) or found["low"].isna().all():
         return [*unfinished, Text(say("No step is measured yet.", "Aún no se midió ningún paso."))]
     return [
@@ -116,9 +124,9 @@ def path(part: Part, races: list[Part], unfinished_yet: bool, say: Language) -> 
             part,
             "path",
             say(
-                "Validation accuracy along the path, where each step adds to the previous steps: "
+                f"{name} along the path, where each step adds to the previous steps: "
                 "every seed, the mean and its 95 % interval.",
-                "Exactitud de validación a lo largo del camino, en el que cada paso se suma a los "
+                f"{name} a lo largo del camino, en el que cada paso se suma a los "
                 "anteriores: cada semilla, la media y su intervalo del 95 %.",
             ),
             figures.over_seeds,
@@ -130,44 +138,49 @@ def path(part: Part, races: list[Part], unfinished_yet: bool, say: Language) -> 
 
 
 def path_in_words(part: Part, found: pd.DataFrame, so_far: bool, say: Language) -> str:
+    told = terms(part.study, say)
     found = found.dropna(subset=["low"])
     last = found.iloc[-1]
-    text = say(
+    loss = say("may lose accuracy", "pueden perder exactitud")
+    if not told.share:
+        loss = say(f"may make {told.name} worse", f"pueden empeorar {told.name}")
+    text = told.direction + say(
         "Each step changed one choice: of all choices that still differed, the winner of a race on "
-        "other seeds. In the end, every choice is changed, so the last steps may lose accuracy. "
+        f"other seeds. In the end, every choice is changed, so the last steps {loss}. "
         f"Every trial has {part.epochs} epochs. ",
         "Cada paso cambió una decisión: de todas las que aún diferían, la ganadora de una carrera "
-        "con otras semillas. Al final se cambian todas, así que los últimos pasos pueden perder "
-        f"exactitud. Cada prueba tiene {part.epochs} épocas. ",
+        f"con otras semillas. Al final se cambian todas, así que los últimos pasos {loss}. "
+        f"Cada prueba tiene {part.epochs} épocas. ",
     )
-    gained = f"{say.points(last['total'])}"
-    between = say.between(last["total_low"], last["total_high"])
+    gained = f"{told.signed(last['total'])}{told.points}"
+    between = told.between(last["total_low"], last["total_high"])
     if so_far:
         text += say(
-            f"The path is not finished. The steps so far ({len(found)}) gain {gained} points "
+            f"The path is not finished. The steps so far ({len(found)}) change {told.name} by {gained} "
             f"{between}. ",
-            f"El camino no ha terminado. Los pasos hasta ahora ({len(found)}) suman {gained} puntos "
+            f"El camino no ha terminado. Los pasos hasta ahora ({len(found)}) suman {gained} "
             f"{between}. ",
         )
     else:
         text += say(
-            "The total gain from the assignment's network to the final network "
-            f"(steps: {len(found)}) is {gained} points {between}. ",
-            f"La ganancia total de la red de la tarea a la red final (pasos: {len(found)}) es de "
-            f"{gained} puntos {between}. ",
+            f"The total change from the {told.baseline} to the final network "
+            f"(steps: {len(found)}) is {gained} {between}. ",
+            f"El cambio total de la {told.baseline} a la red final (pasos: {len(found)}) es de "
+            f"{gained} {between}. ",
         )
     gains, losses = found[found["low"] > 0], found[found["high"] < 0]
     for rows, english, spanish in (
         (gains, "Steps with an interval above 0", "Pasos con intervalo por encima de 0"),
         (losses, "Steps with an interval below 0", "Pasos con intervalo por debajo de 0"),
     ):
-        text += f"{say(english, spanish)}: {by_arm(rows['gain'], say) or say('none', 'ninguno')}. "
+        text += f"{say(english, spanish)}: {by_arm(rows['gain'], part, say) or say('none', 'ninguno')}. "
     return text + each_alone(part, say)
 
 
-def by_arm(points: pd.Series, say: Language) -> str:
-    """List arms with their points. points: differences by arm, as shares."""
-    return say.several([f"{say.arm(arm)} ({say.points(own)})" for arm, own in points.items()])
+def by_arm(differences: pd.Series, part: Part, say: Language) -> str:
+    """List arms with their differences."""
+    told = terms(part.study, say)
+    return say.several([f"{say.arm(arm)} ({told.signed(own)})" for arm, own in differences.items()])
 
 
 def each_alone(part: Part, say: Language) -> str:
@@ -190,19 +203,18 @@ def each_alone(part: Part, say: Language) -> str:
 
 
 def path_table(part: Part, found: pd.DataFrame, say: Language) -> Table:
+    told = terms(part.study, say)
     table = part.table()
     rows = []
     for number, arm in enumerate(part.arms):
         mean, low, high = paired.interval(table[arm].dropna().to_numpy())
         row = {
             say("step", "paso"): str(number),
-            say("choice", "decisión"): say("assignment's network", "red de la tarea")
-            if number == 0
-            else say.arm(arm),
+            say("choice", "decisión"): told.baseline if number == 0 else say.arm(arm),
             say("new value", "valor nuevo"): ""
             if number == 0
             else changed(part.values[part.arms[number - 1]], part.values[arm], say),
-            say("val. accuracy %", "exactitud val. %"): shown_accuracy(mean, low, high, say),
+            told.short: told.mean(mean, low, high),
             "n": int(found.loc[arm, "n"] if number else table[arm].count()),
         }
         for key, heading in (
@@ -213,17 +225,16 @@ def path_table(part: Part, found: pd.DataFrame, say: Language) -> Table:
             if number:
                 step = found.loc[arm]
                 ends = ("low", "high") if key == "gain" else ("total_low", "total_high")
-                between = say.between(*(step[end] for end in ends))
-                row[say(*heading)] = f"{say.points(step[key])} {between}"
+                row[say(*heading)] = told.difference(step[key], *(step[end] for end in ends))
         rows.append(row)
-    caption = say(
-        "The path: mean validation accuracy over seeds after each step, with its 95 % interval. The "
+    caption = told.direction + say(
+        f"The path: mean {told.name} over seeds after each step, with its 95 % interval. The "
         "gain is the difference from the previous step, the total gain the difference from the "
-        "assignment's network; both are in points, paired by seed, with 95 % intervals.",
-        "El camino: exactitud de validación media entre semillas tras cada paso, con su intervalo "
+        f"{told.baseline}; both are paired by seed, with 95 % intervals{told.in_points}.",
+        f"El camino: media de {told.name} entre semillas tras cada paso, con su intervalo "
         "del 95 %. La ganancia es la diferencia con el paso anterior y la ganancia total, la "
-        "diferencia con la red de la tarea; ambas en puntos, por parejas de semilla, con "
-        "intervalos del 95 %.",
+        f"diferencia con la {told.baseline}; ambas por parejas de semilla, con "
+        f"intervalos del 95 %{told.in_points}.",
     )
     trials = [part.trials(arm) for arm in part.arms]
     numbers = found.reindex(part.arms).rename_axis("choice").reset_index()
@@ -243,14 +254,21 @@ def race_table(races: list[Part], path: list[str], say: Language) -> Table:
 
     path: the arms of the path, from its start, so that the winner of step n is path[n].
     """
+    told = terms(races[0].study, say) if races else Terms(say)
+    objective = told.objective.name
+    worst = math.inf if told.lower else -math.inf
     rows, numbers, trials = [], [], []
     by_step: dict[int, list[Part]] = {}
     for part in races:
         by_step.setdefault(part.level or 0, []).append(part)
     for step, rounds in by_step.items():
         last = {arm: part for part in rounds for arm in part.arms}
+        means = {arm: last[arm].table()[arm].mean() for arm in last}
+        means = {arm: worst if math.isnan(mean) else mean for arm, mean in means.items()}
+        towards = 1 if told.lower else -1
         ranked = sorted(
-            last, key=lambda arm: (-len(last[arm].seeds()), -last[arm].table()[arm].mean())
+            last,
+            key=lambda arm: (-len(last[arm].seeds()), towards * means[arm]),
         )
         for arm in ranked:
             part = last[arm]
@@ -265,11 +283,11 @@ def race_table(races: list[Part], path: list[str], say: Language) -> Table:
                     say("step", "paso"): str(step),
                     say("choice", "decisión"): say.arm(arm),
                     say("seeds", "semillas"): seeds,
-                    say("mean val. accuracy %", "exactitud val. media %"): say.number(100 * mean),
+                    say("mean ", "media de ") + told.short: told.cell(mean),
                     say("result", "resultado"): outcome,
                 }
             )
-            numbers.append({"step": step, "choice": arm, "seeds": seeds, "val_accuracy": mean})
+            numbers.append({"step": step, "choice": arm, "seeds": seeds, objective: mean})
             trials.append(part.trials(arm))
     caption = say(
         "The races. Each round adds one seed, and the best third of the choices goes on to the next "
@@ -291,31 +309,43 @@ def leave_one_out(part: Part, say: Language) -> list[Block]:
             "No reverted choice is measured yet.", "Aún no se midió ninguna decisión revertida."
         )
         return [*unfinished, Text(waiting)]
-    worse = compared[compared["high"] < 0].sort_values("difference")
-    better = compared[compared["low"] > 0]
-    listed = by_arm(worse["difference"], say)
-    text = say(
-        "Each choice alone is changed back to the default of the search space. The default is not "
-        "always the value in the assignment's network, so this is not the path in reverse. "
-        f"Reverting these choices loses accuracy (interval below 0): {listed or 'none'}. ",
-        "Cada decisión por separado vuelve al valor por defecto del espacio de búsqueda. Ese valor "
-        "no siempre es el de la red de la tarea, así que esto no es el camino a la inversa. "
-        "Al revertir estas decisiones se pierde exactitud (intervalo por debajo de 0): "
+    told = terms(part.study, say)
+    below, above = compared[compared["high"] < 0], compared[compared["low"] > 0]
+    worse, better = (above, below) if told.lower else (below, above)
+    worse = worse.sort_values("difference", ascending=not told.lower)
+    listed = by_arm(worse["difference"], part, say)
+    sides = (say("below", "por debajo de"), say("above", "por encima de"))
+    loses, gains = reversed(sides) if told.lower else sides
+    quantity = say("accuracy", "exactitud") if told.share else told.name
+    start = say(
+        "The default is not always the value in the assignment's network, so this is not the path in "
+        "reverse. ",
+        "Ese valor no siempre es el de la red de la tarea, así que esto no es el camino a la "
+        "inversa. ",
+    )
+    if told.own:
+        start = ""
+    text = told.direction + say(
+        "Each choice alone is changed back to the default of the search space. "
+        f"{start}Reverting these choices makes {quantity} worse (interval {loses} 0): "
+        f"{listed or 'none'}. ",
+        "Cada decisión por separado vuelve al valor por defecto del espacio de búsqueda. "
+        f"{start}Al revertir estas decisiones empeora la {quantity} (intervalo {loses} 0): "
         f"{listed or 'ninguna'}. ",
     )
     if len(better):
-        listed = by_arm(better["difference"], say)
+        listed = by_arm(better["difference"], part, say)
         text += say(
-            f"Reverting these choices gains accuracy (interval above 0): {listed}. ",
-            f"Al revertir estas decisiones se gana exactitud (intervalo por encima de 0): {listed}. ",
+            f"Reverting these choices makes {quantity} better (interval {gains} 0): {listed}. ",
+            f"Al revertir estas decisiones mejora la {quantity} (intervalo {gains} 0): {listed}. ",
         )
     rest = [say.arm(n) for n in compared.index[(compared["low"] <= 0) & (compared["high"] >= 0)]]
     if rest:
         text += say(
             f"The interval includes 0 for {say.several(rest)}: there is no evidence that reverting "
-            "any of them alone loses accuracy. ",
+            f"any of them alone changes {quantity}. ",
             f"El intervalo incluye el 0 en {say.several(rest)}: nada indica que revertir una sola "
-            "de ellas pierda exactitud. ",
+            f"de ellas cambie la {quantity}. ",
         )
     few = [say.arm(n) for n in compared.index[compared["low"].isna()]]
     if few:
@@ -324,38 +354,39 @@ def leave_one_out(part: Part, say: Language) -> list[Block]:
             f"Muy pocas pruebas terminadas para comparar: {say.several(few)}. ",
         )
     text += each_alone(part, say)
+    ordered = compared.sort_values("difference", ascending=not told.lower)
     rows = [
         {
             say("reverted choice", "decisión revertida"): say.arm(arm),
             say("new value", "valor nuevo"): changed(
                 part.values[part.reference], part.values[arm], say
             ),
-            say("points", "puntos"): f"{say.points(row['difference'])} "
-            f"{say.between(row['low'], row['high'])}",
+            say("difference", "diferencia") + told.in_points: told.difference(
+                row["difference"], row["low"], row["high"]
+            ),
             "n": row["n"],
         }
-        for arm, row in compared.sort_values("difference").iterrows()
+        for arm, row in ordered.iterrows()
     ]
-    caption = say(
-        "Validation accuracy of the final network with one choice at its default, minus that of "
-        f"the final network, after {part.epochs} epochs. Differences are in points, paired by "
-        "seed, with 95 % intervals.",
-        "Exactitud de validación de la red final con una decisión en su valor por defecto, menos "
-        f"la de la red final, tras {part.epochs} épocas. Diferencias en puntos, por parejas de "
-        "semilla, con intervalos del 95 %.",
+    name = capital(told.name)
+    caption = told.direction + say(
+        f"{name} of the final network with one choice at its default, minus that of "
+        f"the final network, after {part.epochs} epochs. Differences are paired by "
+        f"seed, with 95 % intervals{told.in_points}.",
+        f"{name} de la red final con una decisión en su valor por defecto, menos "
+        f"la de la red final, tras {part.epochs} épocas. Diferencias por parejas de "
+        f"semilla, con intervalos del 95 %{told.in_points}.",
     )
-    ordered = compared.sort_values("difference")
     return [
         *unfinished,
         Text(text),
         Plot(
             "leave-one-out",
             say(
-                "Effect of reverting each choice on validation accuracy: mean and 95 % interval.",
-                "Efecto de revertir cada decisión en la exactitud de validación: media e intervalo "
-                "del 95 %.",
+                f"Effect of reverting each choice on {told.name}: mean and 95 % interval.",
+                f"Efecto de revertir cada decisión en {told.name}: media e intervalo del 95 %.",
             ),
-            lambda: figures.differences(ordered, say),
+            lambda: figures.differences(ordered, told),
             say(f"n = {len(part.seeds())} seeds", f"n = {len(part.seeds())} semillas"),
         ),
         Table(

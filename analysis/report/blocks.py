@@ -84,6 +84,12 @@ def crash(code: str, error: Exception, say: Language) -> Card:
     )
 
 
+def some(names: list[str], most: int = 8) -> str:
+    """Join the first names with commas, and count the rest."""
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" … (+{rest})" if rest > 0 else "")
+
+
 Block = Text | Table | Plot | Card
 
 

@@ -1,17 +1,17 @@
 """Health checks on a study and on the claims that it supports."""
 
-import math
 from collections.abc import Callable
 
-import numpy as np
+import pandas as pd
 
 from analysis.evidence import observed, paired
 from analysis.evidence.arms import Part, parts
 from analysis.evidence.study import Study
-from analysis.report.blocks import FAIL, NONE, PASS, WARN, Block, Card, Finding, crash
+from analysis.report.blocks import FAIL, NONE, PASS, WARN, Block, Card, Finding, crash, some
+from analysis.report.checked_scores import chance, selection
 from analysis.report.opening import LEDGER, ledger_finding
 from analysis.words.language import Language
-from search.records.datasets import CHANCE
+from search.records.trial import COMPLETED
 
 FAILED_SHARE = 0.1
 """Share of failed trials above which a study fails the check."""
@@ -46,6 +46,11 @@ def seeds(study: Study, found: list[Part], say: Language) -> Finding:
             "In a search, each configuration has one seed.",
             "En una búsqueda, cada configuración tiene una semilla.",
         )
+        if study.trials["executions"].max() > 1:
+            text = say(
+                "In a search, the seeds of a configuration choose it and cannot judge it.",
+                "En una búsqueda, las semillas de una configuración la eligen y no pueden juzgarla.",
+            )
         return Finding(NONE, text)
     compared = comparable(found)
     if not compared:
@@ -85,9 +90,9 @@ def bounds(study: Study, found: list[Part], say: Language) -> Finding:
         means = part.table().mean()
         for name in dict.fromkeys(values["optimizer"] for values in part.values.values()):
             arms = [arm for arm in part.arms if part.values[arm]["optimizer"] == name]
-            if means[arms].notna().any() and means[arms].idxmax() in (arms[0], arms[-1]):
-                on_bound.append(str(means[arms].idxmax()))
-    if not found and len(study.chains) and study.chains["val_accuracy"].notna().any():
+            if means[arms].notna().any() and study.best(means[arms]) in (arms[0], arms[-1]):
+                on_bound.append(str(study.best(means[arms])))
+    if not found and len(study.chains) and study.chains["score"].notna().any():
         on_bound += [f"{name} = {value:.4g}" for name, value in observed.on_bounds(study).items()]
     elif not grids:
         return Finding(NONE, say("No range was searched.", "No se buscó en ningún rango."))
@@ -108,6 +113,16 @@ def bounds(study: Study, found: list[Part], say: Language) -> Finding:
 def budget(study: Study, found: list[Part], say: Language) -> Finding:
     """Check that the compared trials have the same number of epochs."""
     if not found:
+        stopped = stopped_early(study)
+        if stopped and len(observed.budgets(study)) == 1:
+            text = say(
+                f"All configurations had the same budget. {stopped} of {len(study.chains)} were "
+                "stopped before its end, by a callback or by the hypermodel.",
+                "Todas las configuraciones tuvieron el mismo presupuesto. "
+                f"{stopped} de {len(study.chains)} se pararon antes, por un callback o por el "
+                "hipermodelo.",
+            )
+            return Finding(PASS, text)
         if len(observed.budgets(study)) <= 1:
             text = say(
                 "All configurations have the same number of epochs.",
@@ -134,91 +149,12 @@ def budget(study: Study, found: list[Part], say: Language) -> Finding:
     return Finding(PASS, text)
 
 
-def chance(study: Study, found: list[Part], say: Language) -> Finding:
-    """Check that no trial ended at chance accuracy."""
-    curves = study.curves[study.curves["execution"] == 0]
-    if curves["val_accuracy"].isna().all():
-        return Finding(NONE, say("There are no curves.", "No hay curvas."))
-    done = study.trials.index[study.trials["status"] == "COMPLETED"]
-    curves = curves[curves["trial"].isin(done)]
-    last = curves.dropna(subset=["val_accuracy"]).groupby("trial").tail(1)
-    stuck = last[last["val_accuracy"] <= CHANCE + 0.01]["trial"]
-    if not len(stuck):
-        text = say(
-            "No trial ended at chance accuracy.",
-            "Ninguna prueba acabó al nivel del azar.",
-        )
-        return Finding(PASS, text)
-    share = say.percent(len(stuck) / len(last), 0)
-    listed = _some(list(stuck))
-    return Finding(
-        WARN,
-        say(
-            f"{len(stuck)} of {len(last)} trials ended at chance accuracy ({share}): {listed}.",
-            f"{len(stuck)} de {len(last)} pruebas acabaron al nivel del azar ({share}): {listed}.",
-        ),
-        say(
-            "Check for dead and saturated units in TensorBoard. Chance accuracy is expected if all "
-            "weights start at zero.",
-            "Busque unidades muertas y saturadas en TensorBoard. Si todos los pesos empiezan en "
-            "cero, este resultado es el esperado.",
-        ),
-    )
-
-
-UNBIASED = {
-    "exercises": (
-        "Arms are compared after a fixed epoch. Learning rates were chosen on splits of other "
-        "seeds. Only early stopping is judged on the images that chose the epoch.",
-        "Las variantes se comparan tras una época fija. Las tasas de aprendizaje se eligieron con "
-        "particiones de otras semillas. Solo la parada temprana se juzga con las imágenes que "
-        "eligieron la época.",
-    ),
-    "ablation": (
-        "Trials are compared after a fixed epoch. The races and the measurements of the path used "
-        "different seeds.",
-        "Las pruebas se comparan tras una época fija. Las carreras y las medidas del camino usaron "
-        "semillas distintas.",
-    ),
-    "final": (
-        "Runs are not judged on the images that stopped them. The configuration was not chosen on "
-        "the seeds that judge it.",
-        "Las pruebas no se juzgan con las imágenes que las detuvieron. La configuración no se "
-        "eligió con las semillas que la juzgan.",
-    ),
-}
-"""By kind of study of arms: why choosing does not bias its accuracies."""
-
-
-def selection(study: Study, found: list[Part], say: Language) -> Finding:
-    """Check how much the best of many scores overstates accuracy."""
-    if found:
-        return Finding(PASS, say(*UNBIASED[study.kind]))
-    scores = (
-        study.chains["val_accuracy"].dropna().to_numpy(float) if len(study.chains) else np.array([])
-    )
-    images = (study.record and study.record.validation_images) or 0
-    bias = observed.selection_bias(scores, images, np.random.default_rng(0))
-    if math.isnan(bias):
-        text = say(
-            "The number of validation images is not recorded.",
-            "No consta el número de imágenes de validación.",
-        )
-        return Finding(NONE, text)
-    points = say.number(100 * bias, 1)
-    return Finding(
-        WARN if bias > 0.002 else PASS,
-        say(
-            f"Picking the best of {len(scores)} scores on {images} images overstates accuracy by "
-            f"about {points} points. Picking the best epoch adds to that.",
-            f"Elegir la mejor de {len(scores)} puntuaciones con {images} imágenes sobrestima la "
-            f"exactitud en unos {points} puntos. Elegir la mejor época aumenta ese sesgo.",
-        ),
-        say(
-            "Judge the chosen configuration on images that were not used to choose it.",
-            "Juzgue la configuración elegida con imágenes que no sirvieron para elegirla.",
-        ),
-    )
+def stopped_early(study: Study) -> int:
+    """Return how many completed configurations of a search without promotions ended early."""
+    done = study.chains[study.chains["status"] == COMPLETED] if len(study.chains) else study.chains
+    if study.promotes or not len(done):
+        return 0
+    return int((done["epochs"] < done["epochs"].max()).sum())
 
 
 def power(study: Study, found: list[Part], say: Language) -> Finding:
@@ -242,9 +178,9 @@ def power(study: Study, found: list[Part], say: Language) -> Finding:
         WARN,
         say(
             "Differences not detected, with the number of seeds that would detect a difference of "
-            f"the measured size 80 % of the time: {_some(waiting, 12)}.",
+            f"the measured size 80 % of the time: {some(waiting, 12)}.",
             "Diferencias no detectadas, con el número de semillas que detectaría una diferencia "
-            f"del tamaño medido el 80 % de las veces: {_some(waiting, 12)}.",
+            f"del tamaño medido el 80 % de las veces: {some(waiting, 12)}.",
         ),
         say(
             "Add seeds, or report that no difference was detected.",
@@ -265,14 +201,30 @@ def failed(study: Study, found: list[Part], say: Language) -> Finding:
         return Finding(PASS, f"{text}.")
     return Finding(
         WARN if share <= FAILED_SHARE else FAIL,
-        f"{text} ({_some(list(bad.index))}).",
+        f"{text} ({some(list(bad.index))}).{_reasons(study, bad, say)}",
         say(
+            "Correct the hypermodel, or exclude the values with which it fails. The whole traceback "
+            "is in trial.json, under message.",
+            "Corrija el hipermodelo o excluya los valores con los que falla. La traza completa está "
+            "en trial.json, en message.",
+        )
+        if study.tracebacks
+        else say(
             "Read the error message in trial.json. If the trial diverged, its learning rate was "
             "too high.",
             "Lea el mensaje de error en trial.json. Si la prueba divergió, su tasa de aprendizaje "
             "era demasiado alta.",
         ),
     )
+
+
+def _reasons(study: Study, bad: pd.DataFrame, say: Language) -> str:
+    """Return the last lines of the tracebacks of failed trials, each with its number of trials."""
+    raised = bad.loc[bad.index.isin(list(study.tracebacks)), "message"]
+    if not len(raised):
+        return ""
+    counted = [f"{line} ({count})" for line, count in raised.value_counts().items()]
+    return say(" Exceptions: ", " Excepciones: ") + f"{some(counted, 3)}."
 
 
 def mixed(study: Study, found: list[Part], say: Language) -> Finding:
@@ -309,7 +261,7 @@ def complete(study: Study, found: list[Part], say: Language) -> Finding:
         return Finding(PASS, say("Nothing is missing.", "No falta nada."))
     return Finding(
         WARN,
-        _some(study.notes, 6),
+        some(study.notes, 6),
         say(
             "Continue the study, or report on the completed trials.",
             "Continúe el estudio, o informe de las pruebas terminadas.",
@@ -335,8 +287,3 @@ CHECKS: dict[str, Check] = {
     LEDGER: ledger,
 }
 """The checks by code, in the order of a report. A card keeps its code even if the check crashes."""
-
-
-def _some(names: list[str], most: int = 8) -> str:
-    rest = len(names) - most
-    return ", ".join(names[:most]) + (f" … (+{rest})" if rest > 0 else "")

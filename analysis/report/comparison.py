@@ -10,9 +10,11 @@ from analysis.evidence.arms import Part
 from analysis.report import figures
 from analysis.report.blocks import Block, Plot, Table, Text
 from analysis.words.language import Language
+from analysis.words.terms import terms
+from search.records.arguments import EXERCISES
 
 THRESHOLDS = (0.85, 0.88)
-"""Accuracies for which the table counts the epochs to reach them."""
+"""Accuracies for which the tables of the exercises count the epochs to reach them."""
 
 
 def comparison(part: Part, name: str, language: Language) -> list[Block]:
@@ -21,6 +23,7 @@ def comparison(part: Part, name: str, language: Language) -> list[Block]:
     table = part.table()
     compared = paired.compare(table, part.reference)
     seeds = part.seeds()
+    told = terms(part.study, say)
     source = say(
         f"{len(seeds)} seeds ({seeds[0]}–{seeds[-1]}), {part.epochs} epochs, "
         f"{part.curves['trial'].nunique()} trials",
@@ -33,9 +36,9 @@ def comparison(part: Part, name: str, language: Language) -> list[Block]:
         Plot(
             f"{name}-seeds",
             say(
-                "Validation accuracy of each arm after the last epoch: every seed, the mean and its "
+                f"{capital(told.name)} of each arm after the last epoch: every seed, the mean and its "
                 "95 % interval.",
-                "Exactitud de validación de cada variante tras la última época: cada semilla, la "
+                f"{capital(told.name)} de cada variante tras la última época: cada semilla, la "
                 "media y su intervalo del 95 %.",
             ),
             lambda: figures.over_seeds(part, say),
@@ -46,26 +49,33 @@ def comparison(part: Part, name: str, language: Language) -> list[Block]:
 
 def verdict(part: Part, compared: pd.DataFrame, say: Language) -> str:
     """Return one sentence per arm that differs, and one for all arms that do not."""
-    mean = part.table().mean()
+    told = terms(part.study, say)
+    mean = part.table().mean()[part.reference]
     sentences = [
         say(
-            f"The reference ({part.reference}) reaches {say.percent(mean[part.reference])} "
-            "validation accuracy.",
-            f"La referencia ({part.reference}) alcanza un {say.percent(mean[part.reference])} de "
-            "exactitud de validación.",
+            f"The reference ({part.reference}) reaches {say.percent(mean)} {told.name}.",
+            f"La referencia ({part.reference}) alcanza un {say.percent(mean)} de {told.name}.",
+        )
+        if told.share
+        else told.direction
+        + say(
+            f"The mean {told.name} of the reference ({part.reference}) is {told.value(mean)}.",
+            f"La media de {told.name} de la referencia ({part.reference}) es {told.value(mean)}.",
         )
     ]
     for arm, row in compared[compared["detected"]].iterrows():
-        lower = row["difference"] < 0
+        below, size = row["difference"] < 0, told.size(row["difference"])
+        better = ("", "")
+        if not told.share:
+            better = (" better:", " es mejor:") if below == told.lower else (" worse:", " es peor:")
         sentences.append(
             say(
-                f"{arm} is {say.number(100 * abs(row['difference']))} points "
-                f"{'below' if lower else 'above'} the reference "
-                f"(95 % interval {say.between(row['low'], row['high'])}, Holm p "
+                f"{arm} is{better[0]} {size} {'below' if below else 'above'} the reference "
+                f"(95 % interval {told.between(row['low'], row['high'])}, Holm p "
                 f"{say.p(row['p_holm'])}, n = {row['n']}).",
-                f"{arm} queda {say.number(100 * abs(row['difference']))} puntos "
-                f"por {'debajo' if lower else 'encima'} de la referencia "
-                f"(intervalo del 95 % {say.between(row['low'], row['high'])}, p de Holm "
+                f"{arm}{better[1]} queda {size} por {'debajo' if below else 'encima'} de la "
+                "referencia "
+                f"(intervalo del 95 % {told.between(row['low'], row['high'])}, p de Holm "
                 f"{say.p(row['p_holm'])}, n = {row['n']}).",
             )
         )
@@ -99,78 +109,81 @@ def not_detected(part: Part, arms: list[str], tested: int, say: Language) -> lis
                 f"{listed}: {tested} comparaciones requieren al menos {fewest}.",
             )
         ]
-    smallest = say.number(100 * max(paired.detectable(p, tested) for p in pairs))
+    smallest = terms(part.study, say).size(max(paired.detectable(p, tested) for p in pairs))
     noisiest = ""
     if len(arms) > 1:
         noisiest = say(", even for the noisiest of them", ", incluso en la más variable de ellas")
     return [
         say(
             f"No difference from the reference was detected for {listed}. With {had} seeds, a true "
-            f"difference of {smallest} points would be detected 80 % of the time{noisiest}.",
+            f"difference of {smallest} would be detected 80 % of the time{noisiest}.",
             f"No se detecta diferencia con la referencia en {listed}. Con {had} semillas, una "
-            f"diferencia real de {smallest} puntos se detectaría el 80 % de las veces{noisiest}.",
+            f"diferencia real de {smallest} se detectaría el 80 % de las veces{noisiest}.",
         )
     ]
 
 
 def arms_table(part: Part, compared: pd.DataFrame, name: str, say: Language) -> Table:
-    """Return the arms with their final val_accuracy, differences, speed and gap."""
+    """Return the arms with their final objective, differences, speed and gap."""
+    told = terms(part.study, say)
+    objective = part.objective.name
     table = part.table()
-    train, loss = part.table("accuracy"), part.table("val_loss")
+    # The gap is of the objective on training data, if the objective has a value there.
+    trained = told.train != objective and told.train in part.curves
+    train = part.table(told.train) if trained else None
+    loss = part.table("val_loss") if objective != "val_loss" else None
+    goals = thresholds(part)
     rows, numbers = [], []
     for arm in part.arms:
         values = table[arm].dropna().to_numpy()
         mean, low, high = paired.interval(values)
-        gap = (train[arm] - table[arm]).mean()
         runs = part.curves[part.curves["arm"] == arm]
-        shown = {
+        shown: dict[str, object] = {
             say("arm", "variante"): arm,
             "n": len(values),
-            say("val. accuracy %", "exactitud val. %"): shown_accuracy(mean, low, high, say),
-            say("val. loss incl. penalties", "pérdida val. con penaliz."): say.number(
-                loss[arm].mean(), 3
-            ),
-            say("train − val.", "entren. − val."): say.points(gap),
+            told.short: told.mean(mean, low, high),
         }
-        number = {
-            "arm": arm,
-            "n": len(values),
-            "val_accuracy": mean,
-            "low": low,
-            "high": high,
-            "val_loss": loss[arm].mean(),
-            "gap": gap,
-        }
-        for threshold in THRESHOLDS:
+        number: dict[str, object] = {"arm": arm, "n": len(values), objective: mean}
+        number |= {"low": low, "high": high}
+        if loss is not None:
+            heading = say("val. loss incl. penalties", "pérdida val. con penaliz.")
+            shown[heading] = say.number(loss[arm].mean(), 3)
+            number["val_loss"] = loss[arm].mean()
+        if train is not None:
+            number["gap"] = gap = (train[arm] - table[arm]).mean()
+            shown[say("train − val.", "entren. − val.")] = told.signed(gap)
+        for key, goal in goals.items():
             reached = paired.reaching(
                 [
-                    paired.epochs_to(run.set_index("epoch")["val_accuracy"], threshold)
+                    paired.epochs_to(run.set_index("epoch")[objective], goal, told.lower)
                     for _, run in runs.groupby("seed")
                 ]
             )
             cell = say.number(reached["median"], 0)
             if reached["reached"] < reached["n"]:
                 cell += f" ({reached['reached']}/{reached['n']})"
-            shown[say(f"epochs to {threshold:.0%}", f"épocas hasta {100 * threshold:.0f} %")] = cell
-            number[f"epochs_to_{threshold:g}"] = reached["median"]
-            number[f"reached_{threshold:g}"] = reached["reached"]
+            wanted = say.percent(goal, 0 if key != "reference" else 1)
+            wanted = wanted.replace(" %", "%") if say.code == "en" else wanted
+            wanted = wanted if told.share else told.value(goal)
+            shown[say(f"epochs to {wanted}", f"épocas hasta {wanted}")] = cell
+            number[f"epochs_to_{key}"] = reached["median"]
+            number[f"reached_{key}"] = reached["reached"]
+        difference = say("difference", "diferencia") + told.in_points
+        above = say("seeds better", "semillas mejores")
+        if not told.lower:
+            above = say("seeds above", "semillas por encima")
         if arm in compared.index:
             row = compared.loc[arm]
+            better = 1 - row["superiority"] if told.lower else row["superiority"]
             shown |= {
-                say("difference, points", "diferencia, puntos"): say.points(row["difference"])
-                + f" {say.between(row['low'], row['high'])}",
+                difference: told.difference(row["difference"], row["low"], row["high"]),
                 "p (Holm)": say.p(row["p_holm"]),
-                say(
-                    "seeds above", "semillas por encima"
-                ): f"{say.number(100 * row['superiority'], 0)} %",
+                above: f"{say.number(100 * better, 0)} %",
                 say("detected", "detectada"): say("yes", "sí") if row["detected"] else "no",
             }
             number |= difference_numbers(row)
         else:
-            blank = ("difference, points", "diferencia, puntos"), ("p (Holm)",) * 2
-            shown |= {
-                say(*heading): "" for heading in (*blank, ("seeds above", "semillas por encima"))
-            }
+            shown |= dict.fromkeys((difference, "p (Holm)", above), "")
             shown |= {say("detected", "detectada"): say("reference", "referencia")}
         rows.append(shown)
         numbers.append(number)
@@ -179,18 +192,38 @@ def arms_table(part: Part, compared: pd.DataFrame, name: str, say: Language) -> 
         f"reference ({part.reference}) are paired by seed; p comes from all sign changes, with Holm's "
         "correction over the arms. Detected: the interval excludes 0 and p is at most 0.05. Seeds "
         "above: share of seeds on which the arm is better, ties counting half. Epochs: median over "
-        "runs; runs that never reached the accuracy are censored (in brackets: how many reached "
-        "it).",
+        "runs; runs that never reached the value are censored (in brackets: how many reached it).",
         f"Tras {part.epochs} épocas: medias e intervalos del 95 % entre semillas. Las diferencias "
         f"con la referencia ({part.reference}) son por parejas de semilla; p se obtiene con todos "
         "los cambios de signo y la corrección de Holm entre variantes. Detectada: el intervalo "
         "excluye el 0 y p es como mucho 0,05. Semillas por encima: proporción de semillas en las "
         "que la variante es mejor; los empates cuentan la mitad. Épocas: mediana de las pruebas; "
-        "las que nunca alcanzaron la exactitud se censuran (entre paréntesis, cuántas la "
-        "alcanzaron).",
+        "las que nunca alcanzaron el valor se censuran (entre paréntesis, cuántas lo alcanzaron).",
     )
+    if told.lower:
+        caption = caption.replace(
+            say("Seeds above", "Semillas por encima"), say("Seeds better", "Semillas mejores")
+        )
+    if "reference" in goals:
+        caption += say(
+            " That value is the result of the reference's worst seed.",
+            " Ese valor es el resultado de la peor semilla de la referencia.",
+        )
     trials = [part.trials(arm) for arm in part.arms]
     return Table(name, caption, pd.DataFrame(rows).fillna(""), pd.DataFrame(numbers), trials)
+
+
+def thresholds(part: Part) -> dict[str, float]:
+    """Return the values for which the table counts the epochs to reach them, by name."""
+    if part.exercise in EXERCISES:
+        return {f"{threshold:g}": threshold for threshold in THRESHOLDS}
+    results = part.table()[part.reference]
+    return {"reference": float(results.max() if part.study.lower else results.min())}
+
+
+def capital(words: str) -> str:
+    """Return words that begin a sentence. A name from the code keeps its letters."""
+    return words if "_" in words else words[:1].upper() + words[1:]
 
 
 def shown_accuracy(mean: float, low: float, high: float, say: Language) -> str:
@@ -213,8 +246,9 @@ def difference_numbers(row: pd.Series) -> dict[str, object]:
 
 def after_one_epoch(part: Part, arm: str, say: Language) -> Text:
     """Return a sentence on an arm's difference from the reference after the first epoch."""
+    told = terms(part.study, say)
     first = part.curves[part.curves["epoch"] == 1]
-    table = first.pivot(index="seed", columns="arm", values="val_accuracy")
+    table = first.pivot(index="seed", columns="arm", values=part.objective.name)
     pair = table.reindex(columns=[part.reference, arm])
     row = paired.compare(pair, part.reference).loc[arm]
     lower = row["difference"] < 0
@@ -229,19 +263,19 @@ def after_one_epoch(part: Part, arm: str, say: Language) -> Text:
         return Text(
             say(
                 f"After the first epoch, no difference between {arm} and {part.reference} is "
-                f"detected ({say.between(row['low'], row['high'])} points).",
+                f"detected ({told.between(row['low'], row['high'])}{told.points}).",
                 f"Tras la primera época, no se detecta diferencia entre {arm} y {part.reference} "
-                f"({say.between(row['low'], row['high'])} puntos).",
+                f"({told.between(row['low'], row['high'])}{told.points}).",
             )
         )
     return Text(
         say(
-            f"After the first epoch, {arm} is {say.number(100 * abs(row['difference']))} points "
+            f"After the first epoch, {arm} is {told.size(row['difference'])} "
             f"{'below' if lower else 'above'} {part.reference} "
-            f"({say.between(row['low'], row['high'])}, p {say.p(row['p'])}).",
-            f"Tras la primera época, {arm} queda {say.number(100 * abs(row['difference']))} puntos "
+            f"({told.between(row['low'], row['high'])}, p {say.p(row['p'])}).",
+            f"Tras la primera época, {arm} queda {told.size(row['difference'])} "
             f"por {'debajo' if lower else 'encima'} de {part.reference} "
-            f"({say.between(row['low'], row['high'])}, p {say.p(row['p'])}).",
+            f"({told.between(row['low'], row['high'])}, p {say.p(row['p'])}).",
         )
     )
 
@@ -249,12 +283,14 @@ def after_one_epoch(part: Part, arm: str, say: Language) -> Text:
 def curves(part: Part, name: str, say: Language) -> Plot:
     seeds = part.seeds()
     source = f"n = {len(seeds)}, " + say("trials", "pruebas") + f" {_span(part)}"
+    shown = " and ".join(figures.titles(part, Language("en")))
+    mostrado = " y ".join(figures.titles(part, Language("es")))
     return Plot(
         f"{name}-curves",
         say(
-            "Accuracy and loss by epoch, validation solid and training dotted: mean and 95 % interval "
+            f"{capital(shown)} by epoch, validation solid and training dotted: mean and 95 % interval "
             f"over {len(seeds)} seeds.",
-            "Exactitud y pérdida por época; validación en línea continua, entrenamiento en línea de "
+            f"{capital(mostrado)} por época; validación en línea continua, entrenamiento en línea de "
             f"puntos: media e intervalo del 95 % entre {len(seeds)} semillas.",
         ),
         lambda: figures.curves(part, say),

@@ -4,8 +4,18 @@ import math
 from collections.abc import Iterator
 from functools import partial
 
+from analysis.evidence.arms import COMPARE
 from analysis.evidence.study import Study
-from analysis.report import ablation, checks, exercises, final, opening, searched, strategy
+from analysis.report import (
+    ablation,
+    checks,
+    compared,
+    exercises,
+    final,
+    opening,
+    searched,
+    strategy,
+)
 from analysis.report.blocks import Chapter, Section, crash
 from analysis.words.language import Language
 from search.records.errors import Misuse
@@ -28,21 +38,31 @@ def sections(studies: list[Study], say: Language, only: str | None = None) -> It
 
 
 def _results(studies: list[Study], say: Language) -> list[Chapter]:
-    """Return the sections on the studies' results, in the order of the exercises."""
+    """Return the sections on the studies' results, in the order of the exercises.
+
+    Controlled studies of other hyperparameters follow the exercises, by start time.
+    """
     experiment, network, walked = (
         _only(studies, kind) for kind in ("exercises", "final", "ablation")
     )
     # By start time: one search leads to the next. A stock KerasTuner study records no start time.
     searches = sorted((s for s in studies if not s.parts), key=lambda s: s.begun or math.inf)
+    comparisons = sorted(
+        (s for s in studies if s.parts and s.kind == COMPARE),
+        key=lambda s: s.begun or math.inf,
+    )
+    controlled = [*([experiment] if experiment else []), *comparisons]
     chapters = exercises.sections(experiment, say) if experiment else []
+    for study in comparisons:
+        chapters += compared.sections(study, say)
     earlier = [search for search in searches if network and led_to(search, network)]
     beside = network if walked and network and walked.search == network.search else None
     if network:
         chapters += strategy.sections(network, earlier, walked if beside else None, say)
     before_final = {search.name for search in earlier}
     for search in searches:
-        number = "4.1 · " if search.name in before_final else ""
-        for chapter in searched.sections(search, experiment, say):
+        number = "4.1 · " if search.name in before_final and not search.own else ""
+        for chapter in searched.sections(search, controlled, say):
             chapters.append(chapter._replace(title=number + chapter.title))
     if network:
         own = next((s for s in searches if s.name == network.search), None)
@@ -66,8 +86,11 @@ def _only(studies: list[Study], kind: str) -> Study | None:
 
 
 def led_to(search: Study, final: Study) -> bool:
-    """Return whether a search preceded a final network: same data, and started earlier."""
-    if search.data != final.data:
+    """Return whether a search preceded a final network: same data, and started earlier.
+
+    Arrays of a Python program have no hash, so nothing is known of them.
+    """
+    if search.data != final.data or (not search.data and search.name != final.search):
         return False
     return bool(search.begun and final.begun and search.begun < final.begun)
 

@@ -13,7 +13,6 @@ from analysis.report import comparison, figures
 from analysis.report.blocks import Block, Chapter, Table, Text
 from analysis.report.regularization import regularization
 from analysis.words.language import Language
-from search.records.datasets import CHANCE
 
 
 def sections(study: Study, say: Language) -> list[Chapter]:
@@ -244,12 +243,14 @@ def zeros(part: Part, say: Language) -> str:
     loss, accuracy = own["val_loss"].mean(), own["val_accuracy"].mean()
     dead = own[[f"dead/{layer}" for layer in layers]].to_numpy().min()
     nothing = not own["weight_norm/output"].any()
-    balanced = ((own["val_accuracy"] - CHANCE).abs() < 1e-6).all()
+    classes = len(part.study.facts.classes) if part.study.facts else 10
+    balanced = ((own["val_accuracy"] - 1 / classes).abs() < 1e-6).all()
+    guess = f"ln {classes} = {say.number(math.log(classes), 4)}"
     text = say(
         f"Zeros under {activation}: after {part.epochs} epochs, the loss is {say.number(loss, 4)} "
-        f"(ln 10 = {say.number(math.log(10), 4)}) and the accuracy is {say.percent(accuracy)}. ",
+        f"({guess}) and the accuracy is {say.percent(accuracy)}. ",
         f"Ceros con {activation}: tras {part.epochs} épocas, la pérdida es {say.number(loss, 4)} "
-        f"(ln 10 = {say.number(math.log(10), 4)}) y la exactitud es del {say.percent(accuracy)}. ",
+        f"({guess}) y la exactitud es del {say.percent(accuracy)}. ",
     )
     if identical:
         text += say(

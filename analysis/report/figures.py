@@ -1,142 +1,114 @@
 """The figures of a report, drawn from the numbers of its tables."""
 
-import io
 from collections.abc import Sequence
-from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from analysis.evidence.arms import Part
 from analysis.evidence.paired import interval
+from analysis.report.axes import (
+    COLOURS,
+    MARKS,
+    band,
+    epochs_axis,
+    legend,
+    new,
+    objective_axis,
+    percent_axis,
+    plain_axis,
+)
 from analysis.words.language import Language
-
-# Okabe and Ito (2008): distinguishable by colour-blind readers and in print.
-COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31"]
-
-
-MARKS = ["o", "s", "^", "D", "v", "P", "X", "*", "<", ">"]
-
+from analysis.words.terms import Terms, terms
 
 SHOWN_SHARE = 0.005
 """Smallest share of a class that a confusion matrix shows as a number."""
 
 
-STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",  # included in matplotlib, so the bytes are the same on every machine
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#e5e5e5",
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-    "svg.hashsalt": "keras-study",
-    "figure.constrained_layout.use": True,
-}
+def panels(part: Part) -> list[str]:
+    """Return the quantities whose curves are drawn: the objective, then the loss.
+
+    If the loss is the objective, accuracy comes second, if it was recorded.
+    """
+    first = part.objective.name.removeprefix("val_")
+    second = "accuracy" if first == "loss" else "loss"
+    recorded = part.curves.columns[part.curves.notna().any()]
+    return [first, *([second] if {second, f"val_{second}"} & set(recorded) else [])]
 
 
-def rendered(figure: Figure) -> tuple[bytes, bytes]:
-    """Return a figure as SVG and PNG, with the same bytes each time."""
-    files = []
-    for kind, about in (("svg", {"Date": None}), ("png", {"Software": None})):
-        buffer = io.BytesIO()
-        with mpl.rc_context(STYLE):
-            figure.savefig(buffer, format=kind, dpi=110, metadata=about)
-        files.append(buffer.getvalue())
-    return files[0], files[1]
-
-
-def new(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
-    with mpl.rc_context(STYLE):
-        figure = Figure((width, height), layout="constrained")
-        axes = figure.subplots(1, columns, squeeze=False)[0]
-    return figure, list(axes)
-
-
-def percent_axis(axis: Axes, language: Language, which: str = "y") -> None:
-    shown = FuncFormatter(lambda value, _: f"{language.number(100 * value, 0)} %")
-    spread = np.ptp(axis.get_ylim() if which == "y" else axis.get_xlim())
-    if spread < 0.05:
-        shown = FuncFormatter(lambda value, _: f"{language.number(100 * value, 1)} %")
-    scale = axis.yaxis if which == "y" else axis.xaxis
-    scale.set_major_formatter(shown)
-    scale.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10]))
-
-
-def epochs_axis(axis: Axes, language: Language) -> None:
-    axis.set_xlabel(language("epoch", "época"))
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-
-
-def legend(figure: Figure, axis: Axes, columns: int = 4) -> None:
-    """Place the legend below the plots, so that it covers no data."""
-    handles, labels = axis.get_legend_handles_labels()
-    if labels:
-        figure.legend(
-            handles,
-            labels,
-            loc="outside lower center",
-            ncols=min(columns, len(labels)),
-            frameon=False,
-        )
-
-
-def band(axis: Axes, curves: pd.DataFrame, column: str, place: int, label: str, style: str) -> None:
-    """Draw the mean over seeds by epoch with its 95 % interval."""
-    grouped = curves.dropna(subset=[column]).groupby("epoch")[column]
-    if not len(grouped):
-        return
-    stats = pd.DataFrame({e: interval(v.to_numpy()) for e, v in grouped}).T
-    colour = COLOURS[place % len(COLOURS)]
-    axis.plot(stats.index, stats[0], style, color=colour, label=label, lw=1.4)
-    axis.fill_between(stats.index, stats[1], stats[2], color=colour, alpha=0.14, lw=0)
+def titles(part: Part, language: Language) -> list[str]:
+    """Return the names of the quantities whose curves are drawn."""
+    known = {"accuracy": ("accuracy", "exactitud"), "loss": ("loss", "pérdida")}
+    return [language(*known.get(name, (name, name))) for name in panels(part)]
 
 
 def curves(part: Part, language: Language) -> Figure:
-    """Draw accuracy and loss side by side, validation solid and training dotted."""
-    figure, axes = new(8.4, 4.0, 2)
-    for column, axis in zip(("accuracy", "loss"), axes, strict=True):
+    """Draw the objective and the loss side by side, validation solid and training dotted."""
+    shown = panels(part)
+    figure, axes = new(8.4, 4.0, len(shown))
+    learnt = part.curves[part.curves["arm"].isin(learning(part))]
+    learnt = learnt[learnt["epoch"] > 1] if part.epochs > 1 else learnt
+    for column, title, axis in zip(shown, titles(part, language), axes, strict=True):
+        pair = [name for name in (column, f"val_{column}") if name in part.curves]
         for place, arm in enumerate(part.arms):
             own = part.curves[part.curves["arm"] == arm]
-            band(axis, own, f"val_{column}", place, arm, "-" if place < len(COLOURS) else "--")
-            band(axis, own, column, place, "_", ":")
+            solid = "-" if place < len(COLOURS) else "--"
+            band(axis, own, pair[-1], place, arm, solid)
+            if len(pair) > 1:
+                band(axis, own, pair[0], place, "_", ":")
         epochs_axis(axis, language)
-    axes[0].set_ylabel(language("accuracy", "exactitud"))
-    axes[1].set_ylabel(language("loss (penalties included)", "pérdida (con penalizaciones)"))
-    learnt = part.curves[part.curves["arm"].isin(learning(part)) & (part.curves["epoch"] > 1)]
-    axes[0].set_ylim(max(0.0, learnt[["accuracy", "val_accuracy"]].min().min() - 0.02), None)
-    axes[1].set_ylim(0, 1.1 * learnt[["loss", "val_loss"]].max().max())
-    percent_axis(axes[0], language)
+        axis.set_ylabel(title)
+        lowest, highest = learnt[pair].min().min(), learnt[pair].max().max()
+        if column == "loss":
+            axis.set_ylabel(language("loss (penalties included)", "pérdida (con penalizaciones)"))
+            if lowest >= 0 and np.isfinite(highest):
+                axis.set_ylim(0, 1.1 * highest)
+            plain_axis(axis, language)
+        elif column == "accuracy":
+            axis.set_ylim(max(0.0, lowest - 0.02), None)
+            percent_axis(axis, language)
+        else:
+            objective_axis(axis, terms(part.study, language))
     legend(figure, axes[0])
     return figure
 
 
+FAR = 10
+"""An arm is left out of the frame if it is this many times as far from the best as the median arm."""
+
+
 def learning(part: Part) -> list[str]:
-    """Return the arms that learn: their last accuracy is at least half of the best arm's."""
+    """Return the arms that learn. The others would squeeze all differences together.
+
+    An arm learns if its last accuracy is at least half of the best arm's. For other objectives, the
+    distance from the best arm counts.
+    """
     means = part.table().mean()
-    return list(means.index[means >= 0.5 * means.max()])
+    if terms(part.study, Language("en")).share:
+        return list(means.index[means >= 0.5 * means.max()])
+    away = (means - means[part.study.best(means)]).abs() if means.notna().any() else means
+    return list(means.index[away <= FAR * max(away.median(), 0.05 * means.abs().median())])
 
 
 def over_seeds(part: Part, language: Language) -> Figure:
-    """Draw every seed's last val_accuracy by arm, with mean and 95 % interval."""
+    """Draw every seed's last value of the objective by arm, with mean and 95 % interval."""
+    told = terms(part.study, language)
     table = part.table()
     framed = learning(part)
     figure, (axis,) = new(8.4, 0.38 * len(part.arms) + 1.1)
     for place, arm in enumerate(part.arms):
         values = table[arm].dropna().to_numpy()
         # With few seeds, an interval may exceed the range of an accuracy.
-        mean, low, high = np.clip(interval(values), 0, 1)
+        mean, low, high = np.clip(interval(values), 0, 1) if told.share else interval(values)
         if arm not in framed:
             axis.annotate(
-                f"◂ {language.percent(mean)}",
-                (0.01, place),
+                f"{told.value(mean)} ▸" if told.lower else f"◂ {told.value(mean)}",
+                (0.99 if told.lower else 0.01, place),
                 xycoords=axis.get_yaxis_transform(),
                 va="center",
+                ha="right" if told.lower else "left",
                 fontsize=8,
             )
             continue
@@ -148,11 +120,11 @@ def over_seeds(part: Part, language: Language) -> Figure:
     axis.set_ylim(len(part.arms) - 0.5, -0.5)
     axis.set_xlabel(
         language(
-            "validation accuracy after the last epoch: seeds, mean, 95 % interval",
-            "exactitud de validación tras la última época: semillas, media, intervalo del 95 %",
+            f"{told.name} after the last epoch: seeds, mean, 95 % interval",
+            f"{told.name} tras la última época: semillas, media, intervalo del 95 %",
         )
     )
-    percent_axis(axis, language, "x")
+    objective_axis(axis, told, "x")
     return figure
 
 
@@ -253,33 +225,48 @@ def learning_rates(part: Part, language: Language) -> Figure:
     return figure
 
 
-def isolation(name: str, tables: dict[int, pd.DataFrame], language: Language) -> Figure:
+def isolation(name: str, tables: dict[int, pd.DataFrame], told: Terms) -> Figure:
     """Draw the best result of each value at each budget."""
+    language = told.say
     figure, (axis,) = new(8.4, 3.4)
     values = list(dict.fromkeys(v for table in tables.values() for v in table.index))
     for place, (epochs, table) in enumerate(tables.items()):
         at = [values.index(value) for value in table.index]
         axis.plot(
             at,
-            table["val_accuracy"],
-            MARKS[place],
+            table["score"],
+            MARKS[place % len(MARKS)],
             color=COLOURS[place % len(COLOURS)],
             label=language(f"{epochs} epochs", f"{epochs} épocas"),
         )
     axis.set_xticks(range(len(values)), values, rotation=20 if len(values) > 5 else 0)
     axis.set_xlabel(name)
-    axis.set_ylabel(language("best validation accuracy", "mejor exactitud de validación"))
-    tops = [table["val_accuracy"].max() for table in tables.values()]
-    lowest = min(table["val_accuracy"].min() for table in tables.values())
+    axis.set_ylabel(language(f"best {told.name}", f"mejor {told.name}"))
     # A value with which nothing is learned would squeeze all other values together.
-    axis.set_ylim(max(0, lowest - 0.02, min(tops) - 0.25), max(tops) + 0.02)
-    percent_axis(axis, language)
+    if told.share:
+        tops = [table["score"].max() for table in tables.values()]
+        lowest = min(table["score"].min() for table in tables.values())
+        axis.set_ylim(max(0, lowest - 0.02, min(tops) - 0.25), max(tops) + 0.02)
+    else:
+        axis.set_ylim(*framed(pd.concat([table["score"] for table in tables.values()]), told))
+    objective_axis(axis, told)
     legend(figure, axis)
     return figure
 
 
-def importances(table: pd.DataFrame, language: Language) -> Figure:
+def framed(values: pd.Series, told: Terms) -> tuple[float, float]:
+    """Return the ends of an axis that leaves out values much worse than the median."""
+    best = values.min() if told.lower else values.max()
+    worst = values.max() if told.lower else values.min()
+    far = abs(values.median() - best) * 4 or abs(worst - best)
+    end = min(worst, best + far) if told.lower else max(worst, best - far)
+    margin = 0.06 * abs(end - best) or 0.01 * abs(best) or 1.0
+    return min(best, end) - margin, max(best, end) + margin
+
+
+def importances(table: pd.DataFrame, told: Terms) -> Figure:
     """Draw fANOVA's shares with their bootstrap intervals."""
+    language = told.say
     shown = table.head(12)
     figure, (axis,) = new(8.4, 0.3 * len(shown) + 1.0)
     place = np.arange(len(shown))
@@ -290,39 +277,51 @@ def importances(table: pd.DataFrame, language: Language) -> Figure:
     axis.set_xlim(0, 1)
     axis.set_xlabel(
         language(
-            "share of the variance of validation accuracy, 95 % interval",
-            "proporción de la varianza de la exactitud de validación, intervalo del 95 %",
+            f"share of the variance of {told.name}, 95 % interval",
+            f"proporción de la varianza de {told.name}, intervalo del 95 %"
+            if told.objective.name != "val_accuracy"
+            else "proporción de la varianza de la exactitud de validación, intervalo del 95 %",
         )
     )
     percent_axis(axis, language, "x")
     return figure
 
 
-def training_curve(curve: pd.DataFrame, best: int, language: Language) -> Figure:
-    """Draw one configuration's training and validation accuracy, and mark its best epoch."""
+def training_curve(curve: pd.DataFrame, best: int, told: Terms) -> Figure:
+    """Draw one configuration's objective in training and validation, and mark its best epoch."""
+    language, name = told.say, told.objective.name
     figure, (axis,) = new(8.4, 3.4)
     train, validation = language("training", "entrenamiento"), language("validation", "validación")
-    axis.plot(curve["epoch"], curve["accuracy"], ":", color=COLOURS[0], label=train)
-    axis.plot(curve["epoch"], curve["val_accuracy"], "-", color=COLOURS[1], label=validation)
+    mark = "" if len(curve) > 1 else "o"
+    if told.train != name and told.train in curve:
+        axis.plot(
+            curve["epoch"], curve[told.train], ":", marker=mark, color=COLOURS[0], label=train
+        )
+    axis.plot(curve["epoch"], curve[name], "-", marker=mark, color=COLOURS[1], label=validation)
     axis.axvline(best, color="black", lw=0.8)
     epochs_axis(axis, language)
-    axis.set_ylabel(language("accuracy", "exactitud"))
-    percent_axis(axis, language)
+    axis.set_ylabel(told.trained)
+    objective_axis(axis, told)
     legend(figure, axis)
     return figure
 
 
-def differences(table: pd.DataFrame, language: Language) -> Figure:
-    """Draw differences in points with intervals, one row each. table: difference, low, high."""
+def differences(table: pd.DataFrame, told: Terms) -> Figure:
+    """Draw differences with intervals, one row each. table: difference, low, high."""
+    language, unit = told.say, 100 if told.share else 1
     figure, (axis,) = new(8.4, 0.34 * len(table) + 1.0)
     place = np.arange(len(table))
     axis.axvline(0, color="black", lw=0.8)
-    axis.hlines(place, 100 * table["low"], 100 * table["high"], color=COLOURS[0], lw=1.8)
-    axis.plot(100 * table["difference"], place, "o", color=COLOURS[0], ms=5)
+    axis.hlines(place, unit * table["low"], unit * table["high"], color=COLOURS[0], lw=1.8)
+    axis.plot(unit * table["difference"], place, "o", color=COLOURS[0], ms=5)
     axis.set_yticks(place, [language.arm(arm) for arm in table.index])
     axis.set_ylim(len(table) - 0.5, -0.5)
-    axis.set_xlabel(language("points of validation accuracy", "puntos de exactitud de validación"))
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: language.number(value, 1)))
+    if told.share:
+        axis.set_xlabel(language(f"points of {told.name}", f"puntos de {told.name}"))
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: language.number(value, 1)))
+    else:
+        axis.set_xlabel(language(f"difference in {told.name}", f"diferencia de {told.name}"))
+        objective_axis(axis, told, "x")
     return figure
 
 

@@ -9,9 +9,9 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from analysis.evidence.study import Study
+from analysis.report.axes import rendered
 from analysis.report.blocks import Block, Card, Plot, Section, Table, Text, crash
 from analysis.report.contents import sections
-from analysis.report.figures import rendered
 from analysis.words.language import MINUS, Language
 
 
@@ -43,9 +43,7 @@ def write(studies: list[Study], say: Language, directory: Path) -> Report:
         made.append((section, [_files(block, files, say) for block in section.blocks]))
     context = {
         "say": say,
-        "title": say(
-            "Hyperparameter study of dense networks", "Estudio de hiperparámetros de redes densas"
-        ),
+        "title": title(studies, say),
         "sections": made,
         "sources": [source(study, say) for study in studies],
     }
@@ -72,6 +70,15 @@ def write(studies: list[Study], say: Language, directory: Path) -> Report:
     # With the figures that failed: a figure is drawn when it is written.
     written = [Section(s.key, s.title, [item.block for item in items]) for s, items in made]
     return Report(paths, [crash for section in written for crash in crashes(section)])
+
+
+def title(studies: list[Study], say: Language) -> str:
+    """Return the title of a report. It names dense networks if all studies have the built-in."""
+    if any(study.own for study in studies):
+        return say("Hyperparameter study", "Estudio de hiperparámetros")
+    return say(
+        "Hyperparameter study of dense networks", "Estudio de hiperparámetros de redes densas"
+    )
 
 
 def crashes(section: Section) -> list[tuple[str, Card]]:
@@ -145,6 +152,7 @@ def source(study: Study, say: Language) -> dict[str, str]:
                 f"{name} {digest[:12]}…" for name, digest in study.data.items()
             ),
         }
+    known = {key: value for key, value in known.items() if value}
     return {say("study", "estudio"): study.name, **known}
 
 

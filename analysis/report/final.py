@@ -8,18 +8,17 @@ from analysis.evidence.arms import Part, parts
 from analysis.evidence.study import Study
 from analysis.report import comparison, figures
 from analysis.report.blocks import Block, Chapter, Plot, Table, Text
-from analysis.report.comparison import shown_accuracy
 from analysis.report.searched import shown
 from analysis.words.language import Language
+from analysis.words.terms import terms
 from search.records.parts import AUGMENTED, BASELINE, FINAL
 from search.records.trial import Values
 
 
 def sections(study: Study, search: Study | None, say: Language) -> list[Chapter]:
     """Plan the section. search: the search that the candidates came from."""
-    title = say(
-        "4.1 · The final network: choice and training",
-        "4.1 · La red final: elección y entrenamiento",
+    title = terms(study, say).numbered(
+        "4.1", "The final network: choice and training", "La red final: elección y entrenamiento"
     )
     return [Chapter("regularization-final", title, lambda: choice(study, search, say))]
 
@@ -64,6 +63,10 @@ def chosen_candidate(study: Study) -> str:
 
 def procedure(study: Study, tried: Part, say: Language) -> str:
     """Describe how the final network was chosen, from the study's own record."""
+    told = terms(study, say)
+    most = say("the most accurate epoch", "la de mayor exactitud")
+    if not told.share:
+        most = say(f"the epoch of the best {told.name}", f"la de mejor {told.name}")
     epochs, patience = tried.epochs, study.patience
     watched = study.watched_from
     search, count = study.search, len(tried.arms)
@@ -77,12 +80,12 @@ def procedure(study: Study, tried: Part, say: Language) -> str:
         )
     text = say(
         f"The {count} best configurations of the search {search}{fast} were trained again on "
-        f"{seeds} fresh seeds, for at most {epochs} epochs. Half of each run's validation images "
-        f"chose the epoch whose weights are kept: the most accurate epoch from epoch {watched} on. "
+        f"{seeds} fresh seeds, for at most {epochs} epochs. Half of each run's validation "
+        f"{told.examples} chose the epoch whose weights are kept: {most} from epoch {watched} on. "
         f"Training stops after {patience} epochs without improvement",
         f"Las {count} mejores configuraciones de la búsqueda {search}{fast} se entrenaron de nuevo "
-        f"con {seeds} semillas nuevas, como mucho {epochs} épocas. La mitad de las imágenes de "
-        "validación de cada prueba eligió la época cuyos pesos se conservan: la de mayor exactitud "
+        f"con {seeds} semillas nuevas, como mucho {epochs} épocas. La mitad de las {told.examples} "
+        f"de validación de cada prueba eligió la época cuyos pesos se conservan: {most} "
         f"a partir de la época {watched}. El entrenamiento para tras {patience} épocas sin mejora",
     )
     if watched + patience >= epochs:
@@ -92,13 +95,14 @@ def procedure(study: Study, tried: Part, say: Language) -> str:
         )
     return text + say(
         ". The other half, which chose no epoch, judged the run. The candidate with the best mean "
-        "is the final network. It and the assignment's network were then trained in the same way "
-        "on seeds that chose nothing. All seeds split the same training images, so some images "
-        "that judge here also helped to choose in the search or among the candidates.",
+        f"is the final network. It and the {told.baseline} were then trained in the same way "
+        f"on seeds that chose nothing. All seeds split the same training {told.examples}, so some "
+        f"{told.examples} that judge here also helped to choose in the search or among the "
+        "candidates.",
         ". La otra mitad, que no eligió época, juzgó la prueba. La candidata con la mejor media es "
-        "la red final. Después, esta y la red de la tarea se entrenaron del mismo modo con "
-        "semillas que no eligieron nada. Todas las semillas reparten las mismas imágenes de "
-        "entrenamiento, así que algunas imágenes que aquí juzgan también ayudaron a elegir en la "
+        f"la red final. Después, esta y la {told.baseline} se entrenaron del mismo modo con "
+        f"semillas que no eligieron nada. Todas las semillas reparten las mismas {told.examples} de "
+        f"entrenamiento, así que algunas {told.examples} que aquí juzgan también ayudaron a elegir en la "
         "búsqueda o entre las candidatas.",
     )
 
@@ -110,18 +114,30 @@ def left_out(slow: dict[str, float], search: Study | None, say: Language) -> str
         trial = name.removeprefix("trial ")
         score = ""
         if search is not None and trial in search.trials.index:
-            score = f"{say.percent(search.trials.loc[trial, 'score'])}, "
+            score = f"{terms(search, say).value(search.trials.loc[trial, 'score'])}, "
         listed.append(f"{say('trial', 'prueba')} {trial} ({score}{say.number(seconds, 0)} s)")
     return say(
-        "Excluded because an epoch takes too long, regardless of accuracy in the search: "
+        "Excluded because an epoch takes too long, regardless of the result in the search: "
         f"{say.several(listed)}.",
-        "Excluidas porque una época tarda demasiado, sin tener en cuenta su exactitud en la "
+        "Excluidas porque una época tarda demasiado, sin tener en cuenta su resultado en la "
         f"búsqueda: {say.several(listed)}.",
     )
 
 
 def candidates(tried: Part, search: Study | None, say: Language) -> Table:
-    """Return each candidate's score in the search and its accuracy on fresh seeds and images."""
+    """Return each candidate's score in the search and its result on fresh seeds and examples."""
+    told = terms(tried.study, say)
+    headings = (
+        (
+            say("search accuracy %", "exactitud en la búsqueda %"),
+            say("held-out accuracy %", "exactitud apartada %"),
+        )
+        if told.share
+        else (
+            say(f"{told.name} in the search", f"{told.name} en la búsqueda"),
+            say(f"held-out {told.name}", f"{told.name} apartada"),
+        )
+    )
     table = tried.table()
     values = pd.DataFrame([tried.values[arm] for arm in tried.arms], tried.arms, dtype=object)
     varied = [name for name in values if values[name].nunique(dropna=False) > 1] or list(values)
@@ -135,20 +151,19 @@ def candidates(tried: Part, search: Study | None, say: Language) -> Table:
             {
                 say("candidate", "candidata"): say.arm(arm),
                 say("configuration", "configuración"): shown(values.loc[arm], varied, say),
-                say("search accuracy %", "exactitud en la búsqueda %"): say.number(100 * before),
-                say("held-out accuracy %", "exactitud apartada %"): shown_accuracy(
-                    mean, low, high, say
-                ),
+                headings[0]: told.cell(before),
+                headings[1]: told.mean(mean, low, high),
                 "n": int(table[arm].count()),
             }
         )
         numbers.append({"arm": arm, "search": before, "held_out": mean, "low": low, "high": high})
-    caption = say(
-        "The candidates. Search accuracy is the best val_accuracy in the search. Held-out accuracy "
-        "is measured on images that neither trained the run nor chose its epoch: mean and 95 % "
-        "interval over seeds. Hyperparameters that all candidates share are not shown.",
-        "Las candidatas. La exactitud en la búsqueda es la mejor val_accuracy en ella. La exactitud "
-        "apartada se mide con imágenes que ni entrenaron la prueba ni eligieron su época: media e "
+    name = tried.objective.name
+    caption = told.direction + say(
+        f"The candidates. The result in the search is its best {name}. The held-out result "
+        f"is measured on {told.examples} that neither trained the run nor chose its epoch: mean and "
+        "95 % interval over seeds. Hyperparameters that all candidates share are not shown.",
+        f"Las candidatas. El resultado en la búsqueda es su mejor {name}. El resultado apartado "
+        f"se mide con {told.examples} que ni entrenaron la prueba ni eligieron su época: media e "
         "intervalo del 95 % entre semillas. Se omiten los hiperparámetros comunes a todas.",
     )
     trials = [tried.trials(arm) for arm in tried.arms]
@@ -158,25 +173,31 @@ def candidates(tried: Part, search: Study | None, say: Language) -> Table:
 def chosen(tried: Part, final: Part, say: Language) -> str:
     """Say which candidate was chosen, how clear the choice was, and all its hyperparameters."""
     arm = chosen_candidate(final.study)
-    # As in the choice itself: a failed run counts as an accuracy of 0.
+    told = terms(final.study, say)
     failed = tried.runs[tried.runs["status"] == "FAILED"]
     table = tried.table()
-    for run in failed.itertuples():
-        table.loc[run.seed, run.arm] = 0.0
     others = [other for other in tried.arms if other != arm]
+    if told.share:
+        # As in the choice itself: a failed run counts as an accuracy of 0.
+        for run in failed.itertuples():
+            table.loc[run.seed, run.arm] = 0.0
+    else:
+        others = [other for other in others if other not in set(failed["arm"])]
+    others = [other for other in others if table[other].notna().any()]
     text = say(
         f"The chosen candidate is {say.arm(arm)}. ", f"La candidata elegida es la {say.arm(arm)}. "
     )
     if others and table[arm].count() >= 2:
-        second = table[others].mean().idxmax()
+        second = final.study.best(table[others].mean())
         mean, low, high = paired.interval((table[arm] - table[second]).dropna().to_numpy())
+        ahead = high < 0 if told.lower else low > 0
+        by = f"{told.signed(mean)}{told.points} {told.between(low, high)}"
+        quantity = say("accuracy", "exactitud") if told.share else told.name
         text += say(
-            f"Its accuracy minus that of the next best is {say.points(mean)} points "
-            f"{say.between(low, high)}: "
-            f"{'it is clearly ahead' if low > 0 else 'the order of the two is uncertain'}. ",
-            f"Su exactitud menos la de la siguiente es de {say.points(mean)} puntos "
-            f"{say.between(low, high)}: "
-            f"{'va claramente por delante' if low > 0 else 'el orden de ambas es incierto'}. ",
+            f"Its {quantity} minus that of the next best is {by}: "
+            f"{'it is clearly ahead' if ahead else 'the order of the two is uncertain'}. ",
+            f"Su {quantity} menos la de la siguiente es de {by}: "
+            f"{'va claramente por delante' if ahead else 'el orden de ambas es incierto'}. ",
         )
     row = pd.Series(final.values[FINAL], dtype=object)
     return (
@@ -193,7 +214,7 @@ def augmented(part: Part, say: Language) -> list[Block]:
     own = part.table()[AUGMENTED].dropna()
     if not len(own):
         return unfinished
-    scores = shown_accuracy(*paired.interval(own.to_numpy()), say)
+    scores = terms(part.study, say).mean(*paired.interval(own.to_numpy()))
     kind = part.values[AUGMENTED]["augmentation"]
     text = say(
         "In addition, the final network was trained on augmented images, mirrored or shifted anew "
@@ -211,22 +232,34 @@ def augmented(part: Part, say: Language) -> list[Block]:
 
 def training(final: Part, say: Language) -> list[Block]:
     """Say where the runs stopped, and show the training curve of the final network's first seed."""
+    told, name = terms(final.study, say), final.objective.name
     own = final.curves[final.curves["arm"] == FINAL]
     stops = own.groupby("seed")["epoch"].max()
     restored = own[own["epoch"] == own["trial"].map(final.study.restored)]
     best = restored.set_index("seed")["epoch"]
-    gap = float((restored["accuracy"] - restored["val_accuracy"]).mean())
     to_the_end = int((stops == final.epochs).sum())
     text = say(
         f"{to_the_end} of {len(stops)} runs trained for the full {final.epochs} epochs; the "
         f"restored weights come from epochs {best.min()} to {best.max()} (median "
-        f"{best.median():.0f}). At that epoch, training accuracy, measured during training, minus "
-        f"accuracy on the images that chose the epoch is {say.points(gap)} points.",
+        f"{best.median():.0f}).",
         f"{to_the_end} de {len(stops)} pruebas completaron las {final.epochs} épocas; los pesos "
-        f"restaurados son de las épocas {best.min()} a {best.max()} (mediana {best.median():.0f}). "
-        "En esa época, la exactitud de entrenamiento, medida al entrenar, menos la de las imágenes "
-        f"que eligieron la época es de {say.points(gap)} puntos.",
+        f"restaurados son de las épocas {best.min()} a {best.max()} (mediana {best.median():.0f}).",
     )
+    if told.train != name and told.train in restored and restored[told.train].notna().any():
+        gap = float((restored[told.train] - restored[name]).mean())
+        shown_gap = f"{told.signed(gap)}{told.points}"
+        one, other = (
+            (say("training accuracy", "la exactitud de entrenamiento"), say("accuracy", "la"))
+            if told.share
+            else (told.train, name)
+        )
+        text += say(
+            f" At that epoch, {one}, measured during training, minus {other} on the "
+            f"{told.examples} that chose the epoch is {shown_gap}.",
+            f" En esa época, {one}, medida al entrenar, menos {other} de las {told.examples} que "
+            f"eligieron la época es de {shown_gap}.",
+        )
+    quantity = comparison.capital(told.trained)
     first = int(stops.index[0])
     curve = own[own["seed"] == first]
     return [
@@ -235,44 +268,61 @@ def training(final: Part, say: Language) -> list[Block]:
         Plot(
             "final-curve",
             say(
-                f"Accuracy of the final network by epoch, seed {first}. Validation accuracy is on "
-                "the half of the images that chose the epoch. The line marks epoch "
+                f"{quantity} of the final network by epoch, seed {first}. The validation curve is of "
+                f"the half of the {told.examples} that chose the epoch. The line marks epoch "
                 f"{best[first]}, whose weights were restored; training ended after epoch "
                 f"{stops[first]}.",
-                f"Exactitud de la red final por época, semilla {first}. La de validación es con la "
-                "mitad de las imágenes que eligió la época. La línea marca la época "
+                f"{quantity} de la red final por época, semilla {first}. La curva de validación es de "
+                f"la mitad de las {told.examples} que eligió la época. La línea marca la época "
                 f"{best[first]}, cuyos pesos se restauraron; el entrenamiento acabó tras la época "
                 f"{stops[first]}.",
             ),
-            lambda: figures.training_curve(curve, int(best[first]), say),
+            lambda: figures.training_curve(curve, int(best[first]), told),
             say("trial ", "prueba ") + str(curve["trial"].iloc[0]),
         ),
     ]
 
 
 def baseline_rise(final: Part, say: Language) -> list[Block]:
-    """Say whether the assignment's network, with its constant learning rate, was still improving.
+    """Say whether the baseline, with its constant learning rate, was still improving.
 
-    The measure is the least-squares slope of val_accuracy by seed, over the epochs that early
+    The measure is the least-squares slope of the objective by seed, over the epochs that early
     stopping watched. Empty if a run was stopped early, since it had converged, or if early
     stopping watched only one epoch.
     """
+    told = terms(final.study, say)
     own = final.curves[final.curves["arm"] == BASELINE]
     stops = own.groupby("seed")["epoch"].max()
     first = final.study.watched_from
     if len(stops) < 2 or stops.min() < final.epochs or first == final.epochs:
         return []
     late = own[own["epoch"] >= first].groupby("seed")
-    slopes = [np.polyfit(run["epoch"], run["val_accuracy"], 1)[0] for _, run in late]
+    slopes = [np.polyfit(run["epoch"], run[final.objective.name], 1)[0] for _, run in late]
     rise, low, high = paired.interval(np.array(slopes))
-    shown_rise = f"{say.points(rise, 3)} {say.between(low, high, 3)}"
+    shown_rise = told.difference(rise, low, high)
+    if told.share:
+        shown_rise = f"{say.points(rise, 3)} {say.between(low, high, 3)}"
+    quantity = say("The validation accuracy", "La exactitud de validación")
+    if told.objective.name != "val_accuracy":
+        quantity = say(f"The {told.name}", f"La {told.name}")
     text = say(
-        "The validation accuracy of the assignment's network changes from epoch "
-        f"{first} to {final.epochs} by {shown_rise} points per epoch: ",
-        f"La exactitud de validación de la red de la tarea cambia de la época {first} a la "
-        f"{final.epochs} en {shown_rise} puntos por época: ",
+        f"{quantity} of the {told.baseline} changes from epoch "
+        f"{first} to {final.epochs} by {shown_rise}{told.points} per epoch: ",
+        f"{quantity} de la {told.baseline} cambia de la época {first} a la "
+        f"{final.epochs} en {shown_rise}{told.points} por época: ",
     )
-    if low > 0:
+    if high < 0 and told.lower:
+        text += say(
+            "it was still falling. More epochs might reduce its distance from the final network at "
+            f"{final.epochs} epochs.",
+            "aún bajaba. Con más épocas, podría reducirse su distancia a la red final a las "
+            f"{final.epochs} épocas.",
+        )
+    elif told.lower:
+        text += say(
+            "there is no evidence that it was still falling.", "nada indica que aún bajara."
+        )
+    elif low > 0:
         text += say(
             "it was still rising. More epochs might reduce its distance from the final network at "
             f"{final.epochs} epochs.",

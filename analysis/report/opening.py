@@ -11,6 +11,7 @@ from analysis.report.comparison import shown_interval
 from analysis.report.final import chosen_candidate
 from analysis.report.opening_tables import Arm, Tested, by_class, mcnemar, scores, tested
 from analysis.words.language import Language
+from analysis.words.terms import terms
 
 LEDGER = "LEDGER"
 """Code of the check on the record of test-set openings."""
@@ -18,7 +19,7 @@ LEDGER = "LEDGER"
 
 def sections(study: Study, earlier: list[Study], say: Language) -> list[Chapter]:
     """Plan the section. earlier: the searches before the final network."""
-    title = say("4.2 · The test set", "4.2 · El conjunto de test")
+    title = terms(study, say).numbered("4.2", "The test set", "El conjunto de test")
     return [Chapter("regularization-test", title, lambda: opened(study, earlier, say))]
 
 
@@ -61,7 +62,7 @@ def ledger(study: Study) -> Ledger:
 
 def ledger_finding(study: Study, say: Language) -> Finding:
     """Check how often the test set was opened, for what reason, and that the record is intact."""
-    book = ledger(study)
+    book, told = ledger(study), terms(study, say)
     openings = book.openings
     if book.wrong:
         return _damaged(book, say)
@@ -86,7 +87,7 @@ def ledger_finding(study: Study, say: Language) -> Finding:
             f"{reasons}.",
         )
         if book.repeated:
-            found += say(
+            found += told(
                 " In all openings, each model predicted the same class for every image.",
                 " En todas las aperturas, cada modelo predijo la misma clase para cada imagen.",
             )
@@ -104,8 +105,8 @@ def ledger_finding(study: Study, say: Language) -> Finding:
             "Asegúrese de que ninguna decisión de este estudio dependió de sus resultados de test.",
         )
         found += say(
-            f" Other studies had already been evaluated on these images: {listed}.",
-            f" Otros estudios ya se habían evaluado con estas imágenes: {listed}.",
+            f" Other studies had already been evaluated on these {told.examples}: {listed}.",
+            f" Otros estudios ya se habían evaluado con estas {told.examples}: {listed}.",
         )
     if book.interrupted:
         status = WARN
@@ -140,10 +141,10 @@ def _damaged(book: Ledger, say: Language) -> Finding:
 
 def agreement(found: Tested, say: Language) -> str:
     """Say whether validation predicted the test accuracy; if not, compare with the baseline."""
-    final = found.final
+    told, final = found.terms(say), found.final
     mean, low, high = final.gap
     test, test_low, test_high = intervals.seeds_and_images(final.correct)
-    text = say(
+    text = told(
         f"The final network has a test accuracy of {say.percent(test)}, the mean of "
         f"{len(final.seeds)} seeds (95 % interval for new seeds and new images "
         f"{shown_interval(test_low, test_high, say)}). On validation images that neither trained "
@@ -157,13 +158,13 @@ def agreement(found: Tested, say: Language) -> str:
         f"{say.points(mean)} puntos {say.between(low, high)}. ",
     )
     if np.isnan(low):
-        return text + say(
+        return text + told(
             "One seed gives no interval, so the report draws no conclusion about their agreement.",
             "Una sola semilla no da intervalo, así que el informe no concluye si concuerdan.",
         )
     if low <= 0 <= high:
         half = say.number(50 * (high - low))
-        text += say(
+        text += told(
             "No difference is detected. With this many images and seeds, a difference below "
             f"{half} points would go undetected.",
             "No se detecta diferencia. Con este número de imágenes y semillas, una diferencia de "
@@ -171,7 +172,7 @@ def agreement(found: Tested, say: Language) -> str:
         )
         other, other_low, other_high = found.baseline.gap
         if other_high < 0:
-            text += say(
+            text += told(
                 " The assignment's network, which no search chose, does score lower on the test "
                 f"images: {say.points(other)} points {say.between(other_low, other_high)}. "
                 "The test images may simply be harder.",
@@ -181,7 +182,7 @@ def agreement(found: Tested, say: Language) -> str:
             )
         return text
     if mean > 0:
-        return text + say(
+        return text + told(
             "The test images are easier. There is no evidence that validation accuracy was "
             "optimistic.",
             "Las imágenes de test son más fáciles. Nada indica que la exactitud de validación "
@@ -192,10 +193,11 @@ def agreement(found: Tested, say: Language) -> str:
 
 def shortfall(found: Tested, say: Language) -> str:
     """Say why test accuracy is lower than validation accuracy, as far as the baseline shows."""
+    told = found.terms(say)
     other, other_low, other_high = found.baseline.gap
     ours, theirs = found.paired()
     more, low, high = intervals.new_images(ours.held_out - theirs.held_out, ours.less(theirs))
-    text = say(
+    text = told(
         "Test and validation do not agree within this interval. For the assignment's network, "
         f"which no search chose, test minus validation is {say.points(other)} points "
         f"{say.between(other_low, other_high)}. Paired by seed, the final network's difference "
@@ -207,20 +209,20 @@ def shortfall(found: Tested, say: Language) -> str:
         f"{say.points(more)} puntos {say.between(low, high)}. ",
     )
     if high < 0:
-        return text + say(
+        return text + told(
             "The shortfall is specific to the final network: its choice or its training overfitted "
             "the training images.",
             "El descenso es propio de la red final: su elección o su entrenamiento se sobreajustó "
             "a las imágenes de entrenamiento.",
         )
     if other_high < 0:
-        return text + say(
+        return text + told(
             "Both networks score lower, and there is no evidence that the final network loses "
             "more. Test images that are harder than the training images are enough to explain it.",
             "Ambas redes bajan, y nada indica que la red final baje más. Basta con que las imágenes "
             "de test sean más difíciles que las de entrenamiento para explicarlo.",
         )
-    return text + say(
+    return text + told(
         "The data do not show whether the choice or the test images are the reason.",
         "Los datos no muestran si se debe a la elección o a las imágenes de test.",
     )
@@ -231,7 +233,7 @@ def best_of_many(study: Study, earlier: list[Study], final: Arm, say: Language) 
 
     earlier: the searches before the final network, its own included.
     """
-    arguments = study.final_arguments
+    told, arguments = terms(study, say), study.final_arguments
     trial = chosen_candidate(study).removeprefix("trial ")
     search = next((s for s in earlier if s.name == arguments.search), None)
     if search is None or trial not in search.trials.index or len(final.held_out) < 2:
@@ -245,7 +247,7 @@ def best_of_many(study: Study, earlier: list[Study], final: Arm, say: Language) 
     tried = sum(len(s.chains) for s in alike)
     score, estimate = float(search.trials.loc[trial, "score"]), float(final.held_out.mean())
     low, high = intervals.one_more(final.held_out)
-    text = say(
+    text = told(
         f"Best of many: in the search, this configuration scored {say.percent(score)}. The same "
         f"images chose its best epoch and chose among {tried} configurations (searches: "
         f"{len(alike)}). The score minus the estimate on fresh seeds is "
@@ -259,16 +261,16 @@ def best_of_many(study: Study, earlier: list[Study], final: Arm, say: Language) 
         "queda ",
     )
     if low <= score <= high:
-        text += say(
+        text += told(
             "inside it, so there is no evidence that the score overstates accuracy.",
             "dentro, así que nada indica que sobrestime la exactitud.",
         )
     elif score > high:
-        text += say(
+        text += told(
             "above it: the score overstates accuracy.", "por encima: sobrestima la exactitud."
         )
     else:
-        text += say(
+        text += told(
             "below it: the score does not overstate accuracy.",
             "por debajo: no sobrestima la exactitud.",
         )
@@ -276,11 +278,12 @@ def best_of_many(study: Study, earlier: list[Study], final: Arm, say: Language) 
 
 
 def against_baseline(found: Tested, say: Language) -> str:
+    told = found.terms(say)
     ours, theirs = found.paired()
     by_image = ours.less(theirs)
     mean, low, high = intervals.seeds_and_images(by_image)
     p = paired.sign_change_p(by_image.mean(axis=1))
-    text = say(
+    text = told(
         "Paired by seed, the final network's test accuracy minus that of the assignment's network "
         f"is {say.points(mean)} points {say.between(low, high)} (interval for new seeds and new "
         f"images; p by all sign changes of the seeds {say.p(p)}, n = {len(by_image)}): ",
@@ -291,30 +294,30 @@ def against_baseline(found: Tested, say: Language) -> str:
     )
     needed = paired.fewest_seeds(1)
     if len(by_image) < needed:
-        return text + say(
+        return text + told(
             f"too few seeds to detect any difference; at least {needed} are needed.",
             f"muy pocas semillas para detectar una diferencia; hacen falta al menos {needed}.",
         )
     if p <= paired.ALPHA and (low > 0 or high < 0):
-        return text + say("the difference is detected.", "se detecta la diferencia.")
-    return text + say("no difference is detected.", "no se detecta diferencia.")
+        return text + told("the difference is detected.", "se detecta la diferencia.")
+    return text + told("no difference is detected.", "no se detecta diferencia.")
 
 
 def comment(study: Study, found: Tested, say: Language) -> str:
     """Comment on the errors, on the choice of the epoch, and on what to expect of new images."""
-    final, names = found.final, found.names
+    told, final, names = found.terms(say), found.final, found.names
     shares = final.shares(found.labels, len(names))
     errors = shares - np.diag(np.diag(shares))
     wrong = ~final.correct
     if not wrong.any():
-        return say(
+        return told(
             "The final network makes no error on the test images.",
             "La red final no falla en ninguna imagen de test.",
         )
     hardest = int(np.diag(shares).argmin())
     row, column = np.unravel_index(errors.argmax(), errors.shape)
     part_of_errors = float(wrong[:, found.labels == hardest].sum() / wrong.sum())
-    text = say(
+    text = told(
         f"The final network misclassifies {say.percent(wrong.mean())} of the test images. "
         f"{say.percent(part_of_errors, 0)} of the errors are on the class {names[hardest]}, of "
         f"which {say.percent(shares[hardest, hardest], 1)} is correct. The most frequent "
@@ -330,7 +333,7 @@ def comment(study: Study, found: Tested, say: Language) -> str:
     restored = curves[curves["epoch"] == curves["trial"].map(study.restored)]
     stopping = restored.set_index("trial").loc[final.trials, "val_accuracy"].to_numpy()
     mean, low, high = paired.interval(stopping - final.held_out)
-    text += say(
+    text += told(
         f"On the half of the validation images that chose the epoch, accuracy was "
         f"{say.percent(stopping.mean())}, a difference of {say.points(mean)} points "
         f"{say.between(low, high)} from the other half",
@@ -339,17 +342,17 @@ def comment(study: Study, found: Tested, say: Language) -> str:
         f"{say.between(low, high)} con la otra mitad",
     )
     if low > 0:
-        text += say(
+        text += told(
             ": choosing the epoch overstates accuracy. ",
             ": elegir la época sobrestima la exactitud. ",
         )
     else:
-        text += say(
+        text += told(
             ": there is no evidence that choosing the epoch overstates accuracy. ",
             ": nada indica que elegir la época sobrestime la exactitud. ",
         )
     _, low, high = intervals.seeds_and_images(final.correct)
-    return text + say(
+    return text + told(
         "On new images of this kind, networks trained in this way are expected to have a mean "
         f"accuracy within {shown_interval(low, high, say)} % (95 % interval). Single networks vary "
         "more.",

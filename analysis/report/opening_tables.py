@@ -10,7 +10,7 @@ from analysis.evidence.study import Study
 from analysis.report.blocks import Table
 from analysis.report.comparison import shown_accuracy
 from analysis.words.language import Language
-from search.records.datasets import DATASETS
+from analysis.words.terms import Terms, terms
 from search.records.ledger import Results
 from search.records.parts import AUGMENTED, BASELINE, FINAL
 
@@ -59,12 +59,17 @@ class Arm:
 class Tested:
     """The arms evaluated on the test set: assignment, final and, in some studies, augmented.
 
-    labels: shape (test images,). names: the names of the classes.
+    labels: shape (test images,). names: the names of the classes. told: the terms of the study;
+    None: those of the built-in networks on images.
     """
 
     labels: np.ndarray
     names: list[str]
     arms: dict[str, Arm]
+    told: Terms | None = None
+
+    def terms(self, say: Language) -> Terms:
+        return self.told or Terms(say)
 
     @property
     def baseline(self) -> Arm:
@@ -84,9 +89,12 @@ class Tested:
 def tested(study: Study, results: Results, say: Language) -> Tested:
     """Read the arms from the results of an opening, the content of a `test-N.json`."""
     labels = np.array(results.labels)
-    names = [say.class_name(name) for name in DATASETS[study.final_arguments.dataset].classes]
+    known = study.facts.classes if study.facts else ()
+    numbers = range(1 + max([*results.labels, *(max(m.predicted) for m in results.models)]))
+    names = [say.class_name(name) for name in known] or [str(number) for number in numbers]
     arms = dict.fromkeys(model.arm for model in results.models)
-    return Tested(labels, names, {arm: _arm(results, labels, arm) for arm in arms})
+    told = terms(study, say)
+    return Tested(labels, names, {arm: _arm(results, labels, arm) for arm in arms}, told)
 
 
 def _arm(results: Results, labels: np.ndarray, name: str) -> Arm:
@@ -107,6 +115,7 @@ KEYS = ("validation", "validation_low", "validation_high", "test", "test_low", "
 
 def scores(found: Tested, say: Language) -> Table:
     """Return validation and test accuracy by arm, and differences between arms paired by seed."""
+    told = found.terms(say)
     pairs = [(FINAL, BASELINE)]
     if AUGMENTED in found.arms:
         pairs += [(AUGMENTED, FINAL), (AUGMENTED, BASELINE)]
@@ -114,13 +123,13 @@ def scores(found: Tested, say: Language) -> Table:
     made += [_difference(found, one, other, say) for one, other in pairs]
     rows, numbers, trials = zip(*made, strict=True)
     caption = say(
-        "Accuracy on validation images that chose no epoch, and on the test images. Validation "
-        "intervals are over seeds, each with its own images; test intervals are for new seeds and "
-        "new images. Rows with two networks give the difference in points, paired by seed. The "
+        f"Accuracy on validation {told.examples} that chose no epoch, and on the test "
+        f"{told.examples}. Validation intervals are over seeds, each with its own {told.examples}; "
+        f"test intervals are for new seeds and new {told.examples}. Rows with two networks give the difference in points, paired by seed. The "
         "loss excludes label smoothing and penalties.",
-        "Exactitud con las imágenes de validación que no eligieron época y con las imágenes de "
-        "test. Los intervalos de validación son entre semillas, cada una con sus imágenes; los de "
-        "test, para nuevas semillas y nuevas imágenes. Las filas con dos redes dan la diferencia "
+        f"Exactitud con las {told.examples} de validación que no eligieron época y con las de "
+        f"test. Los intervalos de validación son entre semillas, cada una con sus {told.examples}; "
+        f"los de test, para nuevas semillas y nuevas {told.examples}. Las filas con dos redes dan la diferencia "
         "en puntos, por parejas de semilla. La pérdida no incluye suavizado de etiquetas ni "
         "penalizaciones.",
     )
@@ -135,9 +144,10 @@ def scores(found: Tested, say: Language) -> Table:
     return Table("test", caption, frame, data, list(trials))
 
 
-def arm_name(arm: str, say: Language) -> str:
+def arm_name(arm: str, told: Terms) -> str:
+    say = told.say
     return {
-        BASELINE: say("assignment's network", "red de la tarea"),
+        BASELINE: told.baseline,
         FINAL: say("final network", "red final"),
         AUGMENTED: say("final network, augmented images", "red final, imágenes aumentadas"),
     }[arm]
@@ -153,7 +163,7 @@ def _arm_scores(found: Tested, name: str, say: Language) -> Row:
     test = intervals.seeds_and_images(arm.correct)
     gap = arm.gap
     shown: dict[str, object] = {
-        say("network", "red"): arm_name(name, say),
+        say("network", "red"): arm_name(name, found.terms(say)),
         "n": len(arm.seeds),
         say("validation %", "validación %"): shown_accuracy(*validation, say),
         "test %": shown_accuracy(*test, say),
@@ -175,8 +185,9 @@ def _difference(found: Tested, one: str, other: str, say: Language) -> Row:
     ours, theirs = found.paired(one, other)
     validation = paired.interval(ours.held_out - theirs.held_out)
     test = intervals.seeds_and_images(ours.less(theirs))
+    told = found.terms(say)
     shown: dict[str, object] = {
-        say("network", "red"): f"{arm_name(one, say)} − {arm_name(other, say)}",
+        say("network", "red"): f"{arm_name(one, told)} − {arm_name(other, told)}",
         "n": len(ours.seeds),
         say("validation %", "validación %"): f"{say.points(validation[0])} "
         f"{say.between(*validation[1:])}",
@@ -189,6 +200,7 @@ def _difference(found: Tested, one: str, other: str, say: Language) -> Row:
 
 def mcnemar(found: Tested, say: Language) -> Table:
     """Return, by seed, the numbers of images that only one of the two networks gets right."""
+    told = found.terms(say)
     ours, theirs = found.paired()
     columns = ["seed", "only_final", "only_assignment", "p"]
     rows = [
@@ -201,7 +213,7 @@ def mcnemar(found: Tested, say: Language) -> Table:
         {
             say("seed", "semilla"): data["seed"],
             say("only final network correct", "solo acierta la red final"): data["only_final"],
-            say("only assignment's network correct", "solo acierta la red de la tarea"): data[
+            say(f"only {told.baseline} correct", f"solo acierta la {told.baseline}"): data[
                 "only_assignment"
             ],
             "p (McNemar)": [say.p(p) for p in data["p"]],
@@ -209,9 +221,9 @@ def mcnemar(found: Tested, say: Language) -> Table:
         }
     )
     caption = say(
-        "McNemar's exact test by seed, on the test images that only one of the two networks "
+        f"McNemar's exact test by seed, on the test {told.examples} that only one of the two networks "
         "classifies correctly.",
-        "Prueba exacta de McNemar por semilla, con las imágenes de test que solo acierta una de "
+        f"Prueba exacta de McNemar por semilla, con las {told.examples} de test que solo acierta una de "
         "las dos redes.",
     )
     trials = [", ".join(pair) for pair in zip(ours.trials, theirs.trials, strict=True)]
@@ -220,19 +232,22 @@ def mcnemar(found: Tested, say: Language) -> Table:
 
 def by_class(found: Tested, say: Language) -> Table:
     """Return the test accuracy of each class by arm, and the difference paired by seed."""
+    told = found.terms(say)
     ours, theirs = found.paired()
     rows, numbers = [], []
     for number, name in enumerate(found.names):
         own = found.labels == number
+        if not own.any():
+            continue
         score = intervals.seeds_and_images(found.final.correct[:, own])
         other = intervals.seeds_and_images(found.baseline.correct[:, own])
         mean, low, high = intervals.seeds_and_images(ours.less(theirs)[:, own])
         rows.append(
             {
                 say("class", "clase"): name,
-                say("images", "imágenes"): int(own.sum()),
+                told.examples: int(own.sum()),
                 say("final network %", "red final %"): shown_accuracy(*score, say),
-                say("assignment's network %", "red de la tarea %"): shown_accuracy(*other, say),
+                f"{told.baseline} %": shown_accuracy(*other, say),
                 say("difference, points", "diferencia, puntos"): f"{say.points(mean)} "
                 f"{say.between(low, high)}",
             }
@@ -242,9 +257,9 @@ def by_class(found: Tested, say: Language) -> Table:
         numbers.append({"class": number, "images": int(own.sum()), **values, **ends})
     caption = say(
         "Test accuracy by class (recall): means over seeds with 95 % intervals for new seeds and "
-        "new images. Differences are paired by seed.",
+        f"new {told.examples}. Differences are paired by seed.",
         "Exactitud de test por clase (exhaustividad): medias entre semillas con intervalos del 95 % "
-        "para nuevas semillas y nuevas imágenes. Las diferencias son por parejas de semilla.",
+        f"para nuevas semillas y nuevas {told.examples}. Las diferencias son por parejas de semilla.",
     )
-    trials = [", ".join([*found.final.trials, *found.baseline.trials])] * len(found.names)
+    trials = [", ".join([*found.final.trials, *found.baseline.trials])] * len(rows)
     return Table("test-classes", caption, pd.DataFrame(rows), pd.DataFrame(numbers), trials)

@@ -14,6 +14,7 @@ from analysis.report.blocks import Block, Chapter, Table, Text
 from analysis.report.final import chosen_candidate, chosen_values
 from analysis.report.opening import ledger
 from analysis.words.language import Language
+from analysis.words.terms import terms
 from search.records.parts import AUGMENTED, BASELINE, FINAL
 
 
@@ -24,7 +25,7 @@ def sections(
 
     searches: the searches before the final study, by start time. walked: its ablation path.
     """
-    title = say("4.1 · The strategy", "4.1 · La estrategia")
+    title = terms(final, say).numbered("4.1", "The strategy", "La estrategia")
 
     def made() -> list[Block]:
         blocks: list[Block] = [stages(final, searches, walked, say)]
@@ -36,31 +37,46 @@ def sections(
 
 
 def in_words(final: Study, searches: list[Study], say: Language) -> str:
-    own = final.search
-    text = ""
+    told, own = terms(final, say), final.search
+    text = told.direction
     if len(searches) > 1:
-        bests = [f"{say.percent(s.chains['val_accuracy'].max())} ({s.name})" for s in searches]
-        text = say(
-            f"There were {len(searches)} searches before the final network. Their best val_accuracy, "
+        bests = [f"{_score(s, say)} ({s.name})" for s in searches]
+        one = {s.objective for s in [final, *searches]} == {final.objective}
+        quantity = final.objective.name if one else say("result", "resultado")
+        text += say(
+            f"There were {len(searches)} searches before the final network. Their best {quantity}, "
             f"in order of start time, was {say.several(bests)}. These values are optimistic, because "
-            "each is the best of many on the images that chose it. ",
-            f"Hubo {len(searches)} búsquedas antes de la red final. Su mejor val_accuracy, por orden "
+            f"each is the best of many on the {told.examples} that chose it. ",
+            f"Hubo {len(searches)} búsquedas antes de la red final. Su mejor {quantity}, por orden "
             f"de comienzo, fue {say.several(bests)}. Estos valores son optimistas, porque cada uno "
-            "es el mejor de muchos con las imágenes que lo eligieron. ",
+            f"es el mejor de muchos con las {told.examples} que lo eligieron. ",
         )
     text += say(
         f"The best configurations of {own} were then trained again on fresh seeds. The final "
-        "network was chosen among them on the half of each run's validation images that had not "
+        f"network was chosen among them on the half of each run's validation {told.examples} that had not "
         "chosen its epoch. ",
         f"Después, las mejores configuraciones de {own} se entrenaron de nuevo con semillas "
-        "nuevas. La red final se eligió entre ellas con la mitad de las imágenes de validación de "
+        f"nuevas. La red final se eligió entre ellas con la mitad de las {told.examples} de validación de "
         "cada prueba que no había elegido su época. ",
     )
-    return text + evaluated_before(final, searches, say)
+    return (text + evaluated_before(final, searches, say)).strip()
+
+
+def _score(search: Study, say: Language) -> str:
+    """Return the best score of a search, with its unit."""
+    scores = search.chains["score"]
+    best = scores[search.best(scores)] if scores.notna().any() else float("nan")
+    return terms(search, say).value(best)
 
 
 def evaluated_before(final: Study, searches: list[Study], say: Language) -> str:
     """Name the searches that started after another study was evaluated on the test images."""
+    told = terms(final, say)
+    test = say("test accuracy", "exactitud de test")
+    validation = say("validation accuracy", "la exactitud de validación")
+    if not told.share:
+        test = say("test result", "evaluación de test")
+        validation = say(told.name, told.name)
     evaluations = ledger(final).elsewhere
     # If a study was evaluated several times, the first evaluation counts.
     times = {other.study: datetime.fromisoformat(other.time) for other in reversed(evaluations)}
@@ -69,20 +85,20 @@ def evaluated_before(final: Study, searches: list[Study], say: Language) -> str:
         after = [s.name for s in searches if s.begun and s.begun > time.timestamp()]
         if after:
             text += say(
-                f"Searches started after {study} had been evaluated on the test images: "
-                f"{say.several(after)}. Their search spaces may have been set with that test "
-                "accuracy known. Within each search, validation accuracy alone chose the configurations. ",
-                f"Búsquedas empezadas después de evaluar {study} con las imágenes de test: "
+                f"Searches started after {study} had been evaluated on the test {told.examples}: "
+                f"{say.several(after)}. Their search spaces may have been set with that {test} known. "
+                f"Within each search, {validation} alone chose the configurations. ",
+                f"Búsquedas empezadas después de evaluar {study} con las {told.examples} de test: "
                 f"{say.several(after)}. Sus espacios de búsqueda pudieron fijarse conociendo esa "
-                "exactitud de test. Dentro de cada búsqueda, las configuraciones se eligieron solo "
-                "por la exactitud de validación. ",
+                f"{test}. Dentro de cada búsqueda, las configuraciones se eligieron solo "
+                f"por {validation}. ",
             )
     return text
 
 
 STAGES = {
     "choice": ("choice on fresh seeds", "elección con semillas nuevas"),
-    "final": ("final and assignment's networks", "red final y red de la tarea"),
+    "final": ("final network and {baseline}", "red final y {baseline}"),
     "augmented": ("final network, augmented images", "red final, imágenes aumentadas"),
     "race": ("path: races", "camino: carreras"),
     "path": ("path: steps", "camino: pasos"),
@@ -93,6 +109,7 @@ STAGES = {
 
 def stages(final: Study, searches: list[Study], walked: Study | None, say: Language) -> Table:
     """Return the stages of the study with their cost and their result."""
+    told = terms(final, say)
     rows = [_row(s.name, s, s.trials.index, len(s.chains), _best(s, say), say) for s in searches]
     for study in filter(None, (final, walked)):
         found = parts(study)
@@ -101,6 +118,7 @@ def stages(final: Study, searches: list[Study], walked: Study | None, say: Langu
             trials = dict.fromkeys(t for part in own for t in part.runs["trial"].dropna())
             different = {repr(values) for part in own for values in part.values.values()}
             label, outcome = say(*STAGES[name]), _outcome(own[-1], final, say)
+            label = label.replace("{baseline}", told.baseline)
             ended = all(part.runs["status"].isin(["COMPLETED", "FAILED"]).all() for part in own)
             if not ended or (name == "path" and differ(own[-1], found[-1])):
                 label += say(" (not finished)", " (sin terminar)")
@@ -108,15 +126,15 @@ def stages(final: Study, searches: list[Study], walked: Study | None, say: Langu
     shown, numbers, behind = zip(*rows, strict=True)
     caption = say(
         "The stages in order. Core minutes sum the time of a stage's trials, each on one core. A "
-        "trial that belongs to several stages counts in each of them. A search shows its best "
-        "validation accuracy. The choice and the final networks show means over seeds on images "
+        f"trial that belongs to several stages counts in each of them. A search shows its best "
+        f"{told.name}. The choice and the final networks show means over seeds on {told.examples} "
         "that did not choose the run's epoch. The path and the reverted choices are means on all "
-        "validation images after the last epoch.",
+        f"validation {told.examples} after the last epoch.",
         "Las etapas, por orden. Los minutos de núcleo suman el tiempo de las pruebas de cada etapa, "
         "un núcleo por prueba. Una prueba que pertenece a varias etapas cuenta en todas ellas. De "
-        "cada búsqueda se da su mejor exactitud de validación. De la elección y de las redes "
-        "finales, medias entre semillas con imágenes que no eligieron la época de la prueba. Del "
-        "camino y de las decisiones revertidas, medias con todas las imágenes de validación tras "
+        f"cada búsqueda se da su mejor {told.name}. De la elección y de las redes "
+        f"finales, medias entre semillas con {told.examples} que no eligieron la época de la prueba. Del "
+        f"camino y de las decisiones revertidas, medias con todas las {told.examples} de validación tras "
         "la última época.",
     )
     return Table(
@@ -143,15 +161,16 @@ def _row(
 
 
 def _best(search: Study, say: Language) -> str:
-    if not len(search.chains) or search.chains["val_accuracy"].isna().all():
+    if not len(search.chains) or search.chains["score"].isna().all():
         return "–"
-    best = search.chains.loc[search.chains["val_accuracy"].idxmax()]
+    best = search.chains.loc[search.best(search.chains["score"])]
     epochs = say(f"{best['epochs']:.0f} epochs", f"{best['epochs']:.0f} épocas")
-    return f"{say('best', 'mejor')}: {say.percent(best['val_accuracy'])}, {epochs}"
+    return f"{say('best', 'mejor')}: {terms(search, say).value(best['score'])}, {epochs}"
 
 
 def _outcome(part: Part, final: Study, say: Language) -> str:
-    """Return the result of a stage with seeds: mean accuracies, or the gain along the path."""
+    """Return the result of a stage with seeds: means, or the gain along the path."""
+    told = terms(part.study, say)
     if part.name == "race":
         return say("the order of the steps", "el orden de los pasos")
     if part.name == "path":
@@ -163,10 +182,10 @@ def _outcome(part: Part, final: Study, say: Language) -> str:
     arms = {
         chosen: say.arm(chosen),
         FINAL: say("final network", "red final"),
-        BASELINE: say("assignment's network", "red de la tarea"),
+        BASELINE: told.baseline,
         AUGMENTED: say("final network", "red final"),
     }
-    shown = [f"{name}: {say.percent(means[arm])}" for arm, name in arms.items() if arm in means]
+    shown = [f"{name}: {told.value(means[arm])}" for arm, name in arms.items() if arm in means]
     return "; ".join(shown) or "–"
 
 
@@ -175,24 +194,25 @@ def _gained(part: Part, say: Language) -> str:
     measured = found.dropna(subset=["total_low"]) if len(found) else found
     if not len(measured):
         return "–"
-    end = measured.iloc[-1]
-    points = f"{say.points(end['total'])} {say.between(end['total_low'], end['total_high'])}"
+    end, told = measured.iloc[-1], terms(part.study, say)
+    points = told.difference(end["total"], end["total_low"], end["total_high"]) + told.points
     return say(
-        f"{points} points from the assignment's network, at {part.epochs} epochs",
-        f"{points} puntos respecto a la red de la tarea, a {part.epochs} épocas",
+        f"{points} from the {told.baseline}, at {part.epochs} epochs",
+        f"{points} respecto a la {told.baseline}, a {part.epochs} épocas",
     )
 
 
 def _lost(part: Part, say: Language) -> str:
+    told = terms(part.study, say)
     compared = paired.compare(part.table(), part.reference)
-    worse = compared[compared["high"] < 0]
+    worse = compared[compared["low"] > 0] if told.lower else compared[compared["high"] < 0]
     if worse.empty:
         return say("no loss was found", "no se halló pérdida")
-    worst = worse.loc[worse["difference"].idxmin()]
-    points = f"{say.points(worst['difference'])} {say.between(worst['low'], worst['high'])}"
+    worst = worse.loc[worse["difference"].abs().idxmax()]
+    points = told.difference(worst["difference"], worst["low"], worst["high"]) + told.points
     return say(
-        f"largest loss: {say.arm(worst.name)}, {points} points at {part.epochs} epochs",
-        f"mayor pérdida: {say.arm(worst.name)}, {points} puntos a {part.epochs} épocas",
+        f"largest loss: {say.arm(worst.name)}, {points} at {part.epochs} epochs",
+        f"mayor pérdida: {say.arm(worst.name)}, {points} a {part.epochs} épocas",
     )
 
 

@@ -55,7 +55,7 @@ class StudyRecord:
     command: str
     """The command that started the study."""
     arguments: Arguments
-    data: dict[str, str] = field(default_factory=dict)
+    data: dict[str, str]
     """SHA-256 of the data files by name. Empty for the arrays of a Python program."""
     sessions: tuple[SessionRecord, ...] = ()
     finished: bool = False

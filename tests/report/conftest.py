@@ -2,19 +2,21 @@
 
 import hashlib
 import json
+from dataclasses import asdict, replace
 from types import SimpleNamespace
 
 import pytest
 
 from analysis.evidence.trials import load
+from search.records.datasets import DATASETS
 from tests.planted import write_trial
 
 SESSION = {
     "started": 1.0, "seconds": 1.0, "workers": 1, "commit": "a", "processor": "p", "versions": {},
 }  # fmt: skip
 ARGUMENTS = {
-    "run": {},
-    "exercises": {},
+    "run": {"dataset": "digits"},
+    "exercises": {"dataset": "digits"},
     "final": {
         "search": "t",
         "search_seed": 1,
@@ -33,6 +35,11 @@ def write_record(directory, command, **fields):
         "arguments": ARGUMENTS[command], "sessions": [],
     }  # fmt: skip
     (directory / "study.json").write_text(json.dumps(content | fields))
+
+
+def facts(validation_size):
+    """Facts of the digits with another number of validation images."""
+    return asdict(replace(DATASETS["digits"], validation_size=validation_size))
 
 
 def search(directory, scores, rates=None, epochs=None, **about):
@@ -114,5 +121,5 @@ def opened(logs, *reasons, elsewhere=(), last=True, witness=True):
 def plant():
     """The functions that plant studies: of a search, of arms and seeds, and with a test set."""
     return SimpleNamespace(
-        search=search, controlled=controlled, opened=opened, near=near, session=SESSION
+        search=search, controlled=controlled, facts=facts, opened=opened, near=near, session=SESSION
     )

@@ -146,7 +146,7 @@ def test_validation_of_a_search_says_by_how_much_the_best_is_too_good(
     plant, tmp_path, images, status
 ):
     """The largest of 30 standard normals is 2.043 on average: times √(0.25 / 400), 5.1 points."""
-    study = plant.search(tmp_path / "s", [0.5] * 30, validation_images=images)
+    study = plant.search(tmp_path / "s", [0.5] * 30, facts=plant.facts(images))
     found = card(study, "VALIDATION")
     assert found.status == status
     points = "5.1" if images == 400 else "0.1"
@@ -158,9 +158,9 @@ def test_validation_of_a_search_says_by_how_much_the_best_is_too_good(
 
 
 def test_validation_does_not_apply_without_the_number_of_images(plant, tmp_path):
-    found = card(plant.search(tmp_path / "s", [0.8, 0.9]), "VALIDATION")
+    found = card(plant.search(tmp_path / "s", [0.8, 0.9], arguments={}), "VALIDATION")
     assert found.status == "N/A"
-    assert found.found == "The number of validation images is not recorded."
+    assert found.found == "The number of validation examples is not recorded."
 
 
 @pytest.mark.parametrize(
@@ -316,7 +316,7 @@ def test_every_card_is_in_spanish_too(plant, tmp_path):
             tmp_path / "a", None, "a bug", "another", elsewhere=[{"study": "u", "time": "2026"}]
         ),
         plant.controlled(tmp_path / "b", {"relu": plant.near(0.9, 3), "tanh": plant.near(0.9, 3)}),
-        plant.search(tmp_path / "c", [0.1, 0.9], [0.03, 0.95], [1, 3], validation_images=100),
+        plant.search(tmp_path / "c", [0.1, 0.9], [0.03, 0.95], [1, 3], facts=plant.facts(100)),
     ]
     for study in studies:
         english, spanish = (checks.cards(study, say) for say in (EN, ES))

@@ -58,8 +58,8 @@ def test_isolation_compares_at_equal_budget(search):
     """At 3 epochs the promoted do not show what they reached later."""
     found = observed.isolation(search, "activation", 3)
     assert found["n"].sum() == 30
-    assert found["val_accuracy"].idxmax() == "tanh"
-    assert found.loc["tanh", "val_accuracy"] < 0.815
+    assert found["score"].idxmax() == "tanh"
+    assert found.loc["tanh", "score"] < 0.815
     bins = observed.isolation(search, "rate", 3)
     assert bins["n"].sum() == 30
     assert list(bins.index) == [
@@ -93,7 +93,7 @@ def test_what_is_fixed_is_not_said_to_be_inactive(search):
 
 def test_best_and_sentences(search):
     text, table, *_ = chapter.overview(search, Language("en"))
-    best = search.chains["val_accuracy"].idxmax()
+    best = search.chains["score"].idxmax()
     shown = search.trials.loc[search.chains.loc[best, "trials"], "score"].idxmax()
     assert "35 trials (35 COMPLETED) of 30 configurations" in text.text
     assert f"(trial {shown})" in text.text

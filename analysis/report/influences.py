@@ -1,0 +1,226 @@
+"""The sections on what mattered in a search: isolation plots and importance."""
+
+import re
+
+import pandas as pd
+
+from analysis.evidence import observed
+from analysis.evidence.importance import DEPTH, EVALUATOR, FEWEST, TREES, importance
+from analysis.evidence.study import Study
+from analysis.report import figures
+from analysis.report.blocks import Block, Plot, Table, Text
+from analysis.words.language import Language
+from analysis.words.terms import terms
+
+ISOLATED = (
+    "activation",
+    "initializer",
+    "optimizer",
+    "batch_norm",
+    "norm_first",
+    "schedule",
+    "layers",
+)
+"""The hyperparameters of the built-in networks that have a plot."""
+
+MOST_ISOLATED = 8
+"""Largest number of plots for another hypermodel."""
+
+
+def isolated(study: Study) -> tuple[list[str], list[str]]:
+    """Return the hyperparameters that have a plot, and those that vary but have no plot.
+
+    Of another hypermodel's, those come first that are active in the most configurations.
+    """
+    if not study.own:
+        return [name for name in ISOLATED if name in study.hyperparameters], []
+    varied = [n for n in study.hyperparameters if study.chains[n].nunique() > 1]
+    common = sorted(varied, key=lambda name: -int(study.chains[name].count()))[:MOST_ISOLATED]
+    return [n for n in varied if n in common], [n for n in varied if n not in common]
+
+
+def file_name(name: str) -> str:
+    """Return the name of a hyperparameter as a part of a file's name."""
+    return re.sub(r"[^\w.-]+", "_", name)
+
+
+def isolations(study: Study, say: Language) -> list[Block]:
+    told = terms(study, say)
+    budgets = observed.budgets(study)
+    budgets = budgets if study.own else budgets[1:] or budgets
+    names, left_out = isolated(study)
+    text = say(
+        "For each value, the tables give the best result over all other hyperparameters, "
+        "comparing only configurations trained for the same number of epochs. The "
+        "comparison is observational: Hyperband chose which configurations were promoted.",
+        "Para cada valor, las tablas dan el mejor resultado sobre todos los demás "
+        "hiperparámetros, comparando solo configuraciones entrenadas durante el mismo número "
+        "de épocas. La comparación es observacional: Hyperband eligió qué configuraciones se "
+        "promovían.",
+    )
+    if not study.promotes:
+        text = say(
+            "For each value, the tables give the best result over all other hyperparameters. The "
+            "comparison is observational: a value that was drawn more often had more chances of a "
+            "good result.",
+            "Para cada valor, las tablas dan el mejor resultado sobre todos los demás "
+            "hiperparámetros. La comparación es observacional: un valor sorteado más veces tuvo "
+            "más ocasiones de un buen resultado.",
+        )
+    if not names:
+        text = say(
+            "No hyperparameter has more than one value.", "Ningún hiperparámetro tiene dos valores."
+        )
+    if left_out:
+        text += " " + say(
+            f"Without a plot, because fewer configurations have them: {say.several(left_out)}.",
+            f"Sin gráfico, por estar en menos configuraciones: {say.several(left_out)}.",
+        )
+    blocks: list[Block] = [Text(told.direction + text)]
+    for name in names:
+        # A schedule spans the longest budget: on a shorter rung, the rate has not fallen yet.
+        spans = name == "schedule" and not study.own
+        fair = budgets[-1:] if spans else budgets
+        tables = {e: observed.isolation(study, name, e) for e in fair}
+        tables = {e: table for e, table in tables.items() if len(table)}
+        if not tables:
+            continue
+        rows = [
+            {
+                name: value,
+                say("epochs", "épocas"): epochs,
+                say("best ", "mejor ") + told.short: told.cell(row["score"]),
+                "n": row["n"],
+            }
+            for epochs, table in tables.items()
+            for value, row in table.iterrows()
+        ]
+        data = pd.concat([t.drop(columns="trials").assign(epochs=e) for e, t in tables.items()])
+        blocks += [
+            Plot(
+                f"{study.name}-isolation-{file_name(name)}",
+                say(
+                    f"Isolation plot of {name}: best {told.name} of each value.",
+                    f"Gráfico de aislamiento de {name}: mejor {told.name} de cada valor.",
+                ),
+                lambda name=name, tables=tables: figures.isolation(name, tables, told),  # type: ignore[misc]
+                ", ".join(f"{e}: n = {int(t['n'].sum())}" for e, t in tables.items()),
+            ),
+            Table(
+                f"{study.name}-isolation-{file_name(name)}",
+                say(
+                    f"Best {told.name} of each value by number of epochs; n counts the "
+                    "configurations with the value.",
+                    f"Mejor {told.name} de cada valor según el número de épocas; n "
+                    "cuenta las configuraciones con ese valor.",
+                ),
+                pd.DataFrame(rows),
+                data.rename(columns={"score": study.objective.name}).reset_index(),
+                [", ".join(t) for table in tables.values() for t in table["trials"]],
+            ),
+        ]
+    return blocks
+
+
+def importances(study: Study, say: Language) -> list[Block]:
+    found = importance(study)
+    if found is None and not study.promotes:
+        return [
+            Text(
+                say(
+                    f"Importances need at least {FEWEST} completed configurations and two values "
+                    f"of a hyperparameter that all have. The search has "
+                    f"{study.chains['score'].count()} configurations.",
+                    f"Las importancias requieren al menos {FEWEST} configuraciones terminadas y dos "
+                    "valores de un hiperparámetro que todas tengan. La búsqueda tiene "
+                    f"{study.chains['score'].count()} configuraciones.",
+                )
+            )
+        ]
+    if found is None:
+        return [
+            Text(
+                say(
+                    f"No known budget was reached by at least {FEWEST} configurations without a "
+                    "promotion, so the report gives no importances.",
+                    f"Ningún presupuesto conocido lo alcanzaron al menos {FEWEST} configuraciones "
+                    "sin promoción, así que el informe no da importancias.",
+                )
+            )
+        ]
+    table = found.table
+    first = table.iloc[0]
+    clear = first["low"] > table["high"].iloc[1:].max() if len(table) > 1 else True
+    text = say(
+        f"At {found.epochs} epochs, {table.index[0]} has the largest share of the variance: "
+        f"{say.percent(first['importance'], 0)} (95 % interval {say.percent(first['low'], 0)} to "
+        f"{say.percent(first['high'], 0)}). ",
+        f"A {found.epochs} épocas, {table.index[0]} tiene la mayor proporción de la varianza: "
+        f"{say.percent(first['importance'], 0)} (intervalo del 95 %: de "
+        f"{say.percent(first['low'], 0)} a {say.percent(first['high'], 0)}). ",
+    )
+    text += (
+        say(
+            "Its interval lies above all other intervals.",
+            "Su intervalo queda por encima de todos los demás.",
+        )
+        if clear
+        else say(
+            "Its interval overlaps with others, so the order is uncertain.",
+            "Su intervalo se solapa con otros, así que el orden es incierto.",
+        )
+    )
+    text += say(
+        f" The analysis covers {found.n} configurations that reached this budget without being "
+        "promoted.",
+        f" El análisis abarca {found.n} configuraciones que llegaron a este presupuesto sin ser "
+        "promovidas.",
+    )
+    if len(table) == 1:
+        text = say(
+            f"{table.index[0]} is the only hyperparameter that is active in all {found.n} "
+            "configurations and varies, so there is nothing to compare its importance with.",
+            f"{table.index[0]} es el único hiperparámetro activo en las {found.n} configuraciones "
+            "que varía, así que su importancia no se compara con ninguna.",
+        )
+    searched = [n for n in study.hyperparameters if study.chains[n].nunique() > 1]
+    absent = [name for name in searched if name not in table.index]
+    if absent:
+        text += " " + say(
+            f"Excluded because they are inactive in some configurations: {say.several(absent)}.",
+            f"Excluidos por no estar activos en alguna configuración: {say.several(absent)}.",
+        )
+    frame = pd.DataFrame(
+        {
+            say("hyperparameter", "hiperparámetro"): table.index,
+            say("share of variance", "proporción de la varianza"): [
+                f"{say.percent(r['importance'], 1)} [{say.percent(r['low'], 1)}; "
+                f"{say.percent(r['high'], 1)}]"
+                for _, r in table.iterrows()
+            ],
+            "n": found.n,
+        }
+    )
+    caption = say(
+        f"{EVALUATOR}, {TREES} trees of depth {DEPTH}: shares of the variance with 95 % bootstrap "
+        "intervals over configurations, for the hyperparameters active in all of them.",
+        f"{EVALUATOR}, {TREES} árboles de profundidad {DEPTH}: proporciones de la varianza con "
+        "intervalos del 95 % por bootstrap entre configuraciones, de los hiperparámetros activos "
+        "en todas ellas.",
+    )
+    return [
+        Text(text),
+        Plot(
+            f"importance-{study.name}",
+            caption,
+            lambda: figures.importances(table, terms(study, say)),
+            say(f"n = {found.n} configurations", f"n = {found.n} configuraciones"),
+        ),
+        Table(
+            f"importance-{study.name}",
+            caption,
+            frame,
+            table.reset_index(),
+            [", ".join(found.chains)] * len(table),
+        ),
+    ]
