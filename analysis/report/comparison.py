@@ -10,7 +10,7 @@ from analysis.evidence.arms import Part
 from analysis.report import figures
 from analysis.report.blocks import Block, Plot, Table, Text
 from analysis.words.language import Language
-from analysis.words.terms import terms
+from analysis.words.terms import Terms, terms
 from search.records.arguments import EXERCISES
 
 THRESHOLDS = (0.85, 0.88)
@@ -123,6 +123,20 @@ def not_detected(part: Part, arms: list[str], tested: int, say: Language) -> lis
     ]
 
 
+def told_goal(goal: float, digits: int, told: Terms) -> str:
+    """Return the value that runs are to reach, as the heading of a column has it."""
+    if not told.share:
+        return told.value(goal)
+    wanted = told.say.percent(goal, digits)
+    return wanted.replace(" %", "%") if told.say.code == "en" else wanted
+
+
+def reached_by(runs: pd.DataFrame, objective: str, goal: float, told: Terms) -> dict[str, float]:
+    """Return the median of the epochs in which an arm's runs reach a value, and how many do."""
+    curves = [run.set_index("epoch")[objective] for _, run in runs.groupby("seed")]
+    return paired.reaching([paired.epochs_to(curve, goal, told.lower) for curve in curves])
+
+
 def arms_table(part: Part, compared: pd.DataFrame, name: str, say: Language) -> Table:
     """Return the arms with their final objective, differences, speed and gap."""
     told = terms(part.study, say)
@@ -153,18 +167,11 @@ def arms_table(part: Part, compared: pd.DataFrame, name: str, say: Language) -> 
             number["gap"] = gap = (train[arm] - table[arm]).mean()
             shown[say("train − val.", "entren. − val.")] = told.signed(gap)
         for key, goal in goals.items():
-            reached = paired.reaching(
-                [
-                    paired.epochs_to(run.set_index("epoch")[objective], goal, told.lower)
-                    for _, run in runs.groupby("seed")
-                ]
-            )
+            reached = reached_by(runs, objective, goal, told)
+            wanted = told_goal(goal, 0 if key != "reference" else 1, told)
             cell = say.number(reached["median"], 0)
             if reached["reached"] < reached["n"]:
                 cell += f" ({reached['reached']}/{reached['n']})"
-            wanted = say.percent(goal, 0 if key != "reference" else 1)
-            wanted = wanted.replace(" %", "%") if say.code == "en" else wanted
-            wanted = wanted if told.share else told.value(goal)
             shown[say(f"epochs to {wanted}", f"épocas hasta {wanted}")] = cell
             number[f"epochs_to_{key}"] = reached["median"]
             number[f"reached_{key}"] = reached["reached"]

@@ -178,7 +178,16 @@ class NotebookDisplay(Lines):
     """Number of lines of trials and messages that stay in sight."""
 
     def __init__(self, name: str):
-        super().__init__(name, Console(file=io.StringIO(), width=110, highlight=False))
+        super().__init__(
+            name,
+            Console(
+                file=io.StringIO(),
+                width=110,
+                highlight=False,
+                force_jupyter=False,
+                color_system=None,
+            ),
+        )
         self.said: list[str] = []
         self.shown = -math.inf
 

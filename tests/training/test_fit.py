@@ -209,7 +209,7 @@ def test_a_model_may_refuse_the_loop():
 
 def test_an_error_of_the_model_is_keras_own():
     model = sequential(keras.layers.Dense(3), keras.layers.Reshape((5,)), loss="mse")
-    with pytest.raises(ValueError, match="Reshape.call"):
+    with pytest.raises(ValueError, match=r"Reshape\.call"):
         Fit(model, 1)(*ROWS)
 
 
