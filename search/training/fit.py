@@ -1,6 +1,7 @@
 """`model.fit` on a worker: the compiled loop where it does what Keras does, otherwise Keras' own."""
 
 import base64
+import importlib
 import inspect
 import io
 import json
@@ -249,11 +250,14 @@ def _evaluates(epoch: int, frequency: Any) -> bool:
 def _plain(value: Any) -> Any:
     """Return attributes of a callback as JSON. Raises TypeError if a value is not plain.
 
-    The model and functions are left out: `on_train_begin` sets them again.
+    The model is left out. So are functions that Keras' callbacks define, which `on_train_begin` sets
+    again. Keras' other functions, such as `keras.ops.less`, are kept by name.
     """
     if isinstance(value, dict):
         kept = {k: v for k, v in value.items() if k not in ("_model", "model", "params")}
-        return {str(k): _plain(v) for k, v in kept.items() if not callable(v)}
+        return {str(k): _plain(v) for k, v in kept.items() if not _is_set_again(v)}
+    if inspect.isfunction(value) and value.__module__.startswith("keras."):
+        return {"function": [value.__module__, value.__qualname__]}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if isinstance(value, np.ndarray):
@@ -267,7 +271,16 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is not plain")
 
 
+def _is_set_again(value: Any) -> bool:
+    return inspect.isfunction(value) and value.__module__.startswith("keras.src.callbacks.")
+
+
 def _unplain(value: Any) -> Any:
+    if isinstance(value, dict) and set(value) == {"function"}:
+        module, name = value["function"]
+        if not module.startswith("keras."):
+            raise ValueError(f"{module}.{name} is not Keras' own")
+        return getattr(importlib.import_module(module), name)
     if isinstance(value, dict):
         if set(value) == {"array"}:
             return np.load(io.BytesIO(base64.b64decode(value["array"])), allow_pickle=False)

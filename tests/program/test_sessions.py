@@ -1,0 +1,154 @@
+"""A trial on a worker, whatever its hypermodel's `fit` does."""
+
+import copy
+from dataclasses import replace
+
+import keras
+import keras_tuner as kt
+import pytest
+from keras_tuner.src.engine.hypermodel import get_hypermodel
+
+from search.networks.exploring import explored
+from search.records.objective import VAL_ACCURACY, Objective
+from search.running.program import ProgramModel
+from search.running.subject import CallSource
+from search.running.trial_session import TrialSession
+from search.running.work import Report, Work
+from tests.program import programs
+
+
+@pytest.fixture(scope="module")
+def data(few_digits):
+    validation = few_digits.x_validation[:50], few_digits.y_validation[:50]
+    return (few_digits.x_train, few_digits.y_train), {"validation_data": validation}
+
+
+def work_for(hypermodel, goal=VAL_ACCURACY, epochs=2, **values):
+    hp = explored(hypermodel)
+    hp.values = {"units": 8, "rate": 0.1, **values}
+    return Work("s", "0000", hp.get_config(), 3, 1, 0, 0, epochs, seconds=1e9, goal=goal)
+
+
+def train(hypermodel, work, data, state=None, **options) -> Report:
+    given = CallSource(data[0], data[1] | options).arguments(1, False)
+    # KerasTuner takes a config apart as it reads it.
+    work = copy.deepcopy(work)
+    session = TrialSession(work, hypermodel, given, state)
+    report = session.train(work, lambda row: None)
+    session.close()
+    return report
+
+
+def trained(made, data, goal=VAL_ACCURACY, **options) -> Report:
+    hypermodel = get_hypermodel(made)
+    return train(hypermodel, work_for(hypermodel, goal), data, **options)
+
+
+def test_a_function_is_trained_for_the_trials_epochs(data):
+    report = trained(programs.build, data)
+    assert report.finished
+    assert [row.epoch for row in report.rows] == [0, 1]
+    assert set(report.rows[0].logs) == {"loss", "accuracy", "val_loss", "val_accuracy"}
+    assert report.keras_fit == ""
+    assert report.rows[0].learning_rate == pytest.approx(0.1)
+
+
+def test_a_hyperparameter_that_only_fit_declares_is_drawn_and_reported(data):
+    one, again = (trained(programs.Hidden(), data) for _ in range(2))
+    late = one.hyperparameters["values"]["late"]
+    # Drawn by seed and name, and not the default.
+    assert 10 < late <= 1000
+    assert again.hyperparameters["values"]["late"] == late
+
+
+def test_metrics_and_numbers_that_fit_returns_are_the_score(data):
+    report = trained(programs.Judged(), data, Objective("right", "max"))
+    assert report.finished
+    last = report.rows[-1]
+    assert last.metrics["share"] == 0.5
+    assert last.metrics["right"] > 0
+    number = trained(programs.Number(), data, Objective("default_objective", "min"))
+    assert number.rows[-1].metrics["default_objective"] == pytest.approx(1 - last.metrics["right"])
+
+
+def test_an_exception_is_one_line_and_a_traceback(data):
+    report = trained(programs.Unlucky(), data)
+    late = get_hypermodel(programs.Unlucky())
+    small = train(late, work_for(late, batch_size=16), data)
+    assert small.failure == "ValueError: these batches are too small"
+    assert "programs.py" in small.traceback
+    assert not small.fatal
+    assert report.finished or report.failure == small.failure
+
+
+def test_an_objective_that_no_epoch_reports_ends_the_study(data):
+    report = trained(programs.build, data, Objective("val_f1", "max"))
+    assert report.fatal
+    assert report.failure.endswith(
+        "no epoch reports the objective val_f1; reported are: accuracy, loss, val_accuracy, val_loss"
+    )
+
+
+def test_a_target_ends_a_trial(data):
+    hypermodel = get_hypermodel(programs.build)
+    whole = train(hypermodel, work_for(hypermodel, epochs=6), data)
+    target = whole.rows[2].val_accuracy
+    first = next(r.epoch for r in whole.rows if r.val_accuracy >= target)
+    report = train(hypermodel, replace(work_for(hypermodel, epochs=6), target=target), data)
+    assert report.finished
+    assert len(report.rows) == first + 1 < 6
+
+
+def test_stretches_with_callbacks_equal_the_whole_bit_for_bit(data):
+    callbacks = [
+        keras.callbacks.EarlyStopping("val_loss", patience=2, restore_best_weights=True),
+        keras.callbacks.ReduceLROnPlateau("loss", patience=0, min_delta=10.0),
+    ]
+    hypermodel = get_hypermodel(programs.build)
+    work = work_for(hypermodel, epochs=8)
+    whole = train(hypermodel, work, data, callbacks=callbacks)
+    rows, state, report = [], None, None
+    while report is None or not report.finished:
+        best = VAL_ACCURACY.best(rows)
+        stretch = replace(
+            work,
+            initial_epoch=len(rows),
+            seconds=0,
+            best=best and (best.val_accuracy, best.epoch),
+        )
+        report = train(hypermodel, stretch, data, state, callbacks=callbacks)
+        rows += report.rows
+        state = report.state
+    assert [r.logs for r in rows] == [r.logs for r in whole.rows]
+    assert [r.learning_rate for r in rows] == [r.learning_rate for r in whole.rows]
+    assert report.weights_file[-2000:] == whole.weights_file[-2000:]
+
+
+def test_a_model_is_compiled_as_the_tuner_says_and_may_be_too_large(data):
+    hypermodel = ProgramModel(get_hypermodel(programs.build), optimizer="adam", metrics=["mse"])
+    model = hypermodel.build(kt.HyperParameters())
+    assert isinstance(model.optimizer, keras.optimizers.Adam)
+    large = ProgramModel(get_hypermodel(programs.build), max_model_size=3)
+    large.hypermodel.build = lambda hp: keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    report = train(large, work_for(get_hypermodel(programs.build)), data)
+    assert (
+        report.failure
+        == "FailedTrialError: the model has 10 parameters, more than max_model_size=3"
+    )
+    # It would be as large again, so it is not retried.
+    assert report.traceback == ""
+
+
+def test_a_trial_that_needs_keras_own_fit_is_not_checkpointed_in_the_middle(data):
+    class Batchwise(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            pass
+
+    hypermodel = get_hypermodel(programs.build)
+    work = replace(work_for(hypermodel, epochs=3), seconds=0)
+    report = train(hypermodel, work, data, callbacks=[Batchwise()])
+    assert not report.finished
+    assert report.state == b""
+    whole = train(hypermodel, replace(work, seconds=1e9), data, callbacks=[Batchwise()])
+    assert whole.finished
+    assert whole.keras_fit == "the callback Batchwise acts on batches"

@@ -1,0 +1,63 @@
+"""What is sent to workers: large arrays once, data sets as graphs, and nothing that cannot be copied."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from search.records.errors import Misuse
+from search.running.subject import CallSource, packed
+
+LARGE = np.arange(2**21, dtype=np.uint8).reshape(-1, 64)
+
+
+def test_a_large_array_is_in_one_file_that_workers_map(tmp_path):
+    content = packed(
+        (lambda hp: LARGE.shape, CallSource((LARGE, LARGE), {"y": {"a": LARGE}})), tmp_path
+    )
+    (file,) = tmp_path.iterdir()
+    assert file.stat().st_size == LARGE.nbytes
+    assert len(content.content) < 10_000
+    function, source = content.unpacked()
+    given = source.arguments(1, False)
+    assert np.array_equal(given.args[0], LARGE)
+    assert given.args[0] is given.args[1]
+    # A worker may change its own copy, and the file stays as it is.
+    given.args[0][0, 0] = 77
+    assert np.array_equal(content.unpacked()[1].args[0], LARGE)
+    assert function(None) == LARGE.shape
+
+
+def test_without_a_common_folder_the_arrays_travel_along():
+    content = packed(CallSource((LARGE,), {}), None)
+    assert np.array_equal(content.unpacked().args[0], LARGE)
+
+
+def test_a_tensorflow_data_set_is_sent_as_its_graph():
+    images = np.arange(12.0, dtype="float32").reshape(6, 2)
+    data = tf.data.Dataset.from_tensor_slices((images, np.arange(6))).map(lambda x, y: (2 * x, y))
+    again = packed(data.batch(4), None).unpacked()
+    (first, labels), (second, _) = again.as_numpy_iterator()
+    assert np.array_equal(np.concatenate([first, second]), 2 * images)
+    assert labels.tolist() == [0, 1, 2, 3]
+    assert again.element_spec == data.batch(4).element_spec
+
+
+def one():
+    yield 1
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (one, "cannot pickle 'generator' object"),
+        (
+            lambda: tf.data.Dataset.from_generator(one, tf.int32),
+            "a tf.data.Dataset that calls Python code, such as from_generator",
+        ),
+    ],
+)
+def test_what_cannot_be_copied_is_refused_in_one_line(made, said):
+    with pytest.raises(Misuse) as raised:
+        packed(CallSource((made(),), {}), None)
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
