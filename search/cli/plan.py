@@ -53,7 +53,11 @@ def plan(arguments: HyperbandArguments, workers: int, data_dir: Path | None = No
     """
     arguments.check()
     import_quietly("search.studies.kinds")
+    from search.running.worker import configure
     from search.studies.kinds import hyperband_of, hypermodel_of, space_of
+
+    # TensorFlow takes these settings only before its first use.
+    configure()
 
     if arguments.hypermodel or arguments.data:
         pool = load_pool(arguments.dataset, arguments.data, data_dir)
@@ -98,10 +102,8 @@ def measure_own(
     import keras
     import keras_tuner as kt
 
-    from search.running.worker import configure
     from search.training.fit import Fit
 
-    configure()
     x, y = examples.x_train[:IMAGES], examples.y_train[:IMAGES]
     builds, seconds = [], []
     for values in draws[:OWN_PROBES]:
@@ -149,10 +151,8 @@ def measure(facts: Dataset, fixed: Json) -> tuple[float, np.ndarray]:
 
     from search.networks.baselines import complete
     from search.networks.dense import DenseNetworks
-    from search.running.worker import configure
     from search.training.loop import EpochLoop
 
-    configure()
     images = _noise(facts)
     train, held_out = (images.x_train, images.y_train), (images.x_validation, images.y_validation)
     builds, rows, seconds = [], [], []

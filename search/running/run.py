@@ -117,7 +117,7 @@ def run_subjects(
     if left <= 0:
         raise Misuse(
             f"study {study.name} has used {session.seconds_before:.0f} s of its time "
-            f"budget of {execution.seconds:.0f} s: raise the time budget"
+            f"budget of {execution.seconds:.0f} s: raise the time budget to continue"
         )
     with concurrent.futures.ThreadPoolExecutor(1) as importer:
         # TensorFlow takes seconds to import, so the driver and the workers do it concurrently.

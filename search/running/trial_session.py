@@ -28,7 +28,7 @@ from search.running.work import Report, State, Work
 from search.training.diagnostics import Probe
 from search.training.fit import Fit
 from search.training.loop import Diverged, scored
-from search.training.seeding import seed_everything
+from search.training.seeding import seeded
 
 
 class Abandoned(BaseException):
@@ -95,7 +95,9 @@ class TrialSession:
         try:
             self.take_stretch()
             try:
-                self._train()
+                keras.backend.clear_session()
+                with seeded(self.work.seed):
+                    self._train()
             except Diverged as reason:
                 self.report.failure = str(reason)
             except kt_errors.FailedTrialError as reason:
@@ -114,8 +116,6 @@ class TrialSession:
 
     def _train(self) -> None:
         work = self.work
-        keras.backend.clear_session()
-        seed_everything(work.seed)
         hp = Drawing.of(work.hyperparameters, work.seed, work.draws, work.admits)
         self.model = model = self.hypermodel.build(hp)
         if hasattr(self.hypermodel, "seed_weights"):

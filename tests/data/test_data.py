@@ -62,7 +62,7 @@ def test_fashion_mnist_is_read_without_its_test_files(fashion_dir, tmp_path):
 
 def test_environment_names_the_folder(fashion_dir, monkeypatch):
     monkeypatch.setenv("FASHION_MNIST_DIR", str(fashion_dir))
-    assert load_pool("fashion-mnist").split(1).x_validation.shape == (6000, 784)
+    assert load_pool("fashion-mnist").split(1).x_validation.shape == (6000, 28, 28)
 
 
 def test_keras_cache_is_read(fashion_dir, tmp_path, monkeypatch):
@@ -72,7 +72,7 @@ def test_keras_cache_is_read(fashion_dir, tmp_path, monkeypatch):
     cache.mkdir(parents=True)
     for name in TRAIN_FILES:
         shutil.copy(fashion_dir / name, cache)
-    assert load_pool("fashion-mnist").split(1).x_validation.shape == (6000, 784)
+    assert load_pool("fashion-mnist").split(1).x_validation.shape == (6000, 28, 28)
 
 
 def test_missing_files_name_the_file_and_three_ways_out(tmp_path):

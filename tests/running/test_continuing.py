@@ -20,14 +20,14 @@ def test_time_budget_stops_and_more_of_it_continues(undisturbed, run, tmp_path):
     options = (*SMALL, "--workers", 1, "--checkpoint-every", 0)
     first = run(*options, "--time-budget", "1.2s", "--json")
     assert first.returncode == 0, first.stderr
-    assert "time is up; raise --time-budget to continue: python -m search run" in first.stderr
+    assert "time is up; raise the time budget to continue: python -m search run" in first.stderr
     summary = json.loads(first.stdout)
     assert not summary["finished"]
     assert summary["seconds"] >= 1.2
     assert summary["completed"] < 21
     spent = run("--time-budget", "1s")
     assert spent.returncode == 2
-    assert "raise --time-budget" in spent.stderr
+    assert "raise the time budget" in spent.stderr
     assert run("--time-budget", "10m").returncode == 0
     assert outcome(tmp_path) == outcome(undisturbed)
 
@@ -52,6 +52,11 @@ def test_a_printed_summary_given_back_starts_the_same_study(
 ):
     assert summary["arguments"] == {
         "dataset": "digits",
+        "data": None,
+        "hypermodel": None,
+        "objective": "val_accuracy",
+        "executions": 1,
+        "target": None,
         "max_epochs": 9,
         "min_epochs": 1,
         "factor": 3,

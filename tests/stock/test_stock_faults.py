@@ -9,14 +9,13 @@ from dataclasses import replace
 
 import keras
 import keras_tuner as kt
-import numpy as np
 import pytest
 
 from search.networks.dense import DenseNetworks
 from search.networks.narrowing import narrowed
 from search.records.datasets import DATASETS
 from search.running.trial_session import TrialSession
-from search.running.work import Work
+from search.running.work import State, Work
 from tests.laboratory import given
 
 FIXES = [
@@ -105,20 +104,28 @@ def work(epochs, initial_epoch=0, **values):
     return Work("s", "0", hp.get_config(), 1, 1, initial_epoch, initial_epoch, epochs, math.inf)
 
 
-def trained(task, images, networks):
-    """A trial's session, and what it reports."""
-    session = TrialSession(task, networks, given(images), None)
-    return session, session.train(task, lambda row: None)
+def trained(task, images, networks, state=None):
+    """What a trial's session reports."""
+    session = TrialSession(task, networks, given(images), state)
+    report = session.train(task, lambda row: None)
+    session.close()
+    return report
+
+
+def iterations(report, model):
+    """The steps that the optimizer has seen: its first variable, after the model's weights."""
+    return int(State.unpacked(report.state).trained[len(model.weights)])
 
 
 @pytest.mark.slow
 def test_promotion_loses_the_optimizers_state_in_stock_and_not_in_ours(stock, networks, few_digits):
     assert stock.began_at == (0,), "stock: the promoted trial's Adam has seen no step"
 
-    _, report = trained(work(1), few_digits, networks)
-    promoted = TrialSession(work(3, 1), few_digits, networks, report.state)
-    assert int(promoted.loop.model.optimizer.iterations) == STEPS
-    assert np.any(promoted.loop.model.optimizer.variables[2].numpy())
+    first = trained(work(1), few_digits, networks)
+    model = networks.build(kt.HyperParameters.from_config(work(1).hyperparameters))
+    assert iterations(first, model) == STEPS
+    promoted = trained(work(3, 1), few_digits, networks, first.state)
+    assert iterations(promoted, model) == 3 * STEPS
 
 
 @pytest.mark.slow
@@ -128,27 +135,25 @@ def test_stock_keeps_one_value_a_metric_and_ours_every_epoch(stock, networks, fe
     )
     assert deepest.hyperparameters.values["tuner/epochs"] == 2
     assert len(deepest.metrics.get_history("val_accuracy")) == 1
-    _, report = trained(work(2), few_digits, networks)
+    report = trained(work(2), few_digits, networks)
     assert [row.epoch for row in report.rows] == [0, 1]
     assert all(0 < row.val_accuracy < 1 for row in report.rows)
 
 
 def test_promotion_goes_on_from_the_last_epoch_not_the_best(networks, few_digits):
     """A rate so high that the best of three epochs is not the last."""
-    first = work(3, adam_lr=0.2)
-    session, report = trained(first, few_digits, networks)
-    last = session.loop.state()
-    promoted = TrialSession(work(6, 3, adam_lr=0.2), few_digits, networks, report.state)
-    # The report's weights file holds the best epoch's; the session was left with them.
+    report = trained(work(3, adam_lr=0.2), few_digits, networks)
     accuracies = [row.val_accuracy for row in report.rows]
+    # The report's weights file holds the best epoch's.
     assert max(accuracies) > accuracies[-1]
-    assert promoted.loop.evaluate()["accuracy"] == pytest.approx(accuracies[-1])
-    assert len(last) == len(promoted.loop.state())
+    promoted = trained(work(6, 3, adam_lr=0.2), few_digits, networks, report.state)
+    whole = trained(work(6, adam_lr=0.2), few_digits, networks)
+    assert [r.val_loss for r in promoted.rows] == [r.val_loss for r in whole.rows[3:]]
 
 
 @pytest.mark.slow
 def test_diverged_trial_completes_in_stock_and_fails_with_its_reason_in_ours(few_digits, tmp_path):
-    diverging = Diverging(64, 10, len(few_digits.x_train), max_epochs=3)
+    diverging = Diverging(replace(DATASETS["digits"], train_size=len(few_digits.x_train)), 3)
     objective = kt.Objective("val_accuracy", "max")
     tuner = kt.RandomSearch(OneChoice(diverging), objective, max_trials=1, **options(str(tmp_path)))
     stock_search(tuner, few_digits)
@@ -158,7 +163,7 @@ def test_diverged_trial_completes_in_stock_and_fails_with_its_reason_in_ours(few
     with pytest.raises(ValueError, match="NaN"):
         json.loads(text, parse_constant=_refuse)
 
-    _, report = trained(work(3), few_digits, diverging)
+    report = trained(work(3), few_digits, diverging)
     assert not report.finished
     assert report.failure.startswith("diverged in epoch 1: ")
     assert len(report.rows) == 1
@@ -170,9 +175,16 @@ def _refuse(word):
 
 def test_memory_of_a_session_is_given_back(networks, few_digits):
     """Models of earlier sessions are not kept alive by later ones."""
-    session, _ = trained(work(1), few_digits, networks)
-    model = weakref.ref(session.loop.model)
-    del session
+    built = []
+
+    class Noted(DenseNetworks):
+        def build(self, hp):
+            model = super().build(hp)
+            built.append(weakref.ref(model))
+            return model
+
+    trained(work(1), few_digits, Noted(networks.facts, 3))
+    (model,) = built
     keras.backend.clear_session()
     gc.collect()
     assert model() is None

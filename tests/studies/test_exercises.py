@@ -29,6 +29,7 @@ from search.studies.exercises import (
 )
 from search.studies.oracles import Trial
 from tests.called import search
+from tests.laboratory import given
 from tests.simulated import row_of
 
 SEEDS = (1, 2)
@@ -180,8 +181,10 @@ def test_zeros_learn_what_theory_says(few_digits, make_hp, activation):
     def last_row(initializer):
         hp = make_hp(initializer=initializer, activation=activation, batch_size=64)
         work = Work("s", "0", hp.get_config(), 1, 1, 0, 0, 2, math.inf)
-        session = TrialSession(work, few_digits, networks, None)
-        return session.train(work, lambda row: None).rows[-1]
+        session = TrialSession(work, networks, given(few_digits), None)
+        report = session.train(work, lambda row: None)
+        session.close()
+        return report.rows[-1]
 
     assert last_row("glorot_uniform").diagnostics["distinct/hidden_2"] == 1
     zeros = last_row("zeros")

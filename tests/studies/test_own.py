@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from search.networks.spaces import Space
@@ -143,10 +144,12 @@ def searched(logs, spec, **fields):
 
 
 def test_final_and_ablation_study_what_the_search_has_studied(tmp_path, spec):
-    folder = searched(tmp_path, spec, data="own.npz")
+    own = str(tmp_path / "own.npz")
+    np.savez(own, x_train=[], y_train=[], x_test=[], y_test=[])
+    folder = searched(tmp_path, spec, data=own)
     arguments = final_arguments(folder, {"top": 2, "seeds": 3})
     assert (arguments.hypermodel, arguments.objective, arguments.data) == (
-        spec, "val_loss", "own.npz",
+        spec, "val_loss", own,
     )  # fmt: skip
     # The smallest losses; a value that a trial found late is kept.
     assert arguments.configurations == {

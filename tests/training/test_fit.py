@@ -8,7 +8,7 @@ import tensorflow as tf
 from search.training.arrays import resident
 from search.training.fit import Fit
 from search.training.loop import evaluation_size
-from search.training.seeding import seed_everything
+from search.training.seeding import seeded
 
 SIZE = 96
 BATCH = 32
@@ -131,11 +131,11 @@ def test_same_history_and_weights_as_keras(name):
     histories, weights = [], []
     for ours in (True, False):
         keras.backend.clear_session()
-        seed_everything(7)
-        model = make()
-        fit = Fit(model, 1) if ours else model.fit
-        quiet = {} if ours else {"verbose": 0}
-        histories.append(fit(x, y, **call, **options, **quiet).history)
+        with seeded(7):
+            model = make()
+            fit = Fit(model, 1) if ours else model.fit
+            quiet = {} if ours else {"verbose": 0}
+            histories.append(fit(x, y, **call, **options, **quiet).history)
         weights.append(model.get_weights())
         if ours:
             assert fit.keras_fit == ""
@@ -226,12 +226,12 @@ def test_a_call_goes_on_elsewhere_bit_for_bit_with_its_callbacks():
 
     def start(state=None, callbacks=b""):
         keras.backend.clear_session()
-        seed_everything(7)
         model = regression()
         return model, Fit(model, 5, state, callbacks)
 
-    model, fit = start()
-    whole = fit(*ROWS, epochs=6, callbacks=stopping(), **call).history
+    with seeded(7):
+        model, fit = start()
+        whole = fit(*ROWS, epochs=6, callbacks=stopping(), **call).history
     expected = model.get_weights()
 
     class Pause(keras.callbacks.Callback):
@@ -243,8 +243,9 @@ def test_a_call_goes_on_elsewhere_bit_for_bit_with_its_callbacks():
                 self.model.stop_training = True
 
     pause = Pause()
-    _, fit = start()
-    fit(*ROWS, epochs=6, callbacks=[*stopping(), pause], **call)
+    with seeded(7):
+        _, fit = start()
+        fit(*ROWS, epochs=6, callbacks=[*stopping(), pause], **call)
     model, fit = start(*pause.kept)
     rest = fit(*ROWS, epochs=6, initial_epoch=3, callbacks=stopping(), **call).history
     assert rest["loss"] == whole["loss"][3:]
@@ -285,7 +286,7 @@ def test_validation_steps_are_large_only_if_no_result_depends_on_them():
 def test_what_a_build_draws_depends_on_the_seed_alone():
     drawn = []
     for seed in (1, 1, 2):
-        seed_everything(seed)
-        drawn.append(keras.initializers.GlorotUniform()((4, 4)).numpy())
+        with seeded(seed):
+            drawn.append(keras.initializers.GlorotUniform()((4, 4)).numpy())
     assert np.array_equal(drawn[0], drawn[1])
     assert not np.array_equal(drawn[0], drawn[2])
