@@ -55,7 +55,7 @@ class StudyRecord:
     command: str
     """The command that started the study."""
     arguments: Arguments
-    data: dict[str, str] = field(default_factory=dict)
+    data: dict[str, str]
     """SHA-256 of the data files by name. Empty for the arrays of a Python program."""
     source: dict[str, str] = field(default_factory=dict)
     """SHA-256 of the source of an own hypermodel, by file. Empty for the built-in networks."""
@@ -91,7 +91,9 @@ class StudyRecord:
             content[name] = content[name] and asdict(content[name])
         for name in ("sessions", "parts"):
             content[name] = [asdict(item) for item in content[name]]
-        return {key: value for key, value in content.items() if value not in (None, [], {})}
+        kept = {key: value for key, value in content.items() if value not in (None, [], {})}
+        # Empty for the arrays of a Python program, but always there.
+        return {**kept, "data": self.data}
 
 
 def study_record(content: Json, path: Path) -> StudyRecord:
