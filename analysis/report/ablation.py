@@ -361,7 +361,7 @@ def leave_one_out(part: Part, say: Language) -> list[Block]:
             say("new value", "valor nuevo"): changed(
                 part.values[part.reference], part.values[arm], say
             ),
-            say("difference", "diferencia") + told.in_points: told.difference(
+            say("difference", "diferencia") + told.unit: told.difference(
                 row["difference"], row["low"], row["high"]
             ),
             "n": row["n"],

@@ -154,7 +154,7 @@ def effects(part: Part, name: str, say: Language) -> list[Block]:
     rows = [
         {
             say("effect", "efecto"): label,
-            say("difference", "diferencia") + told.in_points: told.difference(
+            say("difference", "diferencia") + told.unit: told.difference(
                 row["difference"], row["low"], row["high"]
             ),
             "p (Holm)": say.p(row["p_holm"]),

@@ -175,23 +175,9 @@ def arms_table(part: Part, compared: pd.DataFrame, name: str, say: Language) -> 
             shown[say(f"epochs to {wanted}", f"épocas hasta {wanted}")] = cell
             number[f"epochs_to_{key}"] = reached["median"]
             number[f"reached_{key}"] = reached["reached"]
-        difference = say("difference", "diferencia") + told.in_points
-        above = say("seeds better", "semillas mejores")
-        if not told.lower:
-            above = say("seeds above", "semillas por encima")
-        if arm in compared.index:
-            row = compared.loc[arm]
-            better = 1 - row["superiority"] if told.lower else row["superiority"]
-            shown |= {
-                difference: told.difference(row["difference"], row["low"], row["high"]),
-                "p (Holm)": say.p(row["p_holm"]),
-                above: f"{say.number(100 * better, 0)} %",
-                say("detected", "detectada"): say("yes", "sí") if row["detected"] else "no",
-            }
-            number |= difference_numbers(row)
-        else:
-            shown |= dict.fromkeys((difference, "p (Holm)", above), "")
-            shown |= {say("detected", "detectada"): say("reference", "referencia")}
+        row = compared.loc[arm] if arm in compared.index else None
+        shown |= _beside_reference(row, told)
+        number |= {} if row is None else difference_numbers(row)
         rows.append(shown)
         numbers.append(number)
     caption = say(
@@ -218,6 +204,26 @@ def arms_table(part: Part, compared: pd.DataFrame, name: str, say: Language) -> 
         )
     trials = [part.trials(arm) for arm in part.arms]
     return Table(name, caption, pd.DataFrame(rows).fillna(""), pd.DataFrame(numbers), trials)
+
+
+def _beside_reference(row: pd.Series | None, told: Terms) -> dict[str, object]:
+    """Return the cells on an arm's difference from the reference. row: None for the reference."""
+    say = told.say
+    difference = say("difference", "diferencia") + told.unit
+    above = say("seeds above", "semillas por encima")
+    if told.lower:
+        above = say("seeds better", "semillas mejores")
+    detected = say("detected", "detectada")
+    if row is None:
+        empty = dict.fromkeys((difference, "p (Holm)", above), "")
+        return {**empty, detected: say("reference", "referencia")}
+    better = 1 - row["superiority"] if told.lower else row["superiority"]
+    return {
+        difference: told.difference(row["difference"], row["low"], row["high"]),
+        "p (Holm)": say.p(row["p_holm"]),
+        above: f"{say.number(100 * better, 0)} %",
+        detected: say("yes", "sí") if row["detected"] else "no",
+    }
 
 
 def thresholds(part: Part) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""The terms in which a study is told: its objective in words and numbers, its data, its baseline."""
+"""The terms of a study's report: its objective in words and numbers, its data, its baseline."""
 
 import math
 import re
@@ -143,8 +143,13 @@ class Terms:
         return self.say(" points", " puntos") if self.share else ""
 
     @property
+    def unit(self) -> str:
+        """The unit of differences, in the heading of a column."""
+        return self.say(", points", ", puntos") if self.share else ""
+
+    @property
     def in_points(self) -> str:
-        """The unit of differences, as an aside in a sentence or heading."""
+        """The unit of differences, as an aside in a sentence."""
         return self.say(", in points", ", en puntos") if self.share else ""
 
     def size(self, difference: float) -> str:

@@ -56,9 +56,6 @@ def plan(arguments: HyperbandArguments, workers: int, data_dir: Path | None = No
     from search.running.worker import configure
     from search.studies.kinds import hyperband_of, hypermodel_of, space_of
 
-    # TensorFlow takes these settings only before its first use.
-    configure()
-
     if arguments.hypermodel or arguments.data:
         pool = load_pool(arguments.dataset, arguments.data, data_dir)
         facts, examples = pool.facts, pool.split(arguments.seed)
@@ -69,6 +66,7 @@ def plan(arguments: HyperbandArguments, workers: int, data_dir: Path | None = No
     oracle = hyperband_of(arguments, space_of(arguments, hypermodel))
     trials, epochs = oracle.planned()
     draws = [values for n in range(DRAWS) if (values := oracle.draw(n))]
+    configure()
     if arguments.hypermodel:
         build, epoch = measure_own(hypermodel, facts, examples, draws)
     else:

@@ -8,6 +8,10 @@ from keras_tuner.src.engine import objective as kt_objective
 from search.records.errors import Misuse
 from search.records.objective import Objective
 
+KNOWN = {"loss": "min", "val_loss": "min", "accuracy": "max", "val_accuracy": "max"}
+"""Directions for which KerasTuner need not be asked. It makes a metric to tell, which starts
+TensorFlow."""
+
 
 def objective_of(asked: Any) -> kt.Objective:
     """Return the objective that KerasTuner makes of a name, an objective, a list or None.
@@ -21,6 +25,8 @@ def objective_of(asked: Any) -> kt.Objective:
         return _recorded(asked)
     if not isinstance(asked, str):
         return kt_objective.create_objective(asked)
+    if asked in KNOWN:
+        return kt.Objective(asked, KNOWN[asked])
     name, colon, direction = asked.rpartition(":")
     if colon:
         if not name or direction not in ("min", "max"):

@@ -20,7 +20,7 @@ def test_time_budget_stops_and_more_of_it_continues(undisturbed, run, tmp_path):
     options = (*SMALL, "--workers", 1, "--checkpoint-every", 0)
     first = run(*options, "--time-budget", "1.2s", "--json")
     assert first.returncode == 0, first.stderr
-    assert "time is up; raise the time budget to continue: python -m search run" in first.stderr
+    assert "time is up; raise --time-budget to continue: python -m search run" in first.stderr
     summary = json.loads(first.stdout)
     assert not summary["finished"]
     assert summary["seconds"] >= 1.2
