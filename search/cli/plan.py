@@ -56,6 +56,9 @@ def plan(arguments: HyperbandArguments, workers: int, data_dir: Path | None = No
     from search.running.worker import configure
     from search.studies.kinds import hyperband_of, hypermodel_of, space_of
 
+    if arguments.hypermodel:
+        # Before models are built, because TensorFlow takes these settings only before its first use.
+        configure()
     if arguments.hypermodel or arguments.data:
         pool = load_pool(arguments.dataset, arguments.data, data_dir)
         facts, examples = pool.facts, pool.split(arguments.seed)
