@@ -62,10 +62,10 @@ def search(directory: Path, max_epochs: int = 9) -> None:
         max_consecutive_failed_trials=20,
     )
     tuner.search(
-        images.x_train / 16.0,
+        images.x_train.reshape(-1, 64) / 16.0,
         images.y_train,
         batch_size=128,
-        validation_data=(images.x_validation / 16.0, images.y_validation),
+        validation_data=(images.x_validation.reshape(-1, 64) / 16.0, images.y_validation),
         callbacks=[keras.callbacks.TensorBoard(str(directory / "board"))],
         verbose=0,
     )
