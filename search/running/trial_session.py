@@ -49,6 +49,7 @@ class TrialSession:
         self.given = given
         self.before = State.unpacked(state) if state else None
         self.next_epoch = work.initial_epoch
+        self.hp: kt.HyperParameters | None = None
         self._stretches: queue.SimpleQueue[tuple[Work, Report, Callable[[EpochRow], None]] | None]
         self._stretches = queue.SimpleQueue()
         self._pauses: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -106,6 +107,8 @@ class TrialSession:
                 self.report.failure = _one_line(error)
                 self.report.traceback = traceback.format_exc()
                 self.report.fatal = isinstance(error, kt_errors.FatalError)
+            # Of a trial that failed too, so that its file shows what it was.
+            self.report.hyperparameters = self.hp.get_config() if self.hp else {}
             self._pauses.put(None)
         except Abandoned:
             pass
@@ -116,7 +119,7 @@ class TrialSession:
 
     def _train(self) -> None:
         work = self.work
-        hp = Drawing.of(work.hyperparameters, work.seed, work.draws, work.admits)
+        self.hp = hp = Drawing.of(work.hyperparameters, work.seed, work.draws, work.admits)
         self.model = model = self.hypermodel.build(hp)
         if hasattr(self.hypermodel, "seed_weights"):
             self.hypermodel.seed_weights(model, work.seed)
@@ -141,14 +144,13 @@ class TrialSession:
             callbacks=[*callbacks, self.watch],
         )
         self.watch.take_result(returned)
-        self._finish(hp)
+        self._finish()
 
-    def _finish(self, hp: kt.HyperParameters) -> None:
+    def _finish(self) -> None:
         """Complete the report with the trained model."""
         report, model = self.report, self.model
         report.finished = True
         report.keras_fit = self.fit.keras_fit
-        report.hyperparameters = hp.get_config()
         report.state = State(self.fit.state(), self.best_weights).packed()
         if self.best_weights:
             model.set_weights(self.best_weights)

@@ -1,0 +1,206 @@
+"""KerasTuner's programs with one import changed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import keras
+import keras_tuner as kt
+import numpy as np
+import pytest
+
+import search
+from search.records.errors import Misuse
+from search.records.folder import StudyFolder
+from tests.program import programs
+
+ROOT = Path(__file__).parents[2]
+
+PROGRAM = """
+    import os
+    import keras
+    import numpy as np
+    import search
+
+    def build(hp):
+        model = keras.Sequential([keras.layers.Dense(hp.Int("units", 8, 64), activation="tanh")])
+        model.add(keras.layers.Dense(2, activation="softmax"))
+        model.compile(
+            keras.optimizers.Adam(hp.Float("rate", 1e-3, 1e-1, sampling="log")),
+            "sparse_categorical_crossentropy",
+            metrics=["accuracy"],
+        )
+        return model
+
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(4000, 6))
+    y = (x[:, 0] * x[:, 1] > 0).astype(int)
+    callbacks = [keras.callbacks.EarlyStopping("val_loss", patience=3)]
+    tuner = search.Hyperband(
+        build, "val_accuracy", max_epochs=9, directory={directory!r}, project_name="p", seed=5
+    )
+    tuner.search(x, y, validation_split=0.2, callbacks=callbacks, verbose=2)
+    print("done", len(tuner.oracle.trials))
+"""
+
+
+def program(tmp_path, directory):
+    """Write a script without a `__main__` guard, and return its path."""
+    path = tmp_path / "program.py"
+    path.write_text(textwrap.dedent(PROGRAM).replace("{directory!r}", repr(str(directory))))
+    return path
+
+
+def run(path, **options):
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    return subprocess.Popen(
+        [sys.executable, str(path)],
+        cwd=path.parent,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        **options,
+    )
+
+
+def outcome(directory):
+    trials, torn = StudyFolder(directory, "p").read_trials()
+    assert not torn
+    return sorted(
+        (
+            str(sorted(t.values.items())[:2]),
+            t.values["tuner/bracket"],
+            t.values["tuner/round"],
+            t.status,
+            str([row.logs for row in t.run.epochs]),
+        )
+        for t in trials.values()
+    )
+
+
+@pytest.mark.slow
+def test_a_script_killed_five_times_ends_as_an_undisturbed_script(tmp_path):
+    """With its callbacks, on two workers, and without a guard of its main program."""
+    whole = program(tmp_path, tmp_path / "whole")
+    process = run(whole)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert "done 23" in out
+    disturbed = tmp_path / "disturbed"
+    again = program(tmp_path, disturbed)
+    for ended in (1, 5, 9, 14, 19):
+        process = run(again)
+        deadline = time.monotonic() + 200
+        while time.monotonic() < deadline and process.poll() is None:
+            files = disturbed.glob("p/trial_*/trial.json")
+            states = [json.loads(f.read_text())["status"] for f in files]
+            if sum(state != "RUNNING" for state in states) >= ended:
+                break
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    process = run(again)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert outcome(disturbed) == outcome(tmp_path / "whole")
+
+
+def test_importing_search_does_not_import_tensorflow():
+    code = "import sys, search; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def tuner(tmp_path, made=programs.build, objective="val_accuracy", **options):
+    options = {"max_trials": 2, "seed": 1, "directory": str(tmp_path)} | options
+    return search.RandomSearch(made, objective, project_name="p", **options)
+
+
+class OwnRunTrial(search.RandomSearch):
+    def run_trial(self, trial, *args, **kwargs):
+        return 1.0
+
+
+def test_what_cannot_be_honoured_is_refused_in_one_sentence(tmp_path):
+    for options, said in (
+        ({"distribution_strategy": object()}, "distribution_strategy: every trial trains on one"),
+        ({"logger": object()}, "logger: KerasTuner has dropped this argument"),
+        ({"tuner_id": "tuner1"}, "this project has no chief"),
+        ({"time_budget": "soon"}, "write 90s, 30m or 2h"),
+        ({"workers": 0}, "must be at least 1"),
+    ):
+        with pytest.raises(Misuse, match=said):
+            tuner(tmp_path, **options)
+    with pytest.raises(Misuse, match=r"OwnRunTrial.run_trial would not be called"):
+        OwnRunTrial(programs.build, "val_accuracy", directory=str(tmp_path))
+    with pytest.raises(ValueError, match="hypermodel is None"):
+        tuner(tmp_path, None)
+    with pytest.raises(ValueError, match="tune_new_entries=False"):
+        tuner(tmp_path, tune_new_entries=False)
+
+
+def test_a_folder_of_something_else_is_neither_continued_nor_overwritten(tmp_path):
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "thesis.txt").write_text("years of work")
+    with pytest.raises(Misuse, match="holds no study, so it is not overwritten"):
+        tuner(tmp_path, overwrite=True)
+    assert (tmp_path / "p" / "thesis.txt").exists()
+
+
+def test_the_space_is_found_when_the_tuner_is_made(tmp_path, capsys):
+    made = tuner(tmp_path, programs.Batches)
+    assert [hp.name for hp in made.oracle.get_space().space] == ["units", "rate"]
+    made.search_space_summary()
+    assert "units (Int)" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_search_and_what_users_ask_of_it(tmp_path, few_digits, capsys):
+    x, y = few_digits.x_train, few_digits.y_train
+    call = {"validation_split": 0.2, "epochs": 3, "verbose": 0}
+    made = tuner(
+        tmp_path,
+        programs.Unlucky(),
+        executions_per_trial=2,
+        max_trials=4,
+        workers=2,
+        max_consecutive_failed_trials=9,
+    )
+    made.search(x, y, **call)
+    trials = made.oracle.trials.values()
+    failed = [t for t in trials if t.status == "FAILED"]
+    good = [t for t in trials if t.status == "COMPLETED"]
+    assert len(failed) + len(good) == 4
+    assert good
+    for trial in failed:
+        assert trial.hyperparameters.values["batch_size"] == 16
+        assert "ValueError: these batches are too small" in trial.message
+    best = made.oracle.get_best_trials(1)[0]
+    each = [max(row.val_accuracy for row in best.run.epochs if row.execution == n) for n in (0, 1)]
+    assert best.score == pytest.approx(np.mean(each))
+    assert best.hyperparameters.values == made.get_best_hyperparameters()[0].values
+    # The model has the weights of the better execution.
+    (model,) = made.get_best_models()
+    split = int(len(x) * 0.8)
+    _, accuracy = model.evaluate(x[split:], y[split:], verbose=0)
+    assert accuracy == pytest.approx(max(each), abs=1e-6)
+    made.results_summary()
+    assert f"Trial {best.trial_id} summary" in capsys.readouterr().out
+    # The same program again has nothing left to train, and gives the same.
+    again = tuner(tmp_path, programs.Unlucky(), executions_per_trial=2, max_trials=4)
+    assert again.get_best_hyperparameters()[0].values == best.hyperparameters.values
+    with pytest.raises(Misuse, match="was started with executions=2, not 1"):
+        tuner(tmp_path, programs.Unlucky(), max_trials=4)
+    with pytest.raises(Misuse, match="was started with the objective val_accuracy, not val_loss"):
+        tuner(tmp_path, programs.Unlucky(), "val_loss", executions_per_trial=2, max_trials=4)
+    stock = kt.RandomSearch(
+        programs.Unlucky(), "val_accuracy", max_trials=4, directory=str(tmp_path), project_name="p"
+    )
+    assert stock.get_best_hyperparameters()[0].values == best.hyperparameters.values
+    assert isinstance(stock.get_best_models()[0], keras.Model)
