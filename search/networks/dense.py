@@ -54,7 +54,7 @@ class DenseNetworks(kt.HyperModel):
         super().__init__(name="dense")
         if not facts.classes:
             raise Misuse(
-                f"the labels of {facts.name} are no classes, which the dense networks tell apart: "
+                f"the labels of {facts.name} are no classes, and the dense networks need classes: "
                 "give whole numbers from 0, or your own --hypermodel"
             )
         self.facts = facts
