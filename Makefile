@@ -31,7 +31,7 @@ check: .venv/ready ## lint, format, types, import rules, spelling and plain word
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/codespell search benchmarks tests docs *.md
+	$(BIN)/codespell search benchmarks tests docs examples *.md
 	@! git grep -nIiE -f docs/banned-words.txt -- '*.py' '*.md' '*.html' ':!tuner_logs' || \
 	    { echo "plainer words, please: docs/banned-words.txt, CONTRIBUTING.md"; exit 1; }
 
