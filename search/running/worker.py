@@ -38,8 +38,7 @@ class Training(WorkerPlugin):
 
     def setup(self, worker: Worker) -> None:
         """Prepare TensorFlow and the memory of a new worker."""
-        if self.devices:
-            os.environ["CUDA_VISIBLE_DEVICES"] = self.devices[int(worker.name) % len(self.devices)]
+        self.show_device(worker)
         configure()
         self.lock = threading.Lock()
         self.session: TrialSession | None = None
@@ -48,6 +47,11 @@ class Training(WorkerPlugin):
         # Objects that are alive now stay alive, so later garbage collections can skip them.
         gc.collect()
         gc.freeze()
+
+    def show_device(self, worker: Worker) -> None:
+        """Show a local worker its own device, before TensorFlow looks for devices."""
+        if self.devices:
+            os.environ["CUDA_VISIBLE_DEVICES"] = self.devices[int(worker.name) % len(self.devices)]
 
     def unpacked(self) -> tuple[Any, Any]:
         """Return the hypermodel and the source of the data, unpacked once in a process."""
