@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from analysis.evidence import importance
 from analysis.evidence.trials import load
 from search.records.datasets import DATASETS
 from tests.planted import write_trial
@@ -123,3 +124,9 @@ def plant():
     return SimpleNamespace(
         search=search, controlled=controlled, facts=facts, opened=opened, near=near, session=SESSION
     )
+
+
+@pytest.fixture(autouse=True)
+def few_bootstrap_samples(monkeypatch):
+    """Importances are most of a report's time. Tests of their intervals ask for all samples."""
+    monkeypatch.setattr(importance, "REPEATS", 5)

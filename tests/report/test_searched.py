@@ -5,8 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.evidence import observed
-from analysis.evidence.importance import importance
+from analysis.evidence import importance, observed
 from analysis.evidence.trials import load
 from analysis.report import files
 from analysis.report import searched as chapter
@@ -71,9 +70,10 @@ def test_isolation_compares_at_equal_budget(search):
 
 
 @pytest.mark.slow
-def test_importance_is_of_unselected_configurations_and_finds_the_planted(search):
+def test_importance_is_of_unselected_configurations_and_finds_the_planted(search, monkeypatch):
     """At 9 epochs five are left, all promoted; at 3 all thirty came by a draw."""
-    found = importance(search)
+    monkeypatch.setattr(importance, "REPEATS", 100)
+    found = importance.importance(search)
     assert (found.epochs, found.n) == (3, 30)
     assert found.table.index[0] == "activation"
     assert found.table["low"].iloc[0] > found.table["high"].iloc[1]
