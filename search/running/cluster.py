@@ -29,6 +29,9 @@ ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": str(2**32),
     "MALLOC_MMAP_THRESHOLD_": str(2**30),
     "TF_CPP_MIN_LOG_LEVEL": "3",
+    # TensorFlow uses oneDNN by default on some Intel processors alone. On others it makes small
+    # convolutions almost four times as fast, and dense layers no slower.
+    "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1"),
     **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
 }
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras.src.trainers.data_adapters import get_data_adapter
 
 from search.training.arrays import are_arrays, batch_of, split_off, validation_batch
-from search.training.loop import EpochLoop, restore, state_of
+from search.training.loop import EpochLoop, build, restore, state_of
 
 BATCH_HOOKS = (
     "on_batch_begin",
@@ -158,24 +159,32 @@ class Fit:
         """Train by Keras' own `fit`, with the state restored once the model is built."""
         first = []
         if self._calls == 1 and self._state is not None:
+            build_for(self.model, call)
             first = [_Restoring(self._state)]
         call["callbacks"] = [*first, *self._callbacks]
         call["verbose"] = 0
         return self._own(**call)
 
 
+def build_for(model: keras.Model, call: dict[str, Any]) -> None:
+    """Create the variables of a model that Keras' `fit` would create in its first step.
+
+    call: the arguments of `fit` by name.
+    """
+    names = ("x", "y", "sample_weight", "batch_size", "steps_per_epoch", "class_weight")
+    adapter = get_data_adapter(**{name: call[name] for name in names})
+    build(model, adapter.get_tf_dataset().element_spec)
+
+
 class _Restoring(keras.callbacks.Callback):
-    """Restores a state when training begins. Keras' `fit` has built the model by then."""
+    """Restores a state when training begins, before Keras' `fit` validates or trains."""
 
     def __init__(self, state: Sequence[np.ndarray]):
         super().__init__()
         self.state = state
 
     def on_train_begin(self, logs: Any = None) -> None:
-        model = self.model
-        if not model.optimizer.built:
-            model.optimizer.build(model.trainable_variables)
-        restore(model, self.state)
+        restore(self.model, self.state)
 
 
 def why_keras(model: keras.Model, call: dict[str, Any], callbacks: Sequence[Any]) -> str:

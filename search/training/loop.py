@@ -90,7 +90,7 @@ class EpochLoop:
         self.shuffle = shuffle
         self._examples = length(train)
         steps = math.ceil(self._examples / batch_size)
-        build(model, first_of(train, 1))
+        build(model, mapped(tf.convert_to_tensor, first_of(train, 1)))
         self._masked = cheapen(model)
         self._seed_generators = [
             generator for layer in model._flatten_layers() for generator in layer._seed_generators
@@ -189,16 +189,16 @@ class EpochLoop:
 def build(model: keras.Model, examples: Batch) -> None:
     """Create all variables of a model, its metrics and its optimizer, as Keras' `fit` does.
 
-    examples: one example, from which shapes and types are taken.
+    examples: tensors of a batch, or their specifications. Only shapes and types are read.
     """
 
     def symbolic(leaf: Any) -> keras.KerasTensor:
-        tensor = as_keras(tf.convert_to_tensor(leaf))
+        dtype = keras.config.floatx() if leaf.dtype.is_floating else leaf.dtype.name
         # A batch of any size: a Sequential would keep the size that it is built with.
-        return keras.KerasTensor((None, *tensor.shape[1:]), tensor.dtype.name)
+        return keras.KerasTensor((None, *leaf.shape[1:]), dtype)
 
     model._symbolic_build(data_batch=mapped(symbolic, examples))
-    if not model.optimizer.built:
+    if model.optimizer and not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
 
 

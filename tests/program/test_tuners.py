@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import keras
@@ -17,6 +16,7 @@ import pytest
 import search
 from search.records.errors import Misuse
 from search.records.folder import StudyFolder
+from tests.drivers import wait_until
 from tests.program import programs
 
 ROOT = Path(__file__).parents[2]
@@ -49,10 +49,25 @@ PROGRAM = """
 """
 
 
-def program(tmp_path, directory):
-    """Write a script without a `__main__` guard, and return its path."""
+BATCHES = """
+    class Batches(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            pass
+
+    callbacks.append(Batches())
+"""
+"""Makes Keras' own `fit` train the trials."""
+
+
+def program(tmp_path, directory, more=""):
+    """Write a script without a `__main__` guard, and return its path.
+
+    more: lines before the tuner.
+    """
     path = tmp_path / "program.py"
-    path.write_text(textwrap.dedent(PROGRAM).replace("{directory!r}", repr(str(directory))))
+    before, tuner, after = PROGRAM.partition("    tuner =")
+    text = textwrap.dedent(before + more + tuner + after)
+    path.write_text(text.replace("{directory!r}", repr(str(directory))))
     return path
 
 
@@ -85,31 +100,59 @@ def outcome(directory):
     )
 
 
+def ended_trials(directory):
+    """The files of the trials that are no longer under way, by trial."""
+    found = {}
+    for path in directory.glob("p/trial_*/trial.json"):
+        text = path.read_text()
+        if json.loads(text)["status"] != "RUNNING":
+            found[path.parent.name] = text
+    return found
+
+
+def killed(path, directory, ended):
+    """Run a program and kill it and its workers once so many trials have ended. Return these."""
+    process = run(path)
+    wait_until(lambda: process.poll() is not None or len(ended_trials(directory)) >= ended)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    return ended_trials(directory)
+
+
+def undisturbed(path):
+    """Run a program to its end. Return what it printed."""
+    process = run(path)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    return out
+
+
 @pytest.mark.slow
 def test_a_script_killed_five_times_ends_as_an_undisturbed_script(tmp_path):
     """With its callbacks, on two workers, and without a guard of its main program."""
-    whole = program(tmp_path, tmp_path / "whole")
-    process = run(whole)
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
-    assert "done 15" in out
+    assert "done 15" in undisturbed(program(tmp_path, tmp_path / "whole"))
     disturbed = tmp_path / "disturbed"
     again = program(tmp_path, disturbed)
     for ended in (1, 4, 7, 10, 13):
-        process = run(again)
-        deadline = time.monotonic() + 200
-        while time.monotonic() < deadline and process.poll() is None:
-            files = disturbed.glob("p/trial_*/trial.json")
-            states = [json.loads(f.read_text())["status"] for f in files]
-            if sum(state != "RUNNING" for state in states) >= ended:
-                break
-            time.sleep(0.05)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-    process = run(again)
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
+        assert len(killed(again, disturbed, ended)) >= ended
+    undisturbed(again)
     assert outcome(disturbed) == outcome(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_a_killed_script_that_keras_trains_loses_no_ended_trial(tmp_path):
+    again = program(tmp_path, tmp_path, BATCHES)
+    before = {}
+    for ended in (2, 7):
+        after = killed(again, tmp_path, ended)
+        assert len(after) >= ended
+        assert before.items() <= after.items()
+        before = after
+    assert "done 15" in undisturbed(again)
+    assert before.items() <= ended_trials(tmp_path).items()
+    trials, _ = StudyFolder(tmp_path, "p").read_trials()
+    reason = "the callback Batches acts on batches"
+    assert {(t.status, t.run.keras_fit) for t in trials.values()} == {("COMPLETED", reason)}
 
 
 def test_importing_search_does_not_import_tensorflow():

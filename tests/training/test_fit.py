@@ -253,6 +253,39 @@ def test_a_call_goes_on_elsewhere_bit_for_bit_with_its_callbacks():
     assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), expected, strict=True))
 
 
+class Pairs(keras.utils.PyDataset):
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, index):
+        return DATA["rows"][32 * index : 32 * index + 32], DATA["labels"][:32]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        lambda: (DATA["rows"], DATA["labels"]),
+        lambda: (tf.data.Dataset.from_tensor_slices((DATA["rows"], DATA["labels"])).batch(32),),
+        lambda: (Pairs(),),
+    ],
+    ids=["arrays", "tf.data", "PyDataset"],
+)
+def test_keras_own_fit_goes_on_from_a_state_though_the_model_is_not_built_yet(data):
+    """With no epoch left, what was restored is what there is."""
+    batches = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
+
+    def unbuilt():
+        return sequential(keras.layers.Dense(10, activation="softmax"), optimizer="adam")
+
+    first = Fit(unbuilt(), 1)
+    first(*data(), epochs=1, callbacks=[batches])
+    assert first.keras_fit
+    again = Fit(unbuilt(), 1, first.state())
+    again(*data(), epochs=1, initial_epoch=1, callbacks=[batches])
+    for before, after in zip(first.state(), again.state(), strict=True):
+        assert np.array_equal(before, after)
+
+
 def test_a_callback_with_more_than_plain_values_cannot_go_on_elsewhere(tmp_path):
     fit = Fit(regression(), 1)
     fit(*ROWS, callbacks=[keras.callbacks.CSVLogger(tmp_path / "log.csv")])
