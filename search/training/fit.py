@@ -156,12 +156,11 @@ class Fit:
             vars(callback).update(_unplain(state))
 
     def _keras(self, call: dict[str, Any]) -> keras.callbacks.History:
-        """Train by Keras' own `fit`, with the state restored once the model is built."""
-        first = []
+        """Train by Keras' own `fit`, from the state if there is one."""
         if self._calls == 1 and self._state is not None:
             build_for(self.model, call)
-            first = [_Restoring(self._state)]
-        call["callbacks"] = [*first, *self._callbacks]
+            restore(self.model, self._state)
+        call["callbacks"] = self._callbacks
         call["verbose"] = 0
         return self._own(**call)
 
@@ -174,17 +173,6 @@ def build_for(model: keras.Model, call: dict[str, Any]) -> None:
     names = ("x", "y", "sample_weight", "batch_size", "steps_per_epoch", "class_weight")
     adapter = get_data_adapter(**{name: call[name] for name in names})
     build(model, adapter.get_tf_dataset().element_spec)
-
-
-class _Restoring(keras.callbacks.Callback):
-    """Restores a state when training begins, before Keras' `fit` validates or trains."""
-
-    def __init__(self, state: Sequence[np.ndarray]):
-        super().__init__()
-        self.state = state
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        restore(self.model, self.state)
 
 
 def why_keras(model: keras.Model, call: dict[str, Any], callbacks: Sequence[Any]) -> str:

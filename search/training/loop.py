@@ -90,7 +90,7 @@ class EpochLoop:
         self.shuffle = shuffle
         self._examples = length(train)
         steps = math.ceil(self._examples / batch_size)
-        build(model, mapped(tf.convert_to_tensor, first_of(train, 1)))
+        build(model, mapped(lambda a: as_keras(tf.convert_to_tensor(a)), first_of(train, 1)))
         self._masked = cheapen(model)
         self._seed_generators = [
             generator for layer in model._flatten_layers() for generator in layer._seed_generators
@@ -193,9 +193,8 @@ def build(model: keras.Model, examples: Batch) -> None:
     """
 
     def symbolic(leaf: Any) -> keras.KerasTensor:
-        dtype = keras.config.floatx() if leaf.dtype.is_floating else leaf.dtype.name
         # A batch of any size: a Sequential would keep the size that it is built with.
-        return keras.KerasTensor((None, *leaf.shape[1:]), dtype)
+        return keras.KerasTensor((None, *leaf.shape[1:]), leaf.dtype.name)
 
     model._symbolic_build(data_batch=mapped(symbolic, examples))
     if model.optimizer and not model.optimizer.built:
