@@ -4,12 +4,15 @@ A tuner takes the arguments of KerasTuner's class of the same name, and keeps th
 cannot be honoured is refused. See keras_tuner/src/tuners and keras_tuner/src/engine/tuner.py.
 """
 
+import contextlib
 import hashlib
 import inspect
+import numbers
 import os
 import random
+import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,7 @@ from search.networks.exploring import explored
 from search.records.arguments import IN_PROGRAMS, ProgramArguments, continued
 from search.records.errors import Interrupted, Misuse
 from search.records.folder import StudyFolder
+from search.records.trial import COMPLETED
 from search.running.execution import Execution
 from search.running.interrupts import Interrupts
 from search.running.program import ProgramModel
@@ -37,6 +41,8 @@ from search.training.weights import load_best
 
 UNHEARD = (
     "run_trial",
+    "_build_and_fit_model",
+    "save_model",
     "on_trial_begin",
     "on_trial_end",
     "on_epoch_begin",
@@ -111,17 +117,19 @@ class StudyTuner(kt.Tuner):
         device: str = "auto",
     ):
         self._refuse(distribution_strategy, logger, tuner_id)
-        budget = f"{time_budget}s" if isinstance(time_budget, int | float) else time_budget
+        budget = f"{time_budget}s" if isinstance(time_budget, numbers.Real) else time_budget
         self.study = StudyFolder.at(Path(directory or "."), project_name or "untitled_project")
         self.execution = Execution(workers, device, scheduler, budget, logs=self.study.logs)  # type: ignore[arg-type]
-        self.execution.check()
+        with in_words_of_python():
+            self.execution.check()
         if overwrite:
             self.study.clear()
         self.arguments = self._settled(arguments, seed)
         self._program = ProgramModel(
             _hypermodel(hypermodel), optimizer, loss, metrics, max_model_size
         )
-        made = oracle(self.arguments, space.explored(self._program))
+        with in_words_of_python():
+            made = oracle(self.arguments, space.explored(self._program))
         self._check_objective(made)
         super().__init__(
             made,
@@ -134,6 +142,7 @@ class StudyTuner(kt.Tuner):
             project_name=self.study.name,
             executions_per_trial=made.executions,
         )
+        self.directory = directory or "."  # as KerasTuner spells it
         records, _ = self.study.read_trials()
         self.oracle.restore([Trial.of(record) for record in records.values()])
 
@@ -204,17 +213,22 @@ class StudyTuner(kt.Tuner):
         The arguments are those of `HyperModel.fit`, by default those of `keras.Model.fit`.
         An interrupted search continues if the program runs again.
 
-        Raises Misuse if the arguments cannot be sent to workers, Failure if trials fail one after
+        Raises Misuse if the arguments cannot be sent to workers, or differ from those that the
+        project was started with, Failure if trials fail one after
         another or files cannot be written, KeyboardInterrupt after Ctrl-C.
         """
         verbose = fit_kwargs.pop("verbose", "auto")
         self.oracle.verbose = verbose
-        self._set_epochs(fit_kwargs)
+        self._take_epochs(fit_kwargs)
         source = CallSource(fit_args, fit_kwargs)
         display = display_for(self.study.name, silent=verbose == 0)
         with self.study.locked(), Interrupts() as interrupts:
-            origin = Origin(source={self.arguments.hypermodel: _source_hash(self.hypermodel)})
+            origin = Origin(
+                data=source.recorded(),
+                source={self.arguments.hypermodel: _source_hash(self.hypermodel)},
+            )
             self._warn_if_changed(origin)
+            self.on_search_begin()
             try:
                 run_subjects(
                     self.study,
@@ -229,8 +243,9 @@ class StudyTuner(kt.Tuner):
                 )
             except Interrupted as error:
                 raise KeyboardInterrupt from error
+            self.on_search_end()
 
-    def _set_epochs(self, fit_kwargs: dict[str, Any]) -> None:
+    def _take_epochs(self, fit_kwargs: dict[str, Any]) -> None:
         """Take the number of epochs from the arguments of `search`. Hyperband has its own numbers."""
         fit_kwargs.pop("epochs", None)
         fit_kwargs.pop("initial_epoch", None)
@@ -249,6 +264,8 @@ class StudyTuner(kt.Tuner):
         Raises Misuse if its weights are not kept. Those of the ten best trials are.
         """
         weights = Path(self._get_checkpoint_fname(trial.trial_id))
+        if trial.status != COMPLETED:
+            raise Misuse(f"trial {trial.trial_id} is not completed, so it has no model")
         if not weights.exists():
             raise Misuse(
                 f"trial {trial.trial_id} has no weights: those of the ten best trials are kept"
@@ -334,6 +351,8 @@ class RandomSearch(StudyTuner):
         target: float | None = None,
         **kwargs: Any,
     ):
+        if not isinstance(max_trials, int) or max_trials < 1:
+            raise Misuse(f"max_trials={max_trials}: give a number of trials, at least 1")
         arguments = ProgramArguments(
             "RandomSearch",
             _name(hypermodel),
@@ -359,9 +378,23 @@ class RandomSearch(StudyTuner):
         space = Space(hyperparameters, tune_new_entries, allow_new_entries)
         super().__init__(oracle, arguments, hypermodel, seed, space, **kwargs)
 
-    def _set_epochs(self, fit_kwargs: dict[str, Any]) -> None:
-        self.oracle.epochs = fit_kwargs.pop("epochs", 1)
-        self.oracle.initial_epoch = fit_kwargs.pop("initial_epoch", 0)
+    def _take_epochs(self, fit_kwargs: dict[str, Any]) -> None:
+        self.oracle.epochs = fit_kwargs.setdefault("epochs", 1)
+        self.oracle.initial_epoch = fit_kwargs.setdefault("initial_epoch", 0)
+
+
+@contextlib.contextmanager
+def in_words_of_python() -> Iterator[None]:
+    """Spell the arguments in messages of Misuse as programs do: `time_budget=5x`."""
+    try:
+        yield
+    except Misuse as error:
+        said = re.sub(
+            r"--([a-z-]+)(?: ([^\s:,]+)(?=:))?",
+            lambda found: found[1].replace("-", "_") + (f"={found[2]}" if found[2] else ""),
+            str(error),
+        )
+        raise Misuse(said) from None
 
 
 def _hypermodel(given: Any) -> kt.HyperModel:

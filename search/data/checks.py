@@ -89,7 +89,9 @@ def flat(labels: np.ndarray) -> np.ndarray:
 
 def check_pair(path: Path, what: str, x: np.ndarray, y: np.ndarray) -> None:
     """Raise Misuse if examples and labels do not fit each other or cannot be trained on."""
-    if not x.ndim or len(x) != len(y):
+    if not x.ndim or not y.ndim:
+        raise Misuse(f"{path}: {what} {'labels' if x.ndim else 'examples'} are a single number")
+    if len(x) != len(y):
         raise Misuse(f"{path}: {len(x)} {what} examples have {len(y)} labels")
     if len(x) < FEWEST:
         raise Misuse(f"{path}: {len(x)} {what} examples are too few for a study: give {FEWEST}")

@@ -2,6 +2,7 @@
 
 import hashlib
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,8 @@ def _array(path: Path, file: "np.lib.npyio.NpzFile", name: str) -> np.ndarray:
         )
     try:
         array: np.ndarray = file[name]
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        reason = "holds pickled objects, which are not read" if "pickle" in str(error) else error
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error, MemoryError) as error:
+        pickled = "pickle" in str(error)
+        reason = "holds pickled objects, which are not read" if pickled else f"is damaged ({error})"
         raise Misuse(f"{path}: {name} {reason}") from error
     return array

@@ -1,5 +1,6 @@
 """Finds the hyperparameters that a hypermodel asks for, by building it."""
 
+import contextlib
 import copy
 import inspect
 import traceback
@@ -9,6 +10,7 @@ from typing import Any
 
 import keras
 import keras_tuner as kt
+from keras_tuner.src import errors as kt_errors
 
 from search.records.errors import Misuse
 from search.records.objective import Objective
@@ -66,11 +68,12 @@ def explored(
 
     As KerasTuner does, it builds the defaults and then a configuration for each conditional scope.
     Then it builds random configurations, until none of three finds anything new: what an `if` of
-    Python hides is found too. The result is the same in every process.
+    Python hides is found too. The result is the same in every process. Only the defaults must
+    build. Another configuration that does not build shows what it asked for before that.
 
     space: declared in advance. It stays as it is.
     objective: the epochs must report it. None: this is not checked.
-    Raises Misuse if a build raises or returns no model, or if no epoch would report the objective,
+    Raises Misuse if the defaults do not build, or if no epoch would report the objective,
     RuntimeError as KerasTuner does if a new hyperparameter is not allowed.
     """
     found = space.copy() if space else kt.HyperParameters()
@@ -95,7 +98,7 @@ def explored(
         for entry in found.space:
             if hp.is_active(entry) and entry.name not in hp.values:
                 hp.values[entry.name] = entry.random_sample(f"explored {draw} {entry.name}")
-        built(hypermodel, hp)
+        _try(hypermodel, hp)
         quiet = 0 if take_up(hp) else quiet + 1
         draw += 1
     return found
@@ -111,10 +114,14 @@ def _activate_scopes(
     waiting: list[Any] = []
     seen: list[Any] = []
     hp = found.copy()
-    while True:
+    try:
         model = built(hypermodel, hp)
-        if objective and not seen:
+    except kt_errors.FailedTrialError:
+        pass  # the hypermodel itself says that this trial, not the study, fails
+    else:
+        if objective:
             check_objective(hypermodel, model, objective)
+    while True:
         take_up(hp)
         seen += copy.deepcopy(hp.active_scopes)
         waiting += copy.deepcopy(hp.inactive_scopes)
@@ -130,13 +137,25 @@ def _activate_scopes(
                 hp.values.pop(entry.name, None)
             elif entry.name not in hp.values:
                 hp.values[entry.name] = entry.default
+        _try(hypermodel, hp)
+
+
+def _try(hypermodel: kt.HyperModel, hp: kt.HyperParameters) -> None:
+    """Build a model for the hyperparameters that it asks for. Its trial may fail, not the study."""
+    with contextlib.suppress(Exception, SystemExit):
+        hypermodel.build(hp)
 
 
 def built(hypermodel: kt.HyperModel, hp: kt.HyperParameters) -> keras.Model:
-    """Build a model. Raises Misuse with file, line and cause if that raises or returns no model."""
+    """Build a model. Raises Misuse with file, line and cause if that raises or returns no model.
+
+    Raises KerasTuner's FailedTrialError if the hypermodel does.
+    """
     try:
         model = hypermodel.build(hp)
-    except Exception as error:
+    except kt_errors.FailedTrialError:
+        raise
+    except (Exception, SystemExit) as error:
         raise Misuse(f"{place_of(error)}: the hypermodel does not build: {said(error)}") from error
     if not isinstance(model, keras.Model):
         raise Misuse(
@@ -209,7 +228,7 @@ def said(error: BaseException) -> str:
 
 def _place_of_build(hypermodel: kt.HyperModel) -> str:
     """Return file and line of the function that builds."""
-    build = hypermodel.build
+    build = getattr(hypermodel, "hypermodel", hypermodel).build  # without what a tuner adds
     if getattr(build, "__name__", "") == "_build_wrapper":  # KerasTuner's, around the user's
         build = hypermodel._build
     try:

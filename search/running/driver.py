@@ -1,6 +1,7 @@
 """Sends trials to workers, and writes their results to the study's files."""
 
 import functools
+import math
 import queue
 import time
 from collections.abc import Callable, Sequence
@@ -334,12 +335,20 @@ class Driver:
             self._send(trial, *self._checkpoints.resume_point(trial))
             return
         trial.run = replace(run, executed=run.executed + (self.oracle.executions > 1))
+        self.oracle.score_trial(trial)
+        if trial.score is None or math.isnan(trial.score):
+            trial.score = None
+            report.failure = f"no epoch has a value of {self.goal.name}"
+            self._fail(trial, report)
+            return
         self._end(trial, COMPLETED, report)
 
     def _fail(self, trial: Trial, report: Report) -> None:
         """End a trial as failed, or begin it again if it may be retried."""
         run = trial.trained
-        if report.traceback and run.retries < self.oracle.max_retries_per_trial:
+        if (
+            report.traceback or report.finished
+        ) and run.retries < self.oracle.max_retries_per_trial:
             self.progress.report_line(
                 f"trial {trial.trial_id} failed and is tried again: {report.failure}"
             )

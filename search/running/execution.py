@@ -65,6 +65,15 @@ class Execution:
 
     def check(self) -> None:
         """Raise Misuse if a value cannot be used."""
+        if self.device not in ("auto", "cpu"):
+            raise Misuse(f"--device {self.device}: choose auto or cpu")
+        if self.scheduler:
+            for name, differs in (("workers", self.workers), ("device", self.device != "auto")):
+                if differs:
+                    raise Misuse(
+                        f"--{name} is for workers on this machine, but the workers of --scheduler "
+                        "train: leave it out"
+                    )
         if self.workers is not None and self.workers < 1:
             raise Misuse(f"--workers {self.workers}: must be at least 1")
         if self.gpus and (self.workers or 1) > len(self.gpus):

@@ -40,10 +40,9 @@ class ProgramModel(kt.HyperModel):
         }
 
     def build(self, hp: kt.HyperParameters) -> keras.Model:
-        """Return a compiled model.
+        """Return a compiled model, or whatever else the hypermodel returns.
 
-        Raises KerasTuner's FatalTypeError if the hypermodel returns no model, FailedTrialError if
-        the model is too large.
+        Raises KerasTuner's FailedTrialError if the model is too large.
         """
         for name, value in self.settings.items():
             getattr(keras.config, f"set_{name}")(value)
@@ -51,9 +50,7 @@ class ProgramModel(kt.HyperModel):
         self.metrics = copy.deepcopy(self._metrics)
         model = self.hypermodel.build(hp)
         if not isinstance(model, keras.Model):
-            raise kt_errors.FatalTypeError(
-                f"the hypermodel's build returned {type(model).__name__} instead of a Keras model"
-            )
+            return model
         kt.Tuner._override_compile_args(self, model)
         size = maybe_compute_model_size(model)
         if self.max_model_size and size > self.max_model_size:
@@ -61,6 +58,10 @@ class ProgramModel(kt.HyperModel):
                 f"the model has {size:,} parameters, more than max_model_size={self.max_model_size:,}"
             )
         return model
+
+    def declare_hyperparameters(self, hp: kt.HyperParameters) -> None:
+        """Declare what the hypermodel declares."""
+        self.hypermodel.declare_hyperparameters(hp)
 
     _filter_metrics = kt.Tuner._filter_metrics
 

@@ -29,7 +29,7 @@ class Origin:
     facts: Dataset | None = None
     """None for the arrays of a program."""
     data: dict[str, str] = field(default_factory=dict)
-    """SHA-256 by name of each data file."""
+    """SHA-256 by name of each data file. For a program, `CallSource.recorded`."""
     source: dict[str, str] = field(default_factory=dict)
     """SHA-256 by name of each source file of an own hypermodel."""
 
@@ -123,13 +123,27 @@ class StudySession:
 
 def _check_same(name: str, earlier: StudyRecord, origin: Origin) -> None:
     """Raise Misuse if a study was started on other data, or with another hypermodel."""
-    for recorded, now, what in (
-        (earlier.data, origin.data, "other data"),
-        (earlier.source, origin.source, "another hypermodel"),
-    ):
-        differing = sorted(n for n in {*recorded, *now} if recorded.get(n) != now.get(n))
-        if differing and isinstance(earlier.arguments, Subject):
+    other_data = _differing(earlier.data, origin.data)
+    if not isinstance(earlier.arguments, Subject):
+        # A program's source may differ by a comment, so its tuner only warns of it.
+        if other_data:
             raise Misuse(
-                f"study {name} was started on {what} ({', '.join(differing)} differ): give the same "
-                "files, or choose another --study name"
+                f"study {name} was started with other arguments of search ({other_data}): give the "
+                "same, choose another project_name, or give overwrite=True"
             )
+        return
+    for differing, what in (
+        (other_data, "other data"),
+        (_differing(earlier.source, origin.source), "another hypermodel"),
+    ):
+        if differing:
+            raise Misuse(
+                f"study {name} was started on {what} ({differing}): give the same files, or choose "
+                "another --study name"
+            )
+
+
+def _differing(recorded: dict[str, str], now: dict[str, str]) -> str:
+    """Return which values differ, in words, empty if none does."""
+    names = sorted(name for name in {*recorded, *now} if recorded.get(name) != now.get(name))
+    return f"{', '.join(names)} {'differ' if len(names) > 1 else 'differs'}" if names else ""

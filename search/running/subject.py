@@ -6,21 +6,27 @@ Workers of a remote scheduler receive copies.
 
 import contextlib
 import hashlib
+import inspect
 import io
 import mmap
 import pickle
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import cloudpickle
+import keras
+import numpy as np
 
 from search.data.pool import Data, Halved, Pool
 from search.records.errors import Misuse
 
 MAPPED = 2**20
 """Bytes from which an array is written to a file of its own."""
+
+
+KERAS_FIT = tuple(inspect.signature(keras.Model.fit).parameters)[1:]
+"""Names of the arguments of Keras' `fit` in order."""
 
 
 class Source(Protocol):
@@ -76,6 +82,12 @@ class CallSource:
         """Return the arguments as the program gave them."""
         return FitArguments(self.args, dict(self.kwargs))
 
+    def recorded(self) -> dict[str, str]:
+        """Return arguments by name: the SHA-256 of arrays, numbers and words as they are."""
+        given = dict(zip(KERAS_FIT, self.args, strict=False)) | self.kwargs
+        found = {name: _fingerprint(value) for name, value in sorted(given.items())}
+        return {name: print_ for name, print_ in found.items() if print_}
+
 
 @dataclass(frozen=True)
 class Packed:
@@ -115,12 +127,27 @@ def packed(value: Any, scratch: Path | None) -> Packed:
     return Packed(stream.getvalue(), tuple(_stored(scratch, n, b) for n, b in enumerate(buffers)))
 
 
-def digest(packed: Packed) -> str:
-    """Return the SHA-256 of the large arrays of a packed object."""
+def _fingerprint(value: Any) -> str:
+    """Return what tells a value from others, empty if it is no number, word, array or tree of arrays.
+
+    That is the SHA-256 of arrays, and the value itself otherwise.
+    """
+    if isinstance(value, bool | int | float | str):
+        return str(value)
+    leaves = [leaf for leaf in keras.tree.flatten(value) if leaf is not None]
+    if not leaves or not all(hasattr(leaf, "__array__") for leaf in leaves):
+        return ""
     whole = hashlib.sha256()
-    for buffer in packed.buffers:
-        with _opened(buffer) as content:
-            whole.update(content)
+    for leaf in leaves:
+        array = np.atleast_1d(np.asarray(leaf))
+        whole.update(f"{array.dtype.str} {array.shape}".encode())
+        if array.dtype.hasobject:
+            whole.update(repr(array.tolist()).encode())
+            continue
+        # A part at a time, so that an array in another order is never copied whole.
+        step = max(1, MAPPED // max(1, array[:1].nbytes))
+        for start in range(0, len(array), step):
+            whole.update(np.ascontiguousarray(array[start : start + step]).tobytes())
     return whole.hexdigest()
 
 
@@ -177,15 +204,6 @@ def _stored(scratch: Path | None, n: int, buffer: pickle.PickleBuffer) -> bytes 
     path = scratch / f"array-{n}"
     path.write_bytes(content)
     return path
-
-
-@contextlib.contextmanager
-def _opened(buffer: bytes | Path) -> Iterator[bytes | mmap.mmap]:
-    if isinstance(buffer, bytes):
-        yield buffer
-        return
-    with buffer.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        yield content
 
 
 def _mapped(buffer: bytes | Path) -> Any:

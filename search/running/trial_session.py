@@ -21,12 +21,13 @@ import numpy as np
 from keras_tuner.src import errors as kt_errors
 
 from search.networks.exploring import Drawing
+from search.records.objective import Objective
 from search.records.trial import WEIGHTS, EpochRow, HeldOut, failure_line
 from search.running.subject import FitArguments
 from search.running.tensorboards import redirect
 from search.running.work import Report, State, Work
 from search.training.diagnostics import Probe
-from search.training.fit import Fit
+from search.training.fit import FirstEpoch, Fit
 from search.training.loop import Diverged, scored
 from search.training.seeding import seeded
 
@@ -103,7 +104,9 @@ class TrialSession:
                 self.report.failure = str(reason)
             except kt_errors.FailedTrialError as reason:
                 self.report.failure = _one_line(reason)
-            except Exception as error:
+            except Abandoned:
+                raise
+            except BaseException as error:  # SystemExit too: the driver waits for a report
                 self.report.failure = _one_line(error)
                 self.report.traceback = traceback.format_exc()
                 self.report.fatal = isinstance(error, kt_errors.FatalError)
@@ -121,6 +124,10 @@ class TrialSession:
         work = self.work
         self.hp = hp = Drawing.of(work.hyperparameters, work.seed, work.draws, work.admits)
         self.model = model = self.hypermodel.build(hp)
+        if not isinstance(model, keras.Model):
+            raise kt_errors.FatalTypeError(
+                f"the hypermodel's build returned {type(model).__name__} instead of a Keras model"
+            )
         if hasattr(self.hypermodel, "seed_weights"):
             self.hypermodel.seed_weights(model, work.seed)
         self.best_weights = list(self.before.best) if self.before and work.best else []
@@ -140,7 +147,7 @@ class TrialSession:
             hp,
             model,
             *self.given.args,
-            **kwargs | {"epochs": work.epochs, "initial_epoch": work.initial_epoch},
+            **kwargs | {"epochs": work.epochs, "initial_epoch": FirstEpoch(work.initial_epoch)},
             callbacks=[*callbacks, self.watch],
         )
         self.watch.take_result(returned)
@@ -187,7 +194,7 @@ class Watch(keras.callbacks.Callback):
         if self.began:
             return
         self.began = True
-        self.probe = Probe.of(self.model, *examples_of(self.session.given))
+        self.probe = Probe.of(self.model, *self.session.fit.examples)
         if self.probe and self.session.work.initial_epoch == 0:
             self.session.report.at_start = self.probe.look(self.model)
 
@@ -209,9 +216,9 @@ class Watch(keras.callbacks.Callback):
             raise Diverged(row.epoch, dict(logs))
         value = work.goal.value(row.logs)
         if row.epoch >= work.counted_from and (
-            math.isnan(value) or work.goal.better(value, self.best)
+            math.isnan(self.best) or work.goal.better(value, self.best)
         ):
-            # Without the objective in the logs, the last epoch counts, as in KerasTuner.
+            # As long as no epoch has a value, the last epoch counts, as in KerasTuner.
             self.best, self.best_epoch = value, row.epoch
             session.best_weights = self.model.get_weights()
         session.on_epoch(row)
@@ -225,21 +232,21 @@ class Watch(keras.callbacks.Callback):
         measured = self.probe.look(self.model) if self.probe else {}
         taken = time.perf_counter() - self.started - seconds
         # A model that its hypermodel trains by itself may have no optimizer.
-        optimizer = getattr(self.model, "optimizer", None)
+        optimizer = getattr(self.session.model, "optimizer", None)
         rate = getattr(optimizer, "learning_rate", math.nan)
-        numbers = {name: float(value) for name, value in logs.items() if _is_number(value)}
+        metrics = numbers(logs)
         own = {
-            n: numbers.pop(n)
+            n: metrics.pop(n)
             for n in ("loss", "accuracy", "val_loss", "val_accuracy")
-            if n in numbers
+            if n in metrics
         }
-        numbers.pop("learning_rate", None)
+        metrics.pop("learning_rate", None)
         return EpochRow(
             epoch=epoch,
             seconds=seconds,
             time=time.time(),
             learning_rate=float(rate),
-            metrics=numbers,
+            metrics=metrics,
             execution=self.session.work.execution,
             diagnostics_seconds=taken if self.probe else None,
             diagnostics=measured,
@@ -256,48 +263,71 @@ class Watch(keras.callbacks.Callback):
     def take_result(self, returned: Any) -> None:
         """Take what the hypermodel's `fit` returned: a History, a dictionary, a number or a list.
 
+        A History whose epochs were not reported, because `fit` passed no callbacks on, counts with
+        its last epoch, which is the epoch of the weights.
         Raises KerasTuner's fatal errors if it returned anything else, or no objective.
         """
         session, goal = self.session, self.session.work.goal
-        result = averaged(returned, goal.name)
         rows = session.report.rows
+        result: dict[str, float] = {}
+        if not isinstance(returned, keras.callbacks.History):
+            result = metrics_of(returned, goal)
+        elif session.next_epoch == session.work.initial_epoch:
+            result = numbers({name: values[-1] for name, values in returned.history.items()})
         if result:
             last = rows.pop() if rows else self._row(session.next_epoch, {})
             session.next_epoch = last.epoch + 1
             rows.append(replace_metrics(last, result))
             self.best, self.best_epoch = goal.value(result), last.epoch
-            session.best_weights = self.model.get_weights()
+            session.best_weights = session.model.get_weights()
         if not rows and session.next_epoch == session.work.initial_epoch:
             raise kt_errors.FatalValueError("the hypermodel's fit trained no epoch")
-        if math.isnan(self.best) and not result:
-            known = ", ".join(sorted(rows[-1].logs)) if rows else "nothing"
+        known = sorted({name for row in rows for name in row.logs})
+        if rows and not result and not set(goal.parts or (goal.name,)) <= set(known):
             raise kt_errors.FatalValueError(
-                f"no epoch reports the objective {goal.name}; reported are: {known}"
+                f"no epoch reports the objective {goal.name}; reported are: {', '.join(known)}"
             )
 
 
-def averaged(returned: Any, name: str) -> dict[str, float]:
-    """Return the metrics that a hypermodel's `fit` returned, empty if it returned a History.
+def metrics_of(returned: Any, goal: Objective) -> dict[str, float]:
+    """Return the metrics that a hypermodel's `fit` returned (KerasTuner's tuner_utils.py).
 
-    name: name of the objective, which a single number is.
+    A History counts with its best epoch, a number is the objective, and a list is averaged.
     """
     if isinstance(returned, keras.callbacks.History):
-        return {}
+        return best_epoch_of(returned.history, goal)
     if isinstance(returned, list | tuple) and returned:
-        each = [averaged(item, name) for item in returned]
-        return {key: float(np.mean([one[key] for one in each])) for key in each[0]}
+        each = [metrics_of(item, goal) for item in returned]
+        names = {name: None for one in each for name in one}
+        return {n: float(np.mean([one[n] for one in each if n in one])) for n in names}
     if _is_number(returned):
-        return {name: float(returned)}
+        return {goal.name: float(returned)}
     if isinstance(returned, dict):
-        if name not in returned:
+        missing = [name for name in goal.parts or (goal.name,) if name not in returned]
+        if missing:
             raise kt_errors.FatalValueError(
-                f"the dictionary that the hypermodel's fit returned has no {name}"
+                f"the dictionary that the hypermodel's fit returned has no {missing[0]}"
             )
         return {key: float(value) for key, value in returned.items()}
     raise kt_errors.FatalTypeError(
         f"the hypermodel's fit returned {type(returned).__name__}: return a History, a dictionary "
         "of metrics or a number"
     )
+
+
+def best_epoch_of(history: dict[str, list[Any]], goal: Objective) -> dict[str, float]:
+    """Return the metrics of the best epoch of a History. history: the values of each by epoch."""
+    best: dict[str, float] = {}
+    for values in zip(*history.values(), strict=False):
+        logs = numbers(dict(zip(history, values, strict=True)))
+        if not best or goal.better(goal.value(logs), goal.value(best)):
+            best = logs
+    return best
+
+
+def numbers(logs: dict[str, Any]) -> dict[str, float]:
+    """Return the logs that are numbers. Keras also logs arrays, such as an F1 score by class."""
+    return {name: float(value) for name, value in logs.items() if _is_number(value)}
 
 
 def replace_metrics(row: EpochRow, result: dict[str, float]) -> EpochRow:
@@ -310,12 +340,6 @@ def replace_metrics(row: EpochRow, result: dict[str, float]) -> EpochRow:
         else:
             fields["metrics"][name] = value
     return EpochRow(**fields)
-
-
-def examples_of(given: FitArguments) -> tuple[Any, Any]:
-    """Return the training examples and labels among the arguments of `fit`, None if absent."""
-    args = [*given.args, None, None]
-    return given.kwargs.get("x", args[0]), given.kwargs.get("y", args[1])
 
 
 def judged_held_out(model: keras.Model, x: Any, y: Any, epoch: int, objective: str) -> HeldOut:
@@ -346,5 +370,5 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float | np.number) or getattr(value, "shape", None) == ()
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: BaseException) -> str:
     return failure_line(f"{type(error).__name__}: {error}")

@@ -37,7 +37,11 @@ class Probe:
         if not (isinstance(x, np.ndarray) and isinstance(y, np.ndarray) and is_chain(model)):
             return None
         classes = model.output_shape[-1]
-        if y.dtype.kind not in "iu" or y.ndim != 1 or int(y.max()) >= classes:
+        if (
+            y.dtype.kind not in "iu"
+            or y.ndim != 1
+            or not 0 <= int(y.min()) <= int(y.max()) < classes
+        ):
             return None
         examples = tf.constant(x[:PROBE_IMAGES])
         return cls(examples, tf.constant(y[:PROBE_IMAGES].astype(np.int32)))
@@ -58,7 +62,8 @@ class Probe:
         kernels = [layer.kernel.value for layer in dense]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(kernels)
-            signal = tf.cast(self.examples, tf.float32)
+            precision = kernels[0].dtype
+            signal = tf.cast(self.examples, precision)
             # By layer: its activation, and the activation's input.
             activated: dict[str, tuple[Any, tf.Tensor]] = {}
             name = ""
@@ -69,7 +74,7 @@ class Probe:
                     if layer.use_bias:
                         signal += layer.bias.value
                 elif not isinstance(layer, keras.layers.Activation):
-                    signal = tf.cast(layer(signal, training=False), tf.float32)
+                    signal = tf.cast(layer(signal, training=False), precision)
                     continue
                 if layer is dense[-1] or layer.activation is not keras.activations.linear:
                     activated[name] = layer.activation, signal

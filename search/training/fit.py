@@ -25,6 +25,14 @@ BATCH_HOOKS = (
 )
 
 
+class FirstEpoch(int):
+    """The epoch in which a trial begins or goes on.
+
+    A call of `fit` that receives this very number trains what is left of the trial. Another call
+    begins anew, so it cannot go on from a checkpoint.
+    """
+
+
 class Fit:
     """A replacement for the `fit` of one model, with Keras' arguments and Keras' result.
 
@@ -34,7 +42,9 @@ class Fit:
 
     keras_fit: why Keras' own `fit` trained the model. Empty if the compiled loop did.
     loop: the compiled loop of the last call, None if Keras' own `fit` trained.
-    resumable: whether `state` and `callbacks_state` suffice to continue the call elsewhere.
+    examples: `x` and `y` of the last call.
+    resumable: whether `state` and `callbacks_state` suffice to continue the call elsewhere. They do
+    if it is the first call and begins in the `FirstEpoch` of the trial.
     """
 
     def __init__(
@@ -49,6 +59,7 @@ class Fit:
         self.keras_fit = ""
         self.resumable = False
         self.loop: EpochLoop | None = None
+        self.examples: tuple[Any, Any] = (None, None)
         self._error: Exception | None = None
         self._own = model.fit
         self._state = state
@@ -60,10 +71,14 @@ class Fit:
         """Train like `model.fit`. Prints nothing."""
         self._calls += 1
         self.resumable = False
+        self.examples = (None, None)
+        if type(self.model).fit is not keras.Model.fit:
+            return self._overridden(args, kwargs)
         given = inspect.signature(keras.Model.fit).bind(self.model, *args, **kwargs)
         given.apply_defaults()
         call = dict(given.arguments)
         call.pop("self")
+        self.examples = call["x"], call["y"]
         callbacks = call["callbacks"]
         self._callbacks = keras.tree.flatten(callbacks) if callbacks else []
         reason = why_keras(self.model, call, self._callbacks)
@@ -77,7 +92,7 @@ class Fit:
             except Exception as error:
                 # The first error is the model's own; a half-built model raises others.
                 raise (self._error or error) from None
-        self.resumable = self._calls == 1
+        self.resumable = self._calls == 1 and isinstance(call["initial_epoch"], FirstEpoch)
         return self._train(self.loop, call)
 
     def state(self) -> list[np.ndarray]:
@@ -126,10 +141,14 @@ class Fit:
         model, epochs = self.model, call["epochs"]
         model.stop_training = False
         hooks = keras.callbacks.CallbackList(
-            self._callbacks, add_history=True, model=model, epochs=epochs, verbose=0
+            self._callbacks,
+            add_history=True,
+            model=model,
+            epochs=epochs,
+            steps=loop.steps,
+            verbose=0,
         )
-        if self._calls == 1 and self._state is not None:
-            restore(model, self._state)
+        self._restore()
         hooks.on_train_begin()
         if self._calls == 1 and self._callbacks_state:
             self._restore_callbacks()
@@ -155,11 +174,28 @@ class Fit:
         for callback, state in zip(kept, json.loads(self._callbacks_state), strict=True):
             vars(callback).update(_unplain(state))
 
+    @property
+    def _restores(self) -> bool:
+        return self._calls == 1 and self._state is not None
+
+    def _restore(self) -> None:
+        if self._restores:
+            restore(self.model, self._state or ())
+
+    def _overridden(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Train by the `fit` of the model's own class, which may take other arguments than Keras'."""
+        self.keras_fit = self.keras_fit or "the model's class overrides fit"
+        self._restore()
+        taken = inspect.signature(self._own).parameters
+        if "verbose" in taken or any(p.kind is p.VAR_KEYWORD for p in taken.values()):
+            kwargs = kwargs | {"verbose": 0}
+        return self._own(*args, **kwargs)
+
     def _keras(self, call: dict[str, Any]) -> keras.callbacks.History:
         """Train by Keras' own `fit`, from the state if there is one."""
-        if self._calls == 1 and self._state is not None:
+        if self._restores:
             build_for(self.model, call)
-            restore(self.model, self._state)
+        self._restore()
         call["callbacks"] = self._callbacks
         call["verbose"] = 0
         return self._own(**call)
@@ -182,13 +218,13 @@ def why_keras(model: keras.Model, call: dict[str, Any], callbacks: Sequence[Any]
     """
     validation = call["validation_data"]
     checks: tuple[tuple[bool, str], ...] = (
-        (type(model).fit is not keras.Model.fit, "the model's class overrides fit"),
         (type(model).train_step is not keras.Model.train_step, "the model overrides train_step"),
         (type(model).test_step is not keras.Model.test_step, "the model overrides test_step"),
         (not isinstance(call["callbacks"], list | tuple | type(None)), "callbacks are no list"),
         (model.run_eagerly, "the model runs eagerly"),
         (model.jit_compile is True, "the model is compiled by XLA"),
         (not model.compiled, "the model is not compiled"),
+        (_has_fixed_batch(model), "the model has a fixed batch size"),
         (not are_arrays(call["x"], call["y"], call["sample_weight"]), _not_arrays(call["x"])),
         (call["x"] is None, "there are no examples"),
         (
@@ -205,6 +241,13 @@ def why_keras(model: keras.Model, call: dict[str, Any], callbacks: Sequence[Any]
             return reason
     acting = [c for c in callbacks if not _is_transient(c) and acts_on_batches(c)]
     return f"the callback {type(acting[0]).__name__} acts on batches" if acting else ""
+
+
+def _has_fixed_batch(model: keras.Model) -> bool:
+    """Return whether a model takes batches of one size only, as stateful layers do."""
+    inputs = keras.tree.flatten(getattr(model, "inputs", None) or [])
+    fixed = any(tensor.shape and tensor.shape[0] is not None for tensor in inputs)
+    return fixed or any(getattr(layer, "stateful", False) for layer in model._flatten_layers())
 
 
 def _not_arrays(x: Any) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 import scipy.special
 import tensorflow as tf
 from keras.src.random.seed_generator import global_seed_generator
+from keras.src.utils.python_utils import pythonify_logs
 
 from search.training.arrays import (
     Batch,
@@ -89,7 +90,7 @@ class EpochLoop:
         self.seed = seed
         self.shuffle = shuffle
         self._examples = length(train)
-        steps = math.ceil(self._examples / batch_size)
+        self.steps = steps = math.ceil(self._examples / batch_size)
         build(model, mapped(lambda a: as_keras(tf.convert_to_tensor(a)), first_of(train, 1)))
         self._masked = cheapen(model)
         self._seed_generators = [
@@ -183,7 +184,8 @@ class EpochLoop:
         return self._logs()
 
     def _logs(self) -> Logs:
-        return {name: float(value) for name, value in self.model.get_metrics_result().items()}
+        logs: Logs = pythonify_logs(self.model.get_metrics_result())
+        return logs
 
 
 def build(model: keras.Model, examples: Batch) -> None:
@@ -216,10 +218,18 @@ def state_of(model: keras.Model) -> list[np.ndarray]:
 
 
 def restore(model: keras.Model, state: Sequence[np.ndarray]) -> None:
-    """Restore a `state_of` a model. Raises ValueError if it belongs to another model or optimizer."""
+    """Restore a `state_of` a model.
+
+    If the optimizer is another, as after a hypermodel's `fit` has compiled the model again, the
+    weights alone are restored. KerasTuner never restores an optimizer.
+    Raises ValueError if the weights belong to another model.
+    """
     variables = trained_variables(model)
+    count = len(model.weights)
     if [tuple(v.shape) for v in variables] != [a.shape for a in state]:
-        raise ValueError("the state belongs to another model or optimizer")
+        variables, state = variables[:count], state[:count]
+    if [tuple(v.shape) for v in variables] != [a.shape for a in state]:
+        raise ValueError("the state belongs to another model")
     for variable, array in zip(variables, state, strict=True):
         variable.assign(array)
 
@@ -227,10 +237,10 @@ def restore(model: keras.Model, state: Sequence[np.ndarray]) -> None:
 def evaluation_size(model: keras.Model, batch_size: int) -> int:
     """Return the number of examples of a validation step.
 
-    Keras' own losses and metrics do not depend on it, so steps are as large as is fast. Others may
-    depend on it, so steps are as large as in Keras.
+    Most of Keras' layers, losses and metrics do not depend on it, so steps are as large as is fast.
+    Others may depend on it, so steps are as large as in Keras.
     """
-    if not all(map(_is_keras, [*model._flatten_layers(), *_judges(model)])):
+    if not all(map(_is_independent, [*_parts(model), *_judges(model)])):
         return batch_size
     try:
         widest = max(math.prod(layer.output.shape[1:]) for layer in model.layers)
@@ -256,11 +266,46 @@ def _judges(model: keras.Model) -> list[Any]:
     ]
 
 
-def _is_keras(item: Any) -> bool:
-    """Return whether a layer, loss or metric is Keras' own and independent of the batch size."""
+def _parts(model: keras.Model) -> list[Any]:
+    """Return the layers of a model, their activations, and operations between the layers."""
+    layers = model._flatten_layers()
+    found: list[Any] = list(layers)
+    for layer in layers:
+        found += [getattr(layer, name, None) for name in ("activation", "recurrent_activation")]
+        graph = getattr(layer, "_functional", None) or layer
+        for operation in getattr(graph, "operations", ()):
+            nodes = operation._inbound_nodes
+            # A layer that always trains, such as a batch normalisation, is as good as an operation.
+            always = any(node.arguments.kwargs.get("training") for node in nodes)
+            if always or not isinstance(operation, keras.layers.Layer):
+                found.append(_BETWEEN_LAYERS)
+    return [part for part in found if part is not None]
+
+
+_BETWEEN_LAYERS = object()
+"""Stands for an operation that is no layer, such as a mean over all examples."""
+
+MIXING = (
+    keras.layers.Lambda,
+    keras.layers.Masking,
+    keras.losses.Dice,
+    keras.losses.Tversky,
+    keras.losses.Circle,
+    keras.losses.dice,
+    keras.losses.tversky,
+    keras.losses.circle,
+    keras.Regularizer,
+)
+"""What Keras offers whose results for an example may depend on the others in its batch. A mask
+changes the number of values that a loss is averaged over."""
+
+
+def _is_independent(item: Any) -> bool:
+    """Return whether a part, loss or metric is Keras' own and independent of the batch size."""
     if isinstance(item, str):
-        return True
-    if isinstance(item, keras.Regularizer):
+        return item.lower() not in ("dice", "tversky", "circle")
+    kinds = tuple(kind for kind in MIXING if isinstance(kind, type))
+    if item in MIXING or isinstance(item, kinds) or getattr(item, "mask_zero", False):
         return False
     module = getattr(item, "__module__", None) or type(item).__module__
     if getattr(item, "reduction", None) in ("sum", "mean_with_sample_weight"):

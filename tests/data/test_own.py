@@ -51,6 +51,20 @@ def pictures(path, parts=("",)):
     return str(path)
 
 
+def test_an_array_that_is_no_list_or_damaged_is_refused(tmp_path):
+    with pytest.raises(Misuse, match=r"own.npz: training examples are a single number"):
+        load_pool("digits", npz(tmp_path, x_train=np.float32(1)))
+    with pytest.raises(Misuse, match=r"own.npz: training labels are a single number"):
+        load_pool("digits", npz(tmp_path, y_train=np.uint8(1)))
+    path = tmp_path / "own.npz"
+    np.savez_compressed(path, x_train=IMAGES, y_train=LABELS)
+    content = bytearray(path.read_bytes())
+    content[200:260] = bytes(60)
+    path.write_bytes(content)
+    with pytest.raises(Misuse, match=r"own.npz: x_train is damaged"):
+        load_pool("digits", str(path))
+
+
 def test_an_npz_keeps_its_types_and_shapes(tmp_path):
     rows = DRAW.normal(size=(40, 3)).astype("float32")
     pool = load_pool("digits", npz(tmp_path, x_train=rows, classes=["a", "b", "c", "d"]))

@@ -3,11 +3,13 @@
 import keras
 import keras_tuner as kt
 import pytest
+from keras_tuner.src import errors as kt_errors
 from keras_tuner.src.engine.hypermodel import get_hypermodel
 
 from search.networks.exploring import Drawing, explored
 from search.records.errors import Misuse
 from search.records.objective import Objective
+from search.running.program import ProgramModel
 
 
 def hypermodel(ask):
@@ -79,9 +81,46 @@ def test_what_is_declared_in_advance_stays_and_new_entries_are_refused_or_left_o
         explored(hypermodel(nested), given, allow_new=False)
 
 
-def test_a_build_that_fails_is_refused_with_its_place_and_cause():
+def test_only_the_defaults_must_build():
+    """A conditional scope and random draws that do not build still tell what they ask for."""
+
     def ask(hp):
         if hp.Int("layers", 1, 3) > 1:
+            hp.Int("width", 1, 9)
+            raise ValueError("too deep")
+        kind = hp.Choice("kind", ["a", "b"])
+        with hp.conditional_scope("kind", ["b"]):
+            if kind == "b":
+                hp.Float("rate", 0, 1)
+                raise SystemExit("no")
+
+    assert names(explored(hypermodel(ask))) == ["layers", "kind", "rate", "width"]
+
+    def says_so(hp):
+        hp.Int("layers", 1, 3)
+        raise kt_errors.FailedTrialError("too large")
+
+    assert names(explored(hypermodel(says_so))) == ["layers"]
+
+
+def test_a_tuners_limits_and_declarations_belong_to_the_space():
+    class Declares(kt.HyperModel):
+        def declare_hyperparameters(self, hp):
+            hp.Int("units", 4, 64)
+
+        def build(self, hp):
+            model = keras.Sequential([keras.Input((10,)), keras.layers.Dense(hp.get("units"))])
+            model.compile("sgd", "mse")
+            return model
+
+    # The smallest model has 44 parameters, so every model is too large to be trained.
+    limited = ProgramModel(Declares(), max_model_size=40)
+    assert names(explored(limited)) == ["units"]
+
+
+def test_a_build_that_fails_is_refused_with_its_place_and_cause():
+    def ask(hp):
+        if hp.Int("layers", 1, 3) < 2:
             raise ValueError("too deep\nfor me")
 
     line = ask.__code__.co_firstlineno + 2
@@ -103,6 +142,10 @@ class Returns(kt.HyperModel):
 
 def test_a_build_that_returns_no_model_is_refused_with_its_place():
     line = nothing.__code__.co_firstlineno
+    with pytest.raises(
+        Misuse, match=f"test_exploring.py, line {line}: the hypermodel returns None"
+    ):
+        explored(ProgramModel(get_hypermodel(nothing)))
     with pytest.raises(Misuse, match=f"line {line}: the hypermodel returns NoneType, not a Keras"):
         explored(get_hypermodel(nothing))
     line = Returns.build.__code__.co_firstlineno

@@ -59,6 +59,67 @@ class Unlucky(Batches):
         return model.fit(*args, **kwargs)
 
 
+class Folds(kt.HyperModel):
+    """Trains two halves one after the other, and returns the History of each."""
+
+    def build(self, hp):
+        return build(hp)
+
+    def fit(self, hp, model, x, y, validation_data, epochs, initial_epoch, callbacks):
+        return [
+            model.fit(x[n::2], y[n::2], epochs=epochs, validation_data=validation_data)
+            for n in (0, 1)
+        ]
+
+
+class Apart(kt.HyperModel):
+    """Trains its own number of epochs and passes nothing on."""
+
+    def build(self, hp):
+        return build(hp)
+
+    def fit(self, hp, model, x, y, validation_data, **kwargs):
+        return model.fit(x, y, epochs=3, validation_data=validation_data)
+
+
+class Fixed(kt.HyperModel):
+    """Trains its own number of epochs, whatever the trial says."""
+
+    def build(self, hp):
+        return build(hp)
+
+    def fit(self, hp, model, x, y, validation_data, callbacks, **kwargs):
+        return model.fit(x, y, epochs=4, validation_data=validation_data, callbacks=callbacks)
+
+
+class Halved(kt.HyperModel):
+    """Prepares the data as a hyperparameter says: every second column, as numbers from 0 to 1."""
+
+    def build(self, hp):
+        return build(hp)
+
+    def fit(self, hp, model, x, y, validation_data, **kwargs):
+        step = hp.Choice("step", [2, 1])
+        images, labels = validation_data
+        validation_data = images[:, :, ::step] / 16, labels
+        return model.fit(x[:, :, ::step] / 16, y, validation_data=validation_data, **kwargs)
+
+
+class Twice(kt.HyperModel):
+    """Trains the last layer, and then the whole model with another optimizer."""
+
+    def build(self, hp):
+        return build(hp)
+
+    def fit(self, hp, model, x, y, **kwargs):
+        model.layers[1].trainable = False
+        model.compile("sgd", model.loss, metrics=["accuracy"])
+        model.fit(x, y, epochs=1)
+        model.layers[1].trainable = True
+        model.compile("adam", model.loss, metrics=["accuracy"])
+        return model.fit(x, y, **kwargs)
+
+
 class Hidden(kt.HyperModel):
     """Declares a hyperparameter that no exploration finds: only `fit` asks for it."""
 

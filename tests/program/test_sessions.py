@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import keras
 import keras_tuner as kt
+import numpy as np
 import pytest
 from keras_tuner.src.engine.hypermodel import get_hypermodel
 
@@ -69,6 +70,87 @@ def test_metrics_and_numbers_that_fit_returns_are_the_score(data):
     assert last.metrics["right"] > 0
     number = trained(programs.Number(), data, Objective("default_objective", "min"))
     assert number.rows[-1].metrics["default_objective"] == pytest.approx(1 - last.metrics["right"])
+
+
+def test_a_list_of_histories_is_the_mean_of_the_best_epochs(data):
+    report = trained(programs.Folds(), data)
+    assert report.traceback == ""
+    keras.backend.clear_session()
+    # Worked out from the epochs of each half, which KerasTuner averages.
+    hypermodel, seen = programs.Folds(), []
+    fit = hypermodel.fit
+    hypermodel.fit = lambda *args, **kwargs: seen.extend(found := fit(*args, **kwargs)) or found
+    again = train(hypermodel, work_for(hypermodel), data)
+    expected = np.mean([max(history.history["val_accuracy"]) for history in seen])
+    assert again.rows[-1].val_accuracy == pytest.approx(expected)
+    assert report.rows[-1].val_accuracy == again.rows[-1].val_accuracy
+
+
+def test_a_history_whose_epochs_were_not_reported_counts_with_its_last_epoch(data):
+    report = trained(programs.Apart(), data)
+    assert report.finished
+    assert [row.epoch for row in report.rows] == [0]
+    same = trained(programs.Fixed(), data)
+    assert report.rows[0].val_accuracy == same.rows[-1 if len(same.rows) == 3 else 2].val_accuracy
+
+
+def test_a_fit_with_its_own_number_of_epochs_is_not_checkpointed_in_the_middle(data):
+    hypermodel = programs.Fixed()
+    report = train(hypermodel, replace(work_for(hypermodel, epochs=4), seconds=0), data)
+    assert not report.finished
+    assert report.state == b""
+
+
+def test_a_fit_that_prepares_the_data_is_measured_on_what_it_trains(data):
+    report = trained(programs.Halved(), data)
+    assert report.finished
+    assert [len(report.at_start), len(report.rows[0].diagnostics)] == [7, 7]
+
+
+def test_a_promoted_trial_that_compiles_again_has_the_weights(data):
+    hypermodel = programs.Twice()
+    first = train(hypermodel, work_for(hypermodel), data)
+    assert first.finished
+    promoted = replace(work_for(hypermodel, epochs=4), initial_epoch=2, counted_from=2)
+    second = train(hypermodel, promoted, data, first.state)
+    assert second.finished
+    assert [row.epoch for row in second.rows] == [2, 3, 4][: len(second.rows)]
+
+
+def test_an_exit_in_a_fit_fails_its_trial(data):
+    class Leaves(programs.Batches):
+        def fit(self, hp, model, *args, **kwargs):
+            raise SystemExit("no such file")
+
+    assert trained(Leaves(), data).failure == "SystemExit: no such file"
+
+
+def test_an_objective_that_few_epochs_have_is_that_of_the_best_of_them(data):
+    """The last epoch is not validated. The weights are those of the best that is."""
+    report = trained(programs.build, data, validation_freq=2)
+    assert report.finished
+    hypermodel = get_hypermodel(programs.build)
+    odd = train(hypermodel, work_for(hypermodel, epochs=3), data, validation_freq=2)
+    assert odd.finished
+    assert odd.weights_file[-2000:] == report.weights_file[-2000:]
+
+
+def test_an_objective_without_a_value_is_no_reason_to_end_the_study(data):
+    class Nothing(keras.metrics.Metric):
+        def update_state(self, *args, **kwargs):
+            pass
+
+        def result(self):
+            return np.nan
+
+    def build(hp):
+        model = programs.build(hp)
+        model.compile("sgd", model.loss, metrics=["accuracy", Nothing(name="f1")])
+        return model
+
+    report = trained(build, data, Objective("val_f1", "max"))
+    assert report.finished
+    assert not report.fatal
 
 
 def test_an_exception_is_one_line_and_a_traceback(data):

@@ -176,7 +176,12 @@ def test_what_cannot_be_honoured_is_refused_in_one_sentence(tmp_path):
         ({"logger": object()}, "logger: KerasTuner has dropped this argument"),
         ({"tuner_id": "tuner1"}, "this project has no chief"),
         ({"time_budget": "soon"}, "write 90s, 30m or 2h"),
-        ({"workers": 0}, "must be at least 1"),
+        ({"time_budget": "soon"}, "^time_budget=soon: write 90s"),
+        ({"workers": 0}, "^workers=0: must be at least 1"),
+        ({"device": "gpu"}, "^device=gpu: choose auto or cpu"),
+        ({"workers": 3, "scheduler": "tcp://a:1"}, "^workers is for workers on this machine"),
+        ({"objective": "val_own"}, "^objective=val_own: .*write val_own:min or val_own:max"),
+        ({"max_trials": 0}, "^max_trials=0: give a number of trials, at least 1"),
     ):
         with pytest.raises(Misuse, match=said):
             tuner(tmp_path, **options)
@@ -238,6 +243,12 @@ def test_a_search_and_what_users_ask_of_it(tmp_path, few_digits, capsys):
     # The same program again has nothing left to train, and gives the same.
     again = tuner(tmp_path, programs.Unlucky(), executions_per_trial=2, max_trials=4)
     assert again.get_best_hyperparameters()[0].values == best.hyperparameters.values
+    again.search(x, y, **call)
+    other = tuner(tmp_path, programs.Unlucky(), executions_per_trial=2, max_trials=4)
+    with pytest.raises(
+        Misuse, match=r"other arguments of search \(epochs, y differ\): give the same"
+    ):
+        other.search(x, y[::-1], **call | {"epochs": 4})
     with pytest.raises(Misuse, match="was started with executions=2, not 1"):
         tuner(tmp_path, programs.Unlucky(), max_trials=4)
     with pytest.raises(Misuse, match="was started with the objective val_accuracy, not val_loss"):

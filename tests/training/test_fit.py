@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from search.training.arrays import resident
-from search.training.fit import Fit
+from search.training.fit import FirstEpoch, Fit
 from search.training.loop import evaluation_size
 from search.training.seeding import seeded
 
@@ -207,6 +207,47 @@ def test_a_model_may_refuse_the_loop():
     assert fit.keras_fit == "the model's class overrides fit"
 
 
+class Extra(keras.Sequential):
+    """Its `fit` has arguments of its own."""
+
+    def fit(self, rows, numbers, extra, epochs=1, callbacks=None):
+        return super().fit(rows, numbers * extra, epochs=epochs, callbacks=callbacks, verbose=0)
+
+
+def test_a_fit_of_the_models_own_class_has_its_own_arguments():
+    model = Extra([keras.Input((5,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    fit = Fit(model, 1)
+    assert len(fit(*ROWS, extra=2, epochs=2).history["loss"]) == 2
+    assert fit.keras_fit == "the model's class overrides fit"
+
+
+def test_a_model_with_a_fixed_batch_size_is_trained_by_keras():
+    model = keras.Sequential([keras.Input(batch_shape=(32, 5)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    fit = Fit(model, 1)
+    fit(*ROWS, validation_data=ROWS)
+    assert fit.keras_fit == "the model has a fixed batch size"
+
+
+def test_metrics_that_are_arrays_and_the_number_of_steps_are_as_in_keras():
+    class Steps(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            self.found = self.params["steps"]
+
+    model = sequential(
+        keras.layers.Dense(3, activation="softmax"), metrics=[keras.metrics.F1Score()]
+    )
+    model.compile("sgd", "categorical_crossentropy", metrics=[keras.metrics.F1Score()])
+    steps = Steps()
+    labels = np.eye(3)[DATA["labels"] % 3]
+    fit = Fit(model, 1)
+    history = fit(DATA["rows"], labels, batch_size=40, callbacks=[steps]).history
+    assert fit.keras_fit == ""
+    assert np.shape(history["f1_score"][0]) == (3,)
+    assert steps.found == 3  # 96 examples
+
+
 def test_an_error_of_the_model_is_keras_own():
     model = sequential(keras.layers.Dense(3), keras.layers.Reshape((5,)), loss="mse")
     with pytest.raises(ValueError, match=r"Reshape\.call"):
@@ -247,7 +288,7 @@ def test_a_call_goes_on_elsewhere_bit_for_bit_with_its_callbacks():
         _, fit = start()
         fit(*ROWS, epochs=6, callbacks=[*stopping(), pause], **call)
     model, fit = start(*pause.kept)
-    rest = fit(*ROWS, epochs=6, initial_epoch=3, callbacks=stopping(), **call).history
+    rest = fit(*ROWS, epochs=6, initial_epoch=FirstEpoch(3), callbacks=stopping(), **call).history
     assert rest["loss"] == whole["loss"][3:]
     assert rest["val_loss"] == whole["val_loss"][3:]
     assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), expected, strict=True))
@@ -314,6 +355,52 @@ def test_validation_steps_are_large_only_if_no_result_depends_on_them():
     assert evaluation_size(model, BATCH) == 2000
     assert evaluation_size(custom(), BATCH) == BATCH
     assert evaluation_size(regression(), BATCH) == BATCH
+
+
+def always_normalised():
+    entered = keras.Input((5,))
+    normalised = keras.layers.BatchNormalization()(entered, training=True)
+    return keras.Model(entered, keras.layers.Dense(1)(normalised))
+
+
+def centred():
+    entered = keras.Input((5,))
+    centre = entered - keras.ops.mean(entered, axis=0, keepdims=True)
+    return keras.Model(entered, keras.layers.Dense(1)(centre))
+
+
+@pytest.mark.parametrize(
+    ("make", "loss"),
+    [
+        (lambda: keras.Sequential([keras.layers.Dense(1, activation="sigmoid")]), "dice"),
+        (
+            lambda: keras.Sequential([keras.layers.Dense(1, activation="sigmoid")]),
+            keras.losses.Tversky(),
+        ),
+        (
+            lambda: keras.Sequential([keras.layers.Dense(1, activation=lambda x: x - x.mean())]),
+            "mse",
+        ),
+        (
+            lambda: keras.Sequential(
+                [keras.layers.Lambda(lambda x: x - keras.ops.mean(x)), keras.layers.Dense(1)]
+            ),
+            "mse",
+        ),
+        (always_normalised, "mse"),
+        (centred, "mse"),
+        (
+            lambda: keras.Sequential([keras.layers.Masking(), keras.layers.Dense(1)]),
+            "mse",
+        ),
+    ],
+)
+def test_results_that_depend_on_the_batch_are_those_of_keras_steps(make, loss):
+    model = make()
+    model.compile("sgd", loss)
+    if not model.built:
+        model.build((None, 5))
+    assert evaluation_size(model, BATCH) == BATCH
 
 
 def test_what_a_build_draws_depends_on_the_seed_alone():
