@@ -15,15 +15,16 @@ EDGE = 0.05
 def at_budget(study: Study, epochs: int) -> pd.DataFrame:
     """Return the configurations trained for at least `epochs`, one per row.
 
-    score: the best value of the objective within the first `epochs`. unselected: whether the
+    score: the best value of the objective within the first `epochs`, the mean over executions.
+    unselected: whether the
     configuration reached the budget without a promotion. A configuration that was stopped early
     within a budget has reached it. Without promotions, all have reached the one budget.
     """
-    curves = study.chain_curves
+    curves = study.curves.assign(chain=study.curves["trial"].map(study.trials["chain"]))
     reached = pd.concat([curves.groupby("chain")["epoch"].max(), study.chains["epochs"]])
     reached = reached.groupby(level=0).max()
-    own = curves[curves["epoch"] <= epochs].groupby("chain")[study.objective.name]
-    within = own.min() if study.lower else own.max()
+    own = curves[curves["epoch"] <= epochs].groupby(["chain", "execution"])[study.objective.name]
+    within = (own.min() if study.lower else own.max()).groupby("chain").mean()
     enough = reached.index[(reached >= epochs) | (not study.promotes)]
     chains = study.chains.loc[lambda frame: frame.index.isin(enough)]
     found = chains[[*study.hyperparameters, "trials"]].copy()

@@ -26,7 +26,7 @@ class Study:
     trials: pd.DataFrame
     """A row for each trial (index `trial`): status, score (the best value of `objective`, a mean if
     there are several executions), best_epoch (of the first execution), initial_epoch, epochs,
-    bracket, rung, parent, chain, seed, started, ended, seconds, message (its last line), executions,
+    bracket, rung, parent, chain, seed, started, ended, seconds, message (the error, on one line), executions,
     keras_fit (why Keras' own fit trained it, empty if the compiled loop did, blank if no record
     tells), then a column for each hyperparameter, blank if it is inactive."""
     curves: pd.DataFrame

@@ -19,7 +19,7 @@ from search.records.errors import Misuse
 from search.records.objective import Objective
 from search.records.reading import Invalid, Json
 from search.records.study import study_record
-from search.records.trial import COMPLETED, FAILED, EpochRow, TrialRun, trial_run
+from search.records.trial import COMPLETED, FAILED, EpochRow, TrialRun, failure_line, trial_run
 
 CURVES = {
     ("train", "epoch_loss"): "loss",
@@ -199,7 +199,7 @@ def _row(
         "started": run.started if run else None,
         "ended": run.ended if run else None,
         "seconds": run.seconds if run else None,
-        "message": next(iter((record.get("message") or "").strip().splitlines()[-1:]), None),
+        "message": failure_line(record.get("message")) or None,
         "executions": run.executions if run else None,
         "keras_fit": run.keras_fit if run else None,
         **{

@@ -219,7 +219,7 @@ def failed(study: Study, found: list[Part], say: Language) -> Finding:
 
 
 def _reasons(study: Study, bad: pd.DataFrame, say: Language) -> str:
-    """Return the last lines of the tracebacks of failed trials, each with its number of trials."""
+    """Return the exceptions of failed trials, each with its number of trials."""
     raised = bad.loc[bad.index.isin(list(study.tracebacks)), "message"]
     if not len(raised):
         return ""

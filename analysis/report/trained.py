@@ -9,6 +9,7 @@ from analysis.evidence.study import Study
 from analysis.report.blocks import Block, Table, Text
 from analysis.words.language import Language
 from analysis.words.terms import terms
+from search.records.trial import failure_line
 
 SHOWN = 10
 """Number of configurations or failed trials in a table."""
@@ -161,18 +162,18 @@ def _chain_best(ranked: pd.DataFrame) -> list[float]:
 
 
 def failures(study: Study, say: Language) -> list[Block]:
-    """Show the last line of the traceback of each trial that failed with an exception."""
+    """Show the exception of each trial that failed with an exception."""
     if not study.tracebacks:
         return []
     rows = [
         {
             say("trial", "prueba"): trial,
-            say("last line of the traceback", "última línea de la traza"): last_line(text),
+            say("exception", "excepción"): failure_line(text),
         }
         for trial, text in study.tracebacks.items()
     ]
     data = pd.DataFrame(
-        [{"trial": trial, "error": last_line(text)} for trial, text in study.tracebacks.items()]
+        [{"trial": trial, "error": failure_line(text)} for trial, text in study.tracebacks.items()]
     )
     count = len(rows)
     caption = say(
@@ -183,7 +184,3 @@ def failures(study: Study, say: Language) -> list[Block]:
     )
     name = f"{study.name}-exceptions"
     return [Table(name, caption, pd.DataFrame(rows), data, list(study.tracebacks))]
-
-
-def last_line(text: str) -> str:
-    return text.strip().splitlines()[-1]

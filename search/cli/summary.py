@@ -99,7 +99,7 @@ def print_summary(summary: Json, as_json: bool) -> None:
     table.add_row(
         "trials",
         f"{summary['trials']} of {summary['planned_trials']}: {summary['completed']} completed, "
-        f"{summary['failed']} failed, {summary['running']} running",
+        f"{summary['failed']} failed, {summary['running']} unfinished",
     )
     table.add_row("epochs", f"{summary['epochs']} of {summary['planned_epochs']}")
     rate = summary["epochs_per_second"]

@@ -41,6 +41,8 @@ def own_pool(path: Path, arrays: Arrays) -> Pool:
     """
     x, y = arrays.images, flat(arrays.labels)
     check_pair(path, "training", x, y)
+    first = first_class(arrays, y)
+    y = y - first if first else y
     validation = None
     if arrays.validation:
         x_validation, y_validation = arrays.validation[0], flat(arrays.validation[1])
@@ -50,8 +52,8 @@ def own_pool(path: Path, arrays: Arrays) -> Pool:
                 f"{path}: examples have the shape {x.shape[1:]}, but validation examples "
                 f"{x_validation.shape[1:]}"
             )
-        validation = x_validation, y_validation
-    classes = class_names(path, arrays, y, validation)
+        validation = x_validation, y_validation - first if first else y_validation
+    classes = class_names(path, arrays, y, validation, first)
     share = None if validation else VALIDATION_SHARE
     strata = y if classes else np.zeros(len(y), int)
     train_size = len(stratified_split(strata, share, 0)[0]) if share else len(y)
@@ -75,6 +77,8 @@ def test_pool(path: Path, facts: Dataset, arrays: Arrays) -> Pool:
     """
     x, y = arrays.images, flat(arrays.labels)
     check_pair(path, "test", x, y)
+    if facts.classes[:1] == ("1",) and arrays.classes is None:
+        y = y.astype(np.int64) - 1
     if x.shape[1:] != facts.shape:
         raise Misuse(f"{path}: test examples have the shape {x.shape[1:]}, others {facts.shape}")
     if facts.classes and (y.min() < 0 or y.max() >= len(facts.classes)):
@@ -109,14 +113,26 @@ def check_pair(path: Path, what: str, x: np.ndarray, y: np.ndarray) -> None:
             raise Misuse(f"{path}: {what} {name} have a value that is not finite, first in {first}")
 
 
+def first_class(arrays: Arrays, labels: np.ndarray) -> int:
+    """Return the number of the first class: 1 if the labels are 1 to n, as in EMNIST's letters.
+
+    Labels are counted from 0 after that, as Keras counts them.
+    """
+    counted = labels.dtype.kind in "iu" and not arrays.classes
+    found = np.unique(labels) if counted and labels.min() == 1 else np.zeros(0)
+    return int(len(found) > 1 and found[-1] == len(found))
+
+
 def class_names(
     path: Path,
     arrays: Arrays,
     labels: np.ndarray,
     validation: tuple[np.ndarray, np.ndarray] | None,
+    first: int,
 ) -> tuple[str, ...]:
     """Return the names of the classes, none if the labels are no classes.
 
+    first: the number of the first class in the files.
     Raises Misuse if labels are outside the classes, or if a class has no example.
     """
     if labels.dtype.kind == "f":
@@ -129,17 +145,18 @@ def class_names(
         if own.min() < 0 or own.max() >= count:
             worst = int(own.min() if own.min() < 0 else own.max())
             raise Misuse(
-                f"{path}: the {what} label {worst} is outside the {count} classes, 0 to {count - 1}"
+                f"{path}: the {what} label {worst + first} is outside the {count} classes, "
+                f"{first} to {first + count - 1}"
             )
     empty = sorted(set(range(count)) - set(np.unique(labels).tolist()))
     if empty:
         raise Misuse(
             f"{path}: class {empty[0]} has no training example (labels reach {count - 1}): number "
-            "the classes from 0 without gaps"
+            "classes from 0 without gaps, or save values that are no classes as floats"
         )
     if count < 2:
         raise Misuse(f"{path}: all labels are the same class")
-    return arrays.classes or tuple(map(str, range(count)))
+    return arrays.classes or tuple(map(str, range(first, first + count)))
 
 
 def _levels(x: np.ndarray) -> float:

@@ -72,8 +72,11 @@ def _own(data: str, test: bool) -> Pool:
             f"--data {data}: give an .npz file, a folder of four IDX files, or a folder of pictures "
             "with a folder for each class"
         )
-    if not test:
-        return own_pool(path, read(path, False))
+    pool = own_pool(path, read(path, False))
     if not has_test_set(data):
-        raise Misuse(f"--data {data}: the data have no test set, which only `final` needs")
-    return test_pool(path, own_pool(path, read(path, False)).facts, read(path, True))
+        if test:
+            raise Misuse(f"--data {data}: the data have no test set, which only `final` needs")
+        return pool
+    # A fault in the test set is told now, not after a search that it would make worthless.
+    tested = test_pool(path, pool.facts, read(path, True))
+    return tested if test else pool

@@ -40,7 +40,9 @@ def _opened(path: Path) -> "np.lib.npyio.NpzFile":
     try:
         file = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise Misuse(f"{path}: not an .npz file that can be read ({error})") from error
+        # NumPy takes a file that it does not know for pickled objects.
+        reason = "it is no archive of arrays" if "pickle" in str(error) else error
+        raise Misuse(f"{path}: not an .npz file that can be read ({reason})") from error
     if not isinstance(file, np.lib.npyio.NpzFile):
         raise Misuse(f"{path}: holds a single array: save x_train and y_train by numpy.savez")
     return file

@@ -55,7 +55,7 @@ class DenseNetworks(kt.HyperModel):
         if not facts.classes:
             raise Misuse(
                 f"the labels of {facts.name} are no classes, and the dense networks need classes: "
-                "give whole numbers from 0, or your own --hypermodel"
+                "give numbers of an integer type, or your own --hypermodel"
             )
         self.facts = facts
         self.max_epochs = max_epochs

@@ -176,7 +176,9 @@ def check_objective(hypermodel: kt.HyperModel, model: keras.Model, goal: Objecti
     if own_fit or own_step or own_metrics or len(getattr(model, "outputs", None) or ()) != 1:
         return
     if not model.compiled:
-        raise Misuse("the hypermodel returns a model that is not compiled")
+        raise Misuse(
+            f"{_place_of_build(hypermodel)}: the hypermodel returns a model that is not compiled"
+        )
     compiled = model._compile_metrics
     metrics = getattr(compiled, "_user_metrics", None) or []
     weighted = getattr(compiled, "_user_weighted_metrics", None)

@@ -164,7 +164,9 @@ def opened_model(study: StudyFolder, file: str, loaded: Loaded) -> keras.Model:
         if loaded.module
         else {}
     )
-    return keras.models.load_model(study.directory / "models" / file, custom_objects=own)
+    path = study.directory / "models" / file
+    # An optimizer, which Keras would restore with warnings, is not needed.
+    return keras.models.load_model(path, custom_objects=own, compile=False)
 
 
 def evaluated_model(

@@ -57,7 +57,7 @@ def opened(path: Path) -> tuple[keras.Model, Dataset]:
     if record and isinstance(record.arguments, Subject) and record.arguments.hypermodel:
         own = vars(load(record.arguments.hypermodel).module)
     try:
-        model = keras.models.load_model(path, custom_objects=own)
+        model = keras.models.load_model(path, custom_objects=own, compile=False)
     except (ValueError, OSError, TypeError, KeyError) as error:
         raise Misuse(
             f"{path} is not a Keras model: give a .keras file that search final wrote"

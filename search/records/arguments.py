@@ -244,14 +244,18 @@ class AblationArguments(Subject):
     target: Values
     seeds: int = 6
     """Number of seeds for every step and every reverted choice. May be raised later."""
+    epochs: int = 10
+    """Number of epochs of every training run. [default: those of the final network]"""
 
     COMMAND: ClassVar[str] = "ablation"
-    OPTIONS: ClassVar[tuple[str, ...]] = ("seeds", "data")
+    OPTIONS: ClassVar[tuple[str, ...]] = ("seeds", "epochs", "data")
     GROWS: ClassVar[Growth] = {"seeds": max, "data": replaced}
 
     def check(self) -> None:
-        """Raise Misuse if there are too few or too many seeds."""
+        """Raise Misuse if a number is too small or too large."""
         check_seeds(self.seeds)
+        if self.epochs < 1:
+            raise Misuse(f"--epochs {self.epochs}: must be at least 1")
 
     def started_as(self, name: str) -> str:
         """Return the name of the search, which the command asks for."""

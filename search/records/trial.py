@@ -229,19 +229,31 @@ def trial_run(content: object) -> TrialRun:
     return replace(whole, epochs=epochs)
 
 
+LONGEST_LINE = 160
+"""Characters up to which the lines of an error are joined."""
+
+
 def failure_line(message: str | None) -> str:
     """Return why a trial failed on one line: of a traceback, the error at its end."""
     # Keras colours its messages.
     plain = re.sub(r"\x1b\[[0-9;]*m", "", message or "")
     lines = [line for line in plain.splitlines() if line.strip()] or [""]
-    first = 0
-    if lines[0].startswith("Traceback"):
-        errors = [n for n, line in enumerate(lines) if re.match(r"[A-Za-z_][\w.]*(: |$)", line)]
-        first = errors[-1] if errors else len(lines) - 1
-    line = lines[first]
-    if "Exception encountered when calling" in line and first + 1 < len(lines):
-        # The error itself follows.
-        line = f"{line.partition(':')[0]}: {lines[first + 1].strip()}"
+    begun = [n for n, line in enumerate(lines) if line.startswith("Traceback (most recent")]
+    if begun:
+        after = [n for n, line in enumerate(lines) if n > begun[-1] and not line[0].isspace()]
+        lines = lines[after[0] :] if after else lines[-1:]
+    kind = lines[0].partition(":")[0]
+    if "Exception encountered when calling" in lines[0] and len(lines) > 1:
+        return f"{kind}: {lines[1].strip()}"
+    if lines[0].endswith("Graph execution error:"):
+        # TensorFlow says where first. The cause stands above the node's name.
+        nodes = [n for n, line in enumerate(lines) if "[[{{node" in line]
+        return f"{kind}: {lines[nodes[0] - 1].strip()}" if nodes else lines[0]
+    line = lines[0]
+    for more in lines[1:]:
+        if len(line) + len(more) >= LONGEST_LINE:
+            break
+        line = f"{line} {more.strip()}"
     return line
 
 

@@ -23,6 +23,7 @@ from search.records.trial import (
     TrialRun,
     configuration,
     epoch_row,
+    failure_line,
 )
 from search.running import events
 from search.running.checkpoints import Checkpoints
@@ -136,7 +137,7 @@ class Driver:
         on_trial_end: called with every report, after its trial has been written.
         pool: the images, for pictures of errors.
 
-        Raises Failure if trials fail one after another or no trial can succeed, KeyboardInterrupt
+        Raises Failure if trials fail one after another, or if all have failed, KeyboardInterrupt
         after Ctrl-C.
         """
         self._client = client
@@ -166,6 +167,10 @@ class Driver:
                 on_trial_end(self._take(news))
         self._leave()
         self.save()
+        trials = list(self.oracle.trials.values())
+        if trials and all(trial.status == FAILED for trial in trials):
+            last = failure_line(trials[-1].message)
+            raise Failure(f"all {len(trials)} trials failed, the last with: {last}")
 
     def _leave(self) -> None:
         """Let go of trials that a reached target made superfluous. They keep their checkpoints."""

@@ -16,7 +16,6 @@ from search.records.parts import BASELINE, FINAL, PlannedPart
 from search.records.seeds import RACE_SEEDS
 from search.records.trial import Values
 from search.studies.arms import mean_scores, ranked
-from search.studies.exercises import EPOCHS
 from search.studies.oracles import ListOracle, Trial
 
 FACTOR = 3
@@ -30,6 +29,7 @@ def race(
     trials: Sequence[Trial],
     space: Space,
     goal: Objective,
+    epochs: int,
 ) -> tuple[list[PlannedPart], str | None]:
     """Return the rounds of one step so far, and the winning choice or None if it is undecided.
 
@@ -42,7 +42,7 @@ def race(
     rounds: list[PlannedPart] = []
     while len(arms) > 1:
         seeds = RACE_SEEDS[: len(rounds) + 1]
-        rounds.append(PlannedPart("path", "race", "", EPOCHS, seeds, arms, step))
+        rounds.append(PlannedPart("path", "race", "", epochs, seeds, arms, step))
         scores = mean_scores(rounds[-1], trials, goal)
         if scores is None:
             return rounds, None
@@ -61,11 +61,13 @@ class AblationOracle(ListOracle):
         self,
         target: Values,
         seeds: tuple[int, ...],
+        epochs: int,
         space: Space | None = None,
         objective: Any = "val_accuracy",
     ):
         self.target = target
         self.seeds = seeds
+        self.epochs = epochs
         self.space = space or built_in()
         super().__init__(self.space.parameters, self._following, objective)
 
@@ -76,7 +78,9 @@ class AblationOracle(ListOracle):
         steps = {BASELINE: current}
         races: list[PlannedPart] = []
         while space.differing(current, self.target):
-            rounds, winner = race(len(steps), current, self.target, trials, space, self.goal)
+            rounds, winner = race(
+                len(steps), current, self.target, trials, space, self.goal, self.epochs
+            )
             races += rounds
             if winner is None:
                 break
@@ -89,6 +93,6 @@ class AblationOracle(ListOracle):
         }
         return [
             *races,
-            PlannedPart("path", "path", BASELINE, EPOCHS, self.seeds, steps),
-            PlannedPart("path", "leave-one-out", FINAL, EPOCHS, self.seeds, left_out),
+            PlannedPart("path", "path", BASELINE, self.epochs, self.seeds, steps),
+            PlannedPart("path", "leave-one-out", FINAL, self.epochs, self.seeds, left_out),
         ]

@@ -155,6 +155,7 @@ def ablation_arguments(search: StudyFolder, given: dict[str, Any]) -> AblationAr
             "search": search.name,
             "search_seed": origin.search_seed,
             "target": chosen[0],
+            "epochs": origin.epochs,
             **given,
         }
     arguments = search.ablation.settled(AblationArguments, given)

@@ -76,7 +76,7 @@ def oracle_of(
         return final_of(arguments, space)
     if isinstance(arguments, AblationArguments):
         seeds = judging_seeds(arguments.seeds, arguments.search_seed)
-        return AblationOracle(arguments.target, seeds, space, arguments.objective)
+        return AblationOracle(arguments.target, seeds, arguments.epochs, space, arguments.objective)
     raise TypeError(f"no oracle for {type(arguments).__name__}")
 
 

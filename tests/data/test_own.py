@@ -51,6 +51,28 @@ def pictures(path, parts=("",)):
     return str(path)
 
 
+@pytest.mark.parametrize("form", ["npz", "idx"])
+def test_classes_may_be_counted_from_one_as_the_letters_of_emnist_are(tmp_path, form):
+    if form == "npz":
+        data = npz(tmp_path, y_train=LABELS + 1, x_test=IMAGES[:12], y_test=LABELS[:12] + 1)
+    else:
+        labels = {"train-labels-idx1-ubyte": LABELS, "t10k-labels-idx1-ubyte": LABELS[:12]}
+        data = folder_of(tmp_path, **{name: idx(own + 1) for name, own in labels.items()})
+    pool = load_pool("digits", data)
+    assert pool.facts.classes == ("1", "2", "3", "4")
+    assert np.array_equal(pool.labels, LABELS)
+    assert np.array_equal(load_test_pool("digits", data).labels, LABELS[:12])
+
+
+def test_a_fault_of_the_test_set_is_told_before_anything_is_trained(tmp_path):
+    with pytest.raises(
+        Misuse, match=r"own.npz: test examples have the shape \(5, 3\), others \(5, 4"
+    ):
+        load_pool("digits", npz(tmp_path, x_test=IMAGES[:12, :, :3], y_test=LABELS[:12]))
+    with pytest.raises(Misuse, match=r"own.npz: a test label is outside the 4 classes"):
+        load_pool("digits", npz(tmp_path, x_test=IMAGES[:12], y_test=LABELS[:12] + 1))
+
+
 def test_an_array_that_is_no_list_or_damaged_is_refused(tmp_path):
     with pytest.raises(Misuse, match=r"own.npz: training examples are a single number"):
         load_pool("digits", npz(tmp_path, x_train=np.float32(1)))

@@ -112,7 +112,7 @@ def test_a_choice_takes_its_own_hyperparameters_along():
 
 
 def test_the_path_takes_the_largest_planted_gain_first_and_ends_at_the_target():
-    oracle = trained(AblationOracle(TARGET, (1, 2)))
+    oracle = trained(AblationOracle(TARGET, (1, 2), 10))
     *races, walked, left_out = oracle.parts()
     assert list(walked.arms) == ["assignment", *sorted(GAINS, key=GAINS.get, reverse=True)]
     configurations = list(walked.arms.values())
@@ -141,7 +141,7 @@ def ablation(tmp_path_factory):
         made = [c for c in GAINS if c not in differing(values, TARGET)]
         return 0.88 + sum(GAINS[choice] + 0.0001 * (seed - 3.5) for choice in made)
 
-    oracle = trained(AblationOracle(TARGET, (1, 2, 3, 4, 5, 6)), score)
+    oracle = trained(AblationOracle(TARGET, (1, 2, 3, 4, 5, 6), 10), score)
     arguments = AblationArguments("s", 1, TARGET, dataset="digits")
     logs = tmp_path_factory.mktemp("logs")
     kept = planted_study(logs, "s-path", arguments, **oracle.recorded())
@@ -245,13 +245,13 @@ def test_a_change_that_fails_does_not_win():
         alone = differing(values, TARGET)
         return None if "schedule" not in alone and len(alone) == 6 else planted(values, seed)
 
-    oracle = trained(AblationOracle(TARGET, (1, 2)), score)
+    oracle = trained(AblationOracle(TARGET, (1, 2), 10), score)
     *_, walked, _ = oracle.parts()
     assert list(walked.arms)[1] == "layers and units"
 
 
 def test_a_race_waits_for_its_trials():
-    rounds, winner = race(1, START, TARGET, [], SPACE, Objective())
+    rounds, winner = race(1, START, TARGET, [], SPACE, Objective(), 10)
     assert winner is None
     assert [len(part.arms) for part in rounds] == [7]
     assert rounds[0].seeds == RACE_SEEDS[:1]
@@ -338,7 +338,7 @@ def test_it_walks_to_the_final_network_and_the_report_tells_it(tmp_path, simulat
 
 
 def test_hyperparameters_of_a_path_are_those_of_the_space():
-    oracle = AblationOracle(TARGET, (1, 2))
+    oracle = AblationOracle(TARGET, (1, 2), 10)
     trial = oracle.create_trial("slot")
     hp = kt.HyperParameters.from_config(trial.hyperparameters.get_config())
     assert {n: v for n, v in hp.values.items() if not n.startswith("tuner/")} in (

@@ -81,7 +81,9 @@ def trained(oracle, loss):
 
 
 def test_the_path_of_an_own_space_takes_the_largest_fall_of_the_loss_first(space):
-    oracle = trained(AblationOracle(TARGET, (1, 2), space, "val_loss"), lambda v: loss_of(space, v))
+    oracle = trained(
+        AblationOracle(TARGET, (1, 2), 10, space, "val_loss"), lambda v: loss_of(space, v)
+    )
     *_, walked, left_out = oracle.parts()
     assert list(walked.arms) == ["assignment", "filters", "optimizer", "wide"]
     assert (walked.arms["assignment"], walked.arms["wide"]) == (BASE, TARGET)
