@@ -251,7 +251,7 @@ def failure_line(message: str | None) -> str:
         return f"{kind}: {lines[nodes[0] - 1].strip()}" if nodes else lines[0]
     line = lines[0]
     for more in lines[1:]:
-        if len(line) + len(more) >= LONGEST_LINE:
+        if more.startswith("Arguments received") or len(line) + len(more) >= LONGEST_LINE:
             break
         line = f"{line} {more.strip()}"
     return line

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import cloudpickle
-import keras
 import numpy as np
 
 from search.data.pool import Data, Halved, Pool
@@ -23,10 +22,6 @@ from search.records.errors import Misuse
 
 MAPPED = 2**20
 """Bytes from which an array is written to a file of its own."""
-
-
-KERAS_FIT = tuple(inspect.signature(keras.Model.fit).parameters)[1:]
-"""Names of the arguments of Keras' `fit` in order."""
 
 
 class Source(Protocol):
@@ -84,7 +79,10 @@ class CallSource:
 
     def recorded(self) -> dict[str, str]:
         """Return arguments by name: the SHA-256 of arrays, numbers and words as they are."""
-        given = dict(zip(KERAS_FIT, self.args, strict=False)) | self.kwargs
+        import keras
+
+        names = [*inspect.signature(keras.Model.fit).parameters][1:]
+        given = dict(zip(names, self.args, strict=False)) | self.kwargs
         found = {name: _fingerprint(value) for name, value in sorted(given.items())}
         return {name: print_ for name, print_ in found.items() if print_}
 
@@ -132,6 +130,8 @@ def _fingerprint(value: Any) -> str:
 
     That is the SHA-256 of arrays, and the value itself otherwise.
     """
+    import keras
+
     if isinstance(value, bool | int | float | str):
         return str(value)
     leaves = [leaf for leaf in keras.tree.flatten(value) if leaf is not None]

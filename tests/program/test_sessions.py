@@ -17,6 +17,8 @@ from search.running.trial_session import TrialSession
 from search.running.work import Report, Work
 from tests.program import programs
 
+LOSS = Objective("val_loss", "min")
+
 
 @pytest.fixture(scope="module")
 def data(few_digits):
@@ -219,6 +221,27 @@ def test_a_model_is_compiled_as_the_tuner_says_and_may_be_too_large(data):
     )
     # It would be as large again, so it is not retried.
     assert report.traceback == ""
+
+
+def test_a_model_is_compiled_with_an_optimizer_and_metrics_of_the_tuner(data):
+    """KerasTuner's own way of compiling again nests the metrics, and Keras flattens them."""
+    hypermodel = ProgramModel(
+        get_hypermodel(programs.build), optimizer=keras.optimizers.Adam(0.01), metrics=["mae"]
+    )
+    report = train(hypermodel, work_for(get_hypermodel(programs.build), LOSS), data)
+    assert report.failure == ""
+    assert report.rows[0].learning_rate == pytest.approx(0.01)
+
+
+def test_a_fit_may_score_without_training(data):
+    class Drawn(programs.Batches):
+        def fit(self, hp, model, *args, **kwargs):
+            return hp.get("units") / 10
+
+    goal = Objective("default_objective", "min")
+    report = trained(Drawn(), data, goal)
+    assert report.finished
+    assert goal.value(report.rows[-1].logs) == 0.8
 
 
 def test_a_trial_that_needs_keras_own_fit_is_not_checkpointed_in_the_middle(data):

@@ -27,6 +27,19 @@ def test_a_large_array_is_in_one_file_that_workers_map(tmp_path):
     assert function(None) == LARGE.shape
 
 
+def test_a_call_is_recorded_by_what_tells_its_data_from_others():
+    """Equal values in another order of memory or another container are equal data."""
+    x = np.arange(12.0).reshape(3, 4)
+    call = CallSource((x, [1, 2]), {"batch_size": 8, "callbacks": [print], "class_weight": {0: x}})
+    recorded = call.recorded()
+    assert set(recorded) == {"batch_size", "class_weight", "x"}
+    assert recorded["batch_size"] == "8"
+    assert recorded["x"] == recorded["class_weight"]
+    assert CallSource((np.asfortranarray(x),), {}).recorded()["x"] == recorded["x"]
+    for other in (x.astype("float32"), x.reshape(4, 3), x + 1e-9):
+        assert CallSource((other,), {}).recorded()["x"] != recorded["x"]
+
+
 def test_without_a_common_folder_the_arrays_travel_along():
     content = packed(CallSource((LARGE,), {}), None)
     assert np.array_equal(content.unpacked().args[0], LARGE)

@@ -12,7 +12,7 @@ from analysis.report import searched as chapter
 from analysis.words.language import Language
 from search.records.arguments import HyperbandArguments
 from search.records.study import StudyRecord
-from tests.planted import write_trial
+from tests.planted import own_trial, write_trial
 
 
 @pytest.fixture
@@ -51,6 +51,13 @@ def test_the_best_rate_is_on_a_bound_within_a_twentieth_of_the_logarithmic_range
     write_trial(tmp_path / "s", "0000", {"activation": "relu", "rate": rate}, [0.9])
     write_trial(tmp_path / "s", "0001", {"activation": "relu", "rate": 0.03}, [0.8])
     assert observed.on_bounds(load(tmp_path / "s")) == ({"rate": rate} if on_bound else {})
+
+
+def test_isolation_takes_the_mean_of_the_executions(tmp_path):
+    rows = [{"val_accuracy": value} for value in (0.5, 0.8)]
+    own_trial(tmp_path / "s", "0000", {"activation": "relu"}, [rows, [{"val_accuracy": 0.6}]])
+    found = observed.isolation(load(tmp_path / "s"), "activation", 2)
+    assert found["score"].tolist() == [pytest.approx(0.7)]
 
 
 def test_isolation_compares_at_equal_budget(search):
