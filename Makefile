@@ -13,7 +13,10 @@ help: ## list the targets
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check \
+	    -c constraints.txt -e '.[dev]'
+	@# pip would compile on one core.
+	$(BIN)/python -m compileall -q -j 0 .venv/lib
 	touch $@
 
 study: .venv/ready ## install, then run a whole study of the embedded digits

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 
 from search.data.fashion_mnist import TEST_FILES, TRAIN_FILES
+from search.data.load import load_test_pool
 from search.opening.opening import open_test_set
 from search.records.arguments import ExerciseArguments
+from search.records.errors import Failure
 from search.records.folder import StudyFolder
 from search.records.trial import COMPLETED
 from search.studies.arguments import final_arguments
 from tests.called import search
-from tests.opening.files import read, trials
+from tests.opening.files import trials
 
 CHEAP = ["layers=1", "units_1=32", "batch_size=512", "optimizer=adam", "schedule=constant"]
 
@@ -33,13 +35,12 @@ def test_neither_run_nor_exercises_nor_final_training_read_the_test_files(
     exercises = StudyFolder(tmp_path, "exercises")
     simulate(exercises, ExerciseArguments(seeds=2, exercises=("initializer",)), only)
     assert exercises.record().finished
-    final = search("final", "--study", "s", "--top", 1, "--seeds", 2, *where)
-    assert final.returncode == 1
-    assert f"cannot read {only / TEST_FILES[0]}" in final.stderr
-    directory = tmp_path / "s-final"
-    assert {trial["status"] for trial in trials(directory).values()} == {COMPLETED}
-    assert not (directory / "ledger.jsonl").exists()
     searched = StudyFolder(tmp_path, "s")
-    open_test_set(searched.final, searched, final_arguments(searched, {}), fashion_dir, None)
-    labels = read(directory / "test-1.json")["labels"]
+    arguments = final_arguments(searched, {"top": 1, "seeds": 2})
+    simulate(searched.final, arguments, only)
+    assert {trial["status"] for trial in trials(searched.final.directory).values()} == {COMPLETED}
+    with pytest.raises(Failure, match=f"cannot read {only / TEST_FILES[0]}"):
+        open_test_set(searched.final, searched, arguments, only, None)
+    assert not (searched.final.directory / "ledger.jsonl").exists()
+    labels = load_test_pool("fashion-mnist", None, fashion_dir).labels
     assert np.bincount(labels).tolist() == [1000] * 10

@@ -40,35 +40,19 @@ PROGRAM = """
     draw = np.random.default_rng(0)
     x = draw.normal(size=(4000, 6))
     y = (x[:, 0] * x[:, 1] > 0).astype(int)
-    callbacks = [keras.callbacks.EarlyStopping("val_loss", patience=3)]
-    tuner = search.Hyperband(
-        build, "val_accuracy", max_epochs=4, factor=2, directory={directory!r}, project_name="p", seed=5
-    )
-    tuner.search(x, y, validation_split=0.2, callbacks=callbacks, verbose=2)
-    print("done", len(tuner.oracle.trials))
-"""
-
-
-BATCHES = """
     class Batches(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             pass
 
-    callbacks.append(Batches())
+    callbacks = [keras.callbacks.EarlyStopping("val_loss", patience=3)]
+    for name, more, most in (("loop", [], 4), ("keras", [Batches()], 2), ("whole", [], 4)):
+        tuner = search.Hyperband(
+            build, "val_accuracy", max_epochs=most, factor=2, directory={directory!r},
+            project_name=name, seed=5,
+        )
+        tuner.search(x, y, validation_split=0.2, callbacks=[*callbacks, *more], verbose=2)
 """
-"""Makes Keras' own `fit` train the trials."""
-
-
-def program(tmp_path, directory, more=""):
-    """Write a script without a `__main__` guard, and return its path.
-
-    more: lines before the tuner.
-    """
-    path = tmp_path / "program.py"
-    before, tuner, after = PROGRAM.partition("    tuner =")
-    text = textwrap.dedent(before + more + tuner + after)
-    path.write_text(text.replace("{directory!r}", repr(str(directory))))
-    return path
+"""Three searches without a `__main__` guard. The callback has Keras' own `fit` train the second."""
 
 
 def run(path, **options):
@@ -85,8 +69,8 @@ def run(path, **options):
     )
 
 
-def outcome(directory):
-    trials, torn = StudyFolder(directory, "p").read_trials()
+def outcome(directory, name):
+    trials, torn = StudyFolder(directory, name).read_trials()
     assert not torn
     return sorted(
         (
@@ -94,6 +78,7 @@ def outcome(directory):
             t.values["tuner/bracket"],
             t.values["tuner/round"],
             t.status,
+            t.run.keras_fit,
             str([row.logs for row in t.run.epochs]),
         )
         for t in trials.values()
@@ -101,58 +86,45 @@ def outcome(directory):
 
 
 def ended_trials(directory):
-    """The files of the trials that are no longer under way, by trial."""
+    """The files of the trials that are no longer under way, by their path."""
     found = {}
-    for path in directory.glob("p/trial_*/trial.json"):
+    for path in directory.glob("*/trial_*/trial.json"):
         text = path.read_text()
         if json.loads(text)["status"] != "RUNNING":
-            found[path.parent.name] = text
+            found[str(path)] = text
     return found
 
 
-def killed(path, directory, ended):
-    """Run a program and kill it and its workers once so many trials have ended. Return these."""
+def killed(path, ended):
+    """Run a program, kill it and its workers once so many trials have ended, and return these."""
     process = run(path)
-    wait_until(lambda: process.poll() is not None or len(ended_trials(directory)) >= ended)
+    wait_until(lambda: process.poll() is not None or len(ended_trials(path.parent)) >= ended)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    return ended_trials(directory)
-
-
-def undisturbed(path):
-    """Run a program to its end. Return what it printed."""
-    process = run(path)
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
-    return out
+    return ended_trials(path.parent)
 
 
 @pytest.mark.slow
-def test_a_script_killed_five_times_ends_as_an_undisturbed_script(tmp_path):
-    """With its callbacks, on two workers, and without a guard of its main program."""
-    assert "done 15" in undisturbed(program(tmp_path, tmp_path / "whole"))
-    disturbed = tmp_path / "disturbed"
-    again = program(tmp_path, disturbed)
-    for ended in (1, 4, 7, 10, 13):
-        assert len(killed(again, disturbed, ended)) >= ended
-    undisturbed(again)
-    assert outcome(disturbed) == outcome(tmp_path / "whole")
-
-
-@pytest.mark.slow
-def test_a_killed_script_that_keras_trains_loses_no_ended_trial(tmp_path):
-    again = program(tmp_path, tmp_path, BATCHES)
+def test_searches_killed_six_times_lose_nothing_and_the_loops_end_as_undisturbed(tmp_path):
+    """With callbacks and on two workers: five kills of the loop, and one while Keras trains."""
+    path = tmp_path / "program.py"
+    path.write_text(textwrap.dedent(PROGRAM).replace("{directory!r}", repr(str(tmp_path))))
     before = {}
-    for ended in (2, 7):
-        after = killed(again, tmp_path, ended)
-        assert len(after) >= ended
+    for ended in (1, 4, 7, 10, 13, 17):
+        after = killed(path, ended)
+        assert ended <= len(after)
         assert before.items() <= after.items()
         before = after
-    assert "done 15" in undisturbed(again)
+    assert not (tmp_path / "whole").exists()
+    process = run(path)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
     assert before.items() <= ended_trials(tmp_path).items()
-    trials, _ = StudyFolder(tmp_path, "p").read_trials()
+    assert len(outcome(tmp_path, "loop")) == 15
+    assert outcome(tmp_path, "loop") == outcome(tmp_path, "whole")
+    by_keras = outcome(tmp_path, "keras")
     reason = "the callback Batches acts on batches"
-    assert {(t.status, t.run.keras_fit) for t in trials.values()} == {("COMPLETED", reason)}
+    assert [(status, why) for *_, status, why, _ in by_keras] == [("COMPLETED", reason)] * 5
 
 
 def test_importing_search_does_not_import_tensorflow():

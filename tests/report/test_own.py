@@ -75,6 +75,8 @@ def test_a_score_is_the_mean_of_the_best_values_of_the_executions(tmp_path):
     trial = study.trials.loc["0000"]
     assert (trial["score"], trial["best_epoch"], trial["executions"]) == (2.5, 2, 2)
     assert study.executions["best"].tolist() == [1.0, 4.0]
+    assert observed.isolation(study, "kernel", 3)["score"].tolist() == [2.5]
+    assert observed.isolation(study, "kernel", 1)["score"].tolist() == [4.0]
 
 
 def test_a_list_of_objectives_is_one_value(tmp_path):
