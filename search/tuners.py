@@ -12,10 +12,9 @@ import os
 import random
 import re
 import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import keras
 import keras_tuner as kt
@@ -53,33 +52,10 @@ UNHEARD = (
 """Methods of KerasTuner's tuners that run where the model trains, which is on a worker here."""
 
 
-@dataclass(frozen=True)
-class Space:
-    """What a program says of the search space, as KerasTuner's arguments of the same names."""
-
-    hyperparameters: kt.HyperParameters | None
-    tune_new_entries: bool
-    allow_new_entries: bool
-
-    def explored(self, hypermodel: kt.HyperModel) -> kt.HyperParameters:
-        """Return the whole space, found by building models.
-
-        Raises ValueError as KerasTuner does if nothing is declared and nothing may be added.
-        """
-        kt.Oracle(
-            hyperparameters=self.hyperparameters,
-            tune_new_entries=self.tune_new_entries,
-            allow_new_entries=self.allow_new_entries,
-        )
-        return explored(
-            hypermodel, self.hyperparameters, self.allow_new_entries, self.tune_new_entries
-        )
-
-
 class StudyTuner(kt.Tuner):
     """The base of the tuners: everything but the choice of the next trial.
 
-    oracle: makes the oracle from the project's arguments and the whole space.
+    schedule: the fields of `ProgramArguments` that the kind of tuner has.
     seed: as the program gave it. None: a random seed, or that of the project.
     hypermodel: an instance or a class of `keras_tuner.HyperModel`, or a function that builds a model.
     workers: number of training processes. None: one per GPU if TensorFlow sees GPUs, else one per
@@ -90,17 +66,22 @@ class StudyTuner(kt.Tuner):
     device: "cpu" hides GPUs.
 
     Raises Misuse if an argument cannot be honoured, or if the project in the folder was made with
-    other arguments.
+    other arguments, ValueError as KerasTuner does if nothing is declared and nothing may be added.
     """
+
+    KIND: ClassVar[Literal["Hyperband", "RandomSearch"]]
 
     def __init__(
         self,
-        oracle: Callable[[ProgramArguments, kt.HyperParameters], RecordedOracle],
-        arguments: ProgramArguments,
         hypermodel: Any,
+        objective: Any,
+        schedule: dict[str, int],
         seed: int | None,
-        space: Space,
+        hyperparameters: kt.HyperParameters | None,
+        entries: dict[str, Any],
         *,
+        executions_per_trial: int = 1,
+        target: float | None = None,
         max_model_size: int | None = None,
         optimizer: Any = None,
         loss: Any = None,
@@ -124,12 +105,23 @@ class StudyTuner(kt.Tuner):
             self.execution.check()
         if overwrite:
             self.study.clear()
-        self.arguments = self._settled(arguments, seed)
+        given = ProgramArguments(
+            self.KIND,
+            _name(hypermodel),
+            random.randint(1, 10_000) if seed is None else seed,
+            executions=executions_per_trial,
+            target=target,
+            **schedule,
+        )
+        self.arguments = self._settled(given, seed)
         self._program = ProgramModel(
             _hypermodel(hypermodel), optimizer, loss, metrics, max_model_size
         )
+        whole = _explored(self._program, hyperparameters, entries)
         with in_words_of_python():
-            made = oracle(self.arguments, space.explored(self._program))
+            made = self._oracle(
+                whole, objective=objective, executions=executions_per_trial, **entries
+            )
         self._check_objective(made)
         super().__init__(
             made,
@@ -145,6 +137,10 @@ class StudyTuner(kt.Tuner):
         self.directory = directory or "."  # as KerasTuner spells it
         records, _ = self.study.read_trials()
         self.oracle.restore([Trial.of(record) for record in records.values()])
+
+    def _oracle(self, whole: kt.HyperParameters, **options: Any) -> RecordedOracle:
+        """Return the oracle of the project's arguments. whole: the whole space."""
+        raise NotImplementedError
 
     def _refuse(self, strategy: Any, logger: Any, tuner_id: Any) -> None:
         if keras.backend.backend() != "tensorflow":
@@ -281,6 +277,8 @@ class Hyperband(StudyTuner):
     The arguments are those of KerasTuner's class, and those of `StudyTuner`.
     """
 
+    KIND = "Hyperband"
+
     def __init__(
         self,
         hypermodel: Any = None,
@@ -294,39 +292,28 @@ class Hyperband(StudyTuner):
         allow_new_entries: bool = True,
         max_retries_per_trial: int = 0,
         max_consecutive_failed_trials: int = 3,
-        *,
-        executions_per_trial: int = 1,
-        target: float | None = None,
         **kwargs: Any,
     ):
-        arguments = ProgramArguments(
-            "Hyperband",
-            _name(hypermodel),
-            _seed(seed),
-            max_epochs=max_epochs,
-            factor=factor,
-            iterations=hyperband_iterations,
-            executions=executions_per_trial,
-            target=target,
+        entries = _entries(
+            tune_new_entries,
+            allow_new_entries,
+            max_retries_per_trial,
+            max_consecutive_failed_trials,
         )
+        schedule = {
+            "max_epochs": max_epochs,
+            "factor": factor,
+            "iterations": hyperband_iterations,
+        }
+        super().__init__(hypermodel, objective, schedule, seed, hyperparameters, entries, **kwargs)
 
-        def oracle(settled: ProgramArguments, whole: kt.HyperParameters) -> HyperbandOracle:
-            return HyperbandOracle(
-                whole,
-                max_epochs,
-                factor,
-                settled.iterations or 1,
-                settled.seed,
-                objective=objective,
-                executions=executions_per_trial,
-                tune_new_entries=tune_new_entries,
-                allow_new_entries=allow_new_entries,
-                max_retries_per_trial=max_retries_per_trial,
-                max_consecutive_failed_trials=max_consecutive_failed_trials,
-            )
-
-        space = Space(hyperparameters, tune_new_entries, allow_new_entries)
-        super().__init__(oracle, arguments, hypermodel, seed, space, **kwargs)
+    def _oracle(self, whole: kt.HyperParameters, **options: Any) -> HyperbandOracle:
+        own = self.arguments
+        assert own.max_epochs
+        assert own.factor
+        return HyperbandOracle(
+            whole, own.max_epochs, own.factor, own.iterations or 1, own.seed, **options
+        )
 
 
 class RandomSearch(StudyTuner):
@@ -334,6 +321,8 @@ class RandomSearch(StudyTuner):
 
     The arguments are those of KerasTuner's class, and those of `StudyTuner`.
     """
+
+    KIND = "RandomSearch"
 
     def __init__(
         self,
@@ -346,37 +335,23 @@ class RandomSearch(StudyTuner):
         allow_new_entries: bool = True,
         max_retries_per_trial: int = 0,
         max_consecutive_failed_trials: int = 3,
-        *,
-        executions_per_trial: int = 1,
-        target: float | None = None,
         **kwargs: Any,
     ):
         if not isinstance(max_trials, int) or max_trials < 1:
             raise Misuse(f"max_trials={max_trials}: give a number of trials, at least 1")
-        arguments = ProgramArguments(
-            "RandomSearch",
-            _name(hypermodel),
-            _seed(seed),
-            max_trials=max_trials,
-            executions=executions_per_trial,
-            target=target,
+        entries = _entries(
+            tune_new_entries,
+            allow_new_entries,
+            max_retries_per_trial,
+            max_consecutive_failed_trials,
         )
+        schedule = {"max_trials": max_trials}
+        super().__init__(hypermodel, objective, schedule, seed, hyperparameters, entries, **kwargs)
 
-        def oracle(settled: ProgramArguments, whole: kt.HyperParameters) -> RandomSearchOracle:
-            return RandomSearchOracle(
-                whole,
-                objective,
-                settled.max_trials or max_trials,
-                settled.seed,
-                executions=executions_per_trial,
-                tune_new_entries=tune_new_entries,
-                allow_new_entries=allow_new_entries,
-                max_retries_per_trial=max_retries_per_trial,
-                max_consecutive_failed_trials=max_consecutive_failed_trials,
-            )
-
-        space = Space(hyperparameters, tune_new_entries, allow_new_entries)
-        super().__init__(oracle, arguments, hypermodel, seed, space, **kwargs)
+    def _oracle(self, whole: kt.HyperParameters, **options: Any) -> RandomSearchOracle:
+        own = self.arguments
+        assert own.max_trials
+        return RandomSearchOracle(whole, max_trials=own.max_trials, seed=own.seed, **options)
 
     def _take_epochs(self, fit_kwargs: dict[str, Any]) -> None:
         self.oracle.epochs = fit_kwargs.setdefault("epochs", 1)
@@ -411,8 +386,27 @@ def _name(hypermodel: Any) -> str:
     return getattr(hypermodel, "__name__", None) or type(hypermodel).__name__
 
 
-def _seed(seed: int | None) -> int:
-    return random.randint(1, 10_000) if seed is None else seed
+def _entries(tune: bool, allow: bool, retries: int, consecutive: int) -> dict[str, Any]:
+    """Return the arguments that KerasTuner's tuners hand on to their oracles."""
+    return {
+        "tune_new_entries": tune,
+        "allow_new_entries": allow,
+        "max_retries_per_trial": retries,
+        "max_consecutive_failed_trials": consecutive,
+    }
+
+
+def _explored(
+    program: ProgramModel, given: kt.HyperParameters | None, entries: dict[str, Any]
+) -> kt.HyperParameters:
+    """Return the whole space, found by building models. given: what the program declares."""
+    kt.Oracle(hyperparameters=given, **entries)  # raises if nothing may be added to nothing
+    return explored(
+        program,
+        given,
+        entries["allow_new_entries"],
+        entries["tune_new_entries"],
+    )
 
 
 def _source_hash(hypermodel: kt.HyperModel) -> str:

@@ -1,6 +1,5 @@
 """Sends trials to workers, and writes their results to the study's files."""
 
-import functools
 import math
 import queue
 import time
@@ -9,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from distributed import Client, Future, KilledWorker, WorkerPlugin
-from keras_tuner.src.engine import metrics_tracking as kt_metrics
 
 from search.data.pool import Pool
 from search.records.errors import Failure
@@ -21,7 +19,6 @@ from search.records.trial import (
     RUNNING,
     EpochRow,
     TrialRun,
-    configuration,
     epoch_row,
     failure_line,
 )
@@ -29,7 +26,9 @@ from search.running import events
 from search.running.checkpoints import Checkpoints
 from search.running.cluster import addresses
 from search.running.interrupts import Interrupts
+from search.running.observations import best_of, set_metrics
 from search.running.pictures import drawn
+from search.running.restoring import restored_trials
 from search.running.work import EPOCHS_TOPIC, Report, Trainer, Work
 from search.studies.oracles import RecordedOracle, Trial
 
@@ -98,23 +97,12 @@ class Driver:
         self.study.write_trial(trial.trial_id, trial.get_state())
 
     def _restore(self) -> None:
-        """Take up the trials on disk. Torn files are set aside, and their trials trained again."""
-        records, torn = self.study.read_trials()
-        try:
-            self.study.read_json("oracle.json")
-        except ValueError:
-            self.progress.report_line("oracle.json was torn: rebuilt from the trial files")
-        for trial_id in torn:
-            self.study.set_aside(f"trial_{trial_id}/trial.json")
-            self.progress.report_line(
-                f"trial_{trial_id}/trial.json was torn: kept as trial.json.torn, "
-                "and the trial is trained again"
-            )
-        trials = [Trial.of(record) for record in records.values()]
-        trials += [lost for trial_id in torn if (lost := _from_child(trial_id, trials))]
+        """Take up the trials on disk."""
+        trials = restored_trials(self.study, self.progress.report_line)
+        before = {trial.trial_id: trial.hyperparameters.values for trial in trials}
         self.oracle.restore(trials)
-        for trial_id, record in records.items():
-            if self.oracle.trials[trial_id].hyperparameters.values != record.values:
+        for trial_id, values in before.items():
+            if self.oracle.trials[trial_id].hyperparameters.values != values:
                 self._write_trial(self.oracle.trials[trial_id])
         self.save()
 
@@ -403,60 +391,8 @@ class Driver:
             self._client.restart_workers([report.worker], raise_for_error=False)
 
 
-def best_of(
-    rows: Sequence[EpochRow], counted_from: int, goal: Objective
-) -> tuple[float, int] | None:
-    """Return the best value of the objective from an epoch on, and the first epoch that reached it."""
-    best = goal.best(row for row in rows if row.epoch >= counted_from)
-    return (goal.value(best.logs), best.epoch) if best else None
-
-
-def set_metrics(trial: Trial, rows: Sequence[EpochRow], goal: Objective) -> None:
-    """Set a trial's KerasTuner metrics: an observation per epoch, at the absolute epoch.
-
-    An observation holds a value for each execution.
-    """
-    trial.metrics = kt_metrics.MetricsTracker()
-    for row in rows:
-        for name, value in row.logs.items():
-            if not trial.metrics.exists(name):
-                way = goal.direction if name == goal.name else direction_of(name)
-                trial.metrics.register(name, way)
-            trial.metrics.update(name, value, step=row.epoch)
-
-
-@functools.cache
-def direction_of(name: str) -> str:
-    """Return the direction in which KerasTuner takes a metric to be better."""
-    return kt_metrics.infer_metric_direction(name) or "min"
-
-
 def _reason(error: Exception) -> str:
     if isinstance(error, KilledWorker):
         return "its worker process died repeatedly, perhaps because memory ran out"
     lines = str(error).splitlines() or [""]
     return f"{type(error).__name__}: {lines[0]}"
-
-
-def _from_child(trial_id: str, trials: list[Trial]) -> Trial | None:
-    """Return a lost trial, rebuilt from its promoted trial. None if it was not promoted.
-
-    A lost trial that was not promoted needs no rebuilding: the oracle creates it again.
-    """
-    for child in trials:
-        values = child.hyperparameters.values
-        if values.get("tuner/trial_id") != trial_id:
-            continue
-        rung = values["tuner/round"] - 1
-        space = child.hyperparameters.copy()
-        space.values |= {"tuner/round": rung, "tuner/epochs": values["tuner/initial_epoch"]}
-        space.values |= {"tuner/initial_epoch": 0}
-        del space.values["tuner/trial_id"]
-        for other in trials:
-            before = other.hyperparameters.values
-            same = configuration(before) == configuration(values)
-            if same and before["tuner/round"] == rung - 1:
-                space.values["tuner/trial_id"] = other.trial_id
-                space.values["tuner/initial_epoch"] = before["tuner/epochs"]
-        return Trial(space, trial_id, RUNNING)
-    return None

@@ -223,11 +223,9 @@ def test_a_model_is_compiled_as_the_tuner_says_and_may_be_too_large(data):
     assert report.traceback == ""
 
 
-def test_a_model_is_compiled_with_an_optimizer_and_metrics_of_the_tuner(data):
+def test_a_model_is_compiled_with_an_optimizer_of_the_tuner(data):
     """KerasTuner's own way of compiling again nests the metrics, and Keras flattens them."""
-    hypermodel = ProgramModel(
-        get_hypermodel(programs.build), optimizer=keras.optimizers.Adam(0.01), metrics=["mae"]
-    )
+    hypermodel = ProgramModel(get_hypermodel(programs.build), optimizer=keras.optimizers.Adam(0.01))
     report = train(hypermodel, work_for(get_hypermodel(programs.build), LOSS), data)
     assert report.failure == ""
     assert report.rows[0].learning_rate == pytest.approx(0.01)

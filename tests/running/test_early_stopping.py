@@ -13,7 +13,7 @@ from search.networks.dense import DenseNetworks
 from search.records.datasets import DATASETS
 from search.records.objective import Objective
 from search.records.trial import WEIGHTS
-from search.running.driver import best_of
+from search.running.observations import best_of
 from search.running.trial_session import TrialSession
 from search.running.work import Work
 from search.training.loop import judged
