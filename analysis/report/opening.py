@@ -10,6 +10,7 @@ from analysis.report.blocks import FAIL, NONE, PASS, WARN, Block, Chapter, Findi
 from analysis.report.comparison import shown_interval
 from analysis.report.final import chosen_candidate
 from analysis.report.opening_tables import Arm, Tested, by_class, mcnemar, scores, tested
+from analysis.report.opening_values import opened_values
 from analysis.words.language import Language
 from analysis.words.terms import terms
 
@@ -27,6 +28,8 @@ def opened(study: Study, earlier: list[Study], say: Language) -> list[Block]:
     book = ledger(study)
     if not book.results:
         return [ledger_finding(study, say).card(LEDGER)]
+    if not book.results.labels:
+        return [ledger_finding(study, say).card(LEDGER), *opened_values(study, book.results, say)]
     found = tested(study, book.results, say)
     final = found.final
     return [

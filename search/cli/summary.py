@@ -14,6 +14,7 @@ from rich.table import Table
 from search.records.arguments import Arguments, ProgramArguments
 from search.records.folder import StudyFolder
 from search.records.objective import Objective
+from search.records.parts import BASELINE
 from search.records.reading import Json
 from search.records.trial import COMPLETED, FAILED, RUNNING, TrialFile, Values, configuration
 from search.running.execution import Execution
@@ -116,11 +117,12 @@ def print_summary(summary: Json, as_json: bool) -> None:
     for reason, count in summary["keras_fit"].items():
         table.add_row("Keras' fit", f"{count} of {summary['trials']} trials, because {reason}")
     if "test" in summary:
+        own = summary["arguments"]["hypermodel"]
         for arm, row in summary["test"]["arms"].items():
+            models, held_out, test = row.values()
             table.add_row(
-                arm,
-                f"held-out {row['held_out_accuracy']:.4f}, test {row['test_accuracy']:.4f}, "
-                f"means of {row['models']} models",
+                "defaults" if own and arm == BASELINE else arm,
+                f"held-out {held_out:.4f}, test {test:.4f}, means of {models} models",
             )
         table.add_row("model", summary["test"]["file"])
     Console(highlight=False, markup=False, emoji=False).print(table)

@@ -15,11 +15,11 @@ from search.studies.oracles import Trial
 
 CARD = """# {file}
 
-A {network} that classifies {examples}. `python -m search final`
+A {network} that {task} {examples}. `python -m search final`
 trained it from the search `{search}`. {opens}
 
 - **takes** (batch, {shape}) values from 0 to {levels:g}, as in {dataset}
-- **returns** (batch, {classes}) probabilities of: {names}
+- **returns** {returns}
 - **parameters** {parameters:,}
 - **SHA-256** `{sha256}`
 
@@ -36,26 +36,26 @@ them chose the epoch, and the other half judged it. The test examples were opene
 {configuration}
 
 The network was trained for {trained} of at most {epochs} epochs. Its weights come from epoch
-{best_epoch}, which has the best validation accuracy of the epochs from {watched_from} on. {stopping}.
+{best_epoch}, which has the best {objective} of the epochs from {watched_from} on. {stopping}.
 
-The configuration was chosen from {candidates} configurations of the search, by accuracy on the
-images that chose no epoch. Separate seeds were used for this choice.
+The configuration was chosen from {candidates} configurations of the search, by {quantity} on the
+examples that chose no epoch. Separate seeds were used for this choice.
 
-## Accuracy
+## Results
+
+The table gives the {quantity}.
 
 | | this file | mean of {seeds} seeds | 95 % interval over seeds |
 | --- | --- | --- | --- |
-| validation, examples that chose no epoch | {held_out:.2%} | {held_out_mean} |
-| test, {test_images} examples | {test:.2%} | {test_mean} |
+| validation, examples that chose no epoch | {held_out} | {held_out_mean} |
+| test{test_images} | {test} | {test_mean} |
 
-This file is the model of the first seed. It was not picked by its accuracy. The interval of the
-test accuracy covers other seeds on the same images. The sampling of the test images adds a binomial
-standard error of {error:.2f} points to this file's test accuracy.
+This file is the model of the first seed. It was not picked by its results. The interval of the test
+result covers other seeds on the same examples.{error}
 
 ## Limits
 
-The network only knows pictures like those of {dataset}: {limits} Its probabilities were not
-calibrated{smoothing}.
+The network only knows {limits}{calibration}
 """
 
 
@@ -84,18 +84,19 @@ def card(
     values = configuration(trial.hyperparameters.values)
     dataset = about.facts
     assert dataset is not None
-    smoothing = values.get("label_smoothing")
+    goal, shares = about.objective, bool(dataset.classes)
+    quantity = "accuracy" if shares else goal.name.removeprefix("val_")
     return CARD.format(
         file=first.file,
         network="network of your own" if arguments.hypermodel else "dense network",
+        task="classifies" if dataset.classes else "predicts a value from",
+        returns=_returns(dataset),
         examples=_examples(dataset),
         opens=OPENS if arguments.hypermodel is None else OPENS_OWN,
         shape=", ".join(map(str, dataset.shape)),
         search=arguments.search,
         levels=dataset.levels,
         dataset=dataset.name,
-        classes=len(dataset.classes),
-        names=", ".join(dataset.classes),
         parameters=parameters,
         sha256=first.sha256,
         hashes=", ".join(f"{name} `{digest[:16]}…`" for name, digest in about.data.items()),
@@ -107,16 +108,20 @@ def card(
         stopping=_stopping(about.patience, about.watched_from, arguments.epochs),
         watched_from=about.watched_from + 1,
         best_epoch=trial.trained.held_out.epoch + 1,
+        objective=goal.name.replace("val_accuracy", "validation accuracy"),
+        quantity=quantity,
         candidates=len(arguments.configurations),
         seeds=len(own),
-        held_out=first.held_out,
-        held_out_mean=_mean([model.held_out for model in own]),
-        test=first.accuracy,
-        test_images=len(results.labels),
-        test_mean=_mean([model.accuracy for model in own]),
-        error=100 * (first.accuracy * (1 - first.accuracy) / len(results.labels)) ** 0.5,
-        limits=dataset.limits,
-        smoothing=f": label smoothing ({_short(smoothing)}) keeps them low" if smoothing else "",
+        held_out=_number(first.held_out, shares),
+        held_out_mean=_mean([model.held_out for model in own], shares),
+        test=_number(first.score, shares),
+        test_images=f", {len(results.labels)} examples" if shares else "",
+        test_mean=_mean([model.score for model in own], shares),
+        error=_error(first.score, len(results.labels)) if shares else "",
+        limits=dataset.limits
+        if arguments.data
+        else f"pictures like those of {dataset.name}: {dataset.limits}",
+        calibration=_calibration(values.get("label_smoothing")) if shares else "",
     )
 
 
@@ -166,10 +171,35 @@ def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _mean(shares: list[float]) -> str:
-    """Return two table cells: the mean and Student's 95 % interval."""
-    mean = float(np.mean(shares))
-    if len(shares) < 2:
-        return f"{mean:.2%} | –"
-    half = stats.t.ppf(0.975, len(shares) - 1) * stats.sem(shares)
-    return f"{mean:.2%} | {mean - half:.2%} to {min(1, mean + half):.2%}"
+def _returns(facts: Dataset) -> str:
+    if not facts.classes:
+        return "(batch, …) predicted values"
+    return f"(batch, {len(facts.classes)}) probabilities of: {', '.join(facts.classes)}"
+
+
+def _error(accuracy: float, count: int) -> str:
+    """Return a sentence about the sampling of the test examples."""
+    error = 100 * (accuracy * (1 - accuracy) / count) ** 0.5
+    return (
+        " The sampling of the test examples adds a binomial standard error of "
+        f"{error:.2f} points to this file's test accuracy."
+    )
+
+
+def _calibration(smoothing: float | None) -> str:
+    reason = f": label smoothing ({_short(smoothing)}) keeps them low" if smoothing else ""
+    return f" Its probabilities were not calibrated{reason}."
+
+
+def _number(value: float, share: bool) -> str:
+    return f"{value:.2%}" if share else f"{value:.4g}"
+
+
+def _mean(values: list[float], shares: bool) -> str:
+    """Return two table cells: the mean and Student's 95 % interval. shares: of accuracies."""
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return f"{_number(mean, shares)} | –"
+    half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+    high = min(1, mean + half) if shares else mean + half
+    return f"{_number(mean, shares)} | {_number(mean - half, shares)} to {_number(high, shares)}"

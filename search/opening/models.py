@@ -16,7 +16,7 @@ from search.records.errors import Failure
 from search.records.folder import StudyFolder, disk_faults
 from search.records.ledger import DeclaredModel
 from search.records.trial import WEIGHTS
-from search.studies.arms import held_out_accuracy
+from search.studies.arms import held_out_accuracy, held_out_value
 from search.studies.oracles import Trial
 from search.training.weights import load_best
 
@@ -42,7 +42,8 @@ def export_models(
                 with disk_faults(path), tempfile.TemporaryDirectory() as scratch:
                     model.save(Path(scratch, file))
                     study.write(f"models/{file}", Path(scratch, file).read_bytes())
-            held_out = held_out_accuracy(trial.trained)
+            run, goal = trial.trained, study.record().objective
+            held_out = held_out_accuracy(run) if facts.classes else held_out_value(run, goal)
             models.append(DeclaredModel(arm, seed, trial.trial_id, file, sha256(path), held_out))
     return models
 

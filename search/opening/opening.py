@@ -1,5 +1,7 @@
 """The opening of the test set: models are declared by hash, then all are evaluated at once."""
 
+import math
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean
@@ -132,7 +134,8 @@ def evaluate(
     """Evaluate the declared models on the test images, and write `test-N.json`."""
     ledger.append(OPENED, opening=number, data=pool.hashes)
     evaluated = tuple(evaluated_model(study, model, pool, loaded) for model in models)
-    results = Results(number, pool.labels.tolist(), evaluated)
+    labels = pool.labels.tolist() if pool.facts.classes else []
+    results = Results(number, labels, evaluated)
     study.write_json(results_file(number), asdict(results))
     return results
 
@@ -145,7 +148,7 @@ def close(ledger: LedgerFile, study: StudyFolder, results: Results) -> None:
         opening=results.opening,
         file=file,
         sha256=sha256(study.directory / file),
-        accuracy={model.file: model.accuracy for model in results.models},
+        accuracy={model.file: model.score for model in results.models},
     )
 
 
@@ -154,25 +157,32 @@ def results_file(number: int) -> str:
     return f"test-{number}.json"
 
 
-def opened_model(study: StudyFolder, file: str, loaded: Loaded) -> keras.Model:
+def opened_model(
+    study: StudyFolder, file: str, loaded: Loaded, compiled: bool = False
+) -> keras.Model:
     """Return the model in a file, loaded as any user would load it.
 
-    The classes of an own hypermodel's module are known to it.
+    The classes and functions of an own hypermodel's module are known to it.
+    compiled: with its loss and metrics.
     """
-    own = (
-        {k: v for k, v in vars(loaded.module).items() if isinstance(v, type)}
-        if loaded.module
-        else {}
-    )
+    module = vars(loaded.module) if loaded.module else {}
+    own = {name: value for name, value in module.items() if callable(value)}
     path = study.directory / "models" / file
-    # An optimizer, which Keras would restore with warnings, is not needed.
-    return keras.models.load_model(path, custom_objects=own, compile=False)
+    with warnings.catch_warnings():
+        # Keras warns that the state of the optimizer, which is not needed, is missing.
+        warnings.simplefilter("ignore", UserWarning)
+        return keras.models.load_model(path, custom_objects=own, compile=compiled)
 
 
 def evaluated_model(
     study: StudyFolder, declared: DeclaredModel, pool: Pool, loaded: Loaded
 ) -> EvaluatedModel:
-    """Evaluate a model file."""
+    """Evaluate a model file.
+
+    Raises Failure if the labels are no classes and the model does not report the objective.
+    """
+    if not pool.facts.classes:
+        return evaluated_values(study, declared, pool, loaded)
     model = opened_model(study, declared.file, loaded)
     outputs = model.predict(pool.images, batch_size=500, verbose=0)
     found = judged(as_probabilities(outputs), pool.labels)
@@ -184,14 +194,33 @@ def evaluated_model(
     )
 
 
+def evaluated_values(
+    study: StudyFolder, declared: DeclaredModel, pool: Pool, loaded: Loaded
+) -> EvaluatedModel:
+    """Evaluate a model file by its own loss and metrics, of which the objective is one."""
+    model = opened_model(study, declared.file, loaded, compiled=True)
+    found = model.evaluate(pool.images, pool.labels, batch_size=500, verbose=0, return_dict=True)
+    goal = study.record().objective
+    value = goal.value(found | {f"val_{name}": number for name, number in found.items()})
+    if math.isnan(value):
+        raise Failure(f"{declared.file} reports no {goal.name}, only {', '.join(found)}")
+    return EvaluatedModel(
+        **vars(declared), accuracy=None, loss=float(found["loss"]), predicted=[], value=value
+    )
+
+
 def summary(results: Results) -> Json:
-    """Return the number of an opening and, by arm, the mean accuracies over its models."""
+    """Return the number of an opening and, by arm, the means over its models.
+
+    They are accuracies, or the objective if the labels are no classes.
+    """
     arms: Json = {}
+    kind = "_accuracy" if results.labels else ""
     for arm in dict.fromkeys(model.arm for model in results.models):
         own = [model for model in results.models if model.arm == arm]
         arms[arm] = {
             "models": len(own),
-            "held_out_accuracy": fmean(model.held_out for model in own),
-            "test_accuracy": fmean(model.accuracy for model in own),
+            f"held_out{kind}": fmean(model.held_out for model in own),
+            f"test{kind}": fmean(model.score for model in own),
         }
     return {"opening": results.opening, "arms": arms}

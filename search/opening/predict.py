@@ -28,6 +28,8 @@ def predictions(model_path: Path, pictures: list[Path]) -> list[Json]:
     Raises Misuse if the model file is not of this project, or if a picture cannot be read.
     """
     model, facts = opened(model_path)
+    if not facts.classes:
+        raise Misuse(f"{model_path} predicts values, and predict only tells classes")
     images = np.stack([_pixels(path, facts) for path in pictures])
     outputs = model.predict(images * (facts.levels / 255), verbose=0)
     probabilities = as_probabilities(outputs)

@@ -8,6 +8,7 @@ control shows it.
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -40,7 +41,8 @@ class DeclaredModel:
     sha256: str
     """SHA-256 of the file."""
     held_out: float
-    """Accuracy on the validation images that chose no epoch, measured before the opening."""
+    """Accuracy on the validation examples that chose no epoch, measured before the opening. If the
+    labels are no classes, the objective instead."""
 
 
 @dataclass(frozen=True)
@@ -77,18 +79,28 @@ class Entry:
     sha256: str = ""
     """If `evaluated`: SHA-256 of the file of results."""
     accuracy: dict[str, float] = field(default_factory=dict)
-    """If `evaluated`: test accuracy by model file."""
+    """If `evaluated`: `EvaluatedModel.score` by model file."""
 
 
 @dataclass(frozen=True)
 class EvaluatedModel(DeclaredModel):
-    """A declared model with its results on the test images."""
+    """A declared model with its results on the test examples."""
 
-    accuracy: float
+    accuracy: float | None
+    """None if the labels are no classes."""
     loss: float
-    """Mean of −log of the label's probability, without smoothing or penalties."""
+    """Mean of −log of the label's probability, without smoothing or penalties. If the labels are no
+    classes, the model's own loss."""
     predicted: list[int]
-    """Classes, in the order of the test images."""
+    """Classes, in the order of the test examples. Empty if the labels are no classes."""
+    value: float | None = None
+    """The objective, if the labels are no classes."""
+
+    @property
+    def score(self) -> float:
+        """The accuracy, or the objective if the labels are no classes."""
+        found = self.value if self.accuracy is None else self.accuracy
+        return math.nan if found is None else found
 
 
 @dataclass(frozen=True)
@@ -98,7 +110,7 @@ class Results:
     opening: int
     """Number of the opening, counted from 1."""
     labels: list[int]
-    """Classes, in the order of the test images."""
+    """Classes, in the order of the test examples. Empty if the labels are no classes."""
     models: tuple[EvaluatedModel, ...]
 
 

@@ -352,7 +352,7 @@ def judged_held_out(model: keras.Model, x: Any, y: Any, epoch: int, objective: s
     value = found.get(objective.removeprefix("val_"))
     output = model.output_shape
     classes = np.issubdtype(y.dtype, np.integer) and isinstance(output, tuple) and len(output) == 2
-    if classes and output[-1] > int(y.max()):
+    if classes and max(output[-1], 2) > int(y.max()):
         value = None if objective == "val_accuracy" else value
         return HeldOut(epoch, value=value, **scored(model, x, y))
     return HeldOut(epoch, value=value, loss=float(found["loss"]))

@@ -44,12 +44,6 @@ def final_arguments(search: StudyFolder, given: dict[str, Any]) -> FinalArgument
         }
         asked = FinalArguments(configurations={}, **values)
         asked.check()
-        facts = search.record().facts
-        if facts is None or not facts.classes:
-            raise Misuse(
-                f"final compares accuracies, but the labels of study {search.name} are no classes: "
-                "use compare"
-            )
         if not has_test_set(asked.data):
             raise Misuse(
                 f"the data {asked.data} have no test set, which final needs: add one and search again"

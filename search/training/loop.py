@@ -330,10 +330,15 @@ def scored(model: keras.Model, x: Any, labels: np.ndarray) -> Scores:
 
 
 def as_probabilities(outputs: np.ndarray) -> np.ndarray:
-    """Return a classifier's outputs as probabilities: themselves, or the softmax of logits.
+    """Return a classifier's outputs as probabilities of each class, shape (examples, classes).
 
-    outputs: shape (examples, classes).
+    outputs: probabilities or logits, shape (examples, classes), or (examples, 1) for the second of
+    two classes.
     """
+    if outputs.shape[1] == 1:
+        shares = bool(((outputs >= 0) & (outputs <= 1)).all())
+        second = outputs if shares else scipy.special.expit(outputs)
+        return np.concatenate([1 - second, second], axis=1)
     sums = outputs.sum(axis=1)
     if (outputs >= 0).all() and np.allclose(sums, 1, atol=1e-2):
         return outputs

@@ -1,5 +1,6 @@
 """The compiled loop trains what model.fit trains."""
 
+import math
 import random
 from dataclasses import replace
 from types import MethodType
@@ -16,6 +17,7 @@ from search.records.datasets import DATASETS
 from search.running.work import State
 from search.training import kernels
 from search.training.fit import Fit
+from search.training.loop import as_probabilities
 
 EPOCHS = 2
 
@@ -276,3 +278,17 @@ def test_callbacks_of_keras_work(build, few_digits, tmp_path):
     assert fit.loop.evaluate()["accuracy"] == history["val_accuracy"][best]
     assert history["learning_rate"][:3] == pytest.approx([0.1, 0.1, 0.05])
     assert list(tmp_path.rglob("*tfevents*"))
+
+
+@pytest.mark.parametrize(
+    ("outputs", "expected"),
+    [
+        ([[0.2, 0.8]], [[0.2, 0.8]]),
+        ([[0.0, math.log(3)]], [[0.25, 0.75]]),
+        ([[0.2], [1.0]], [[0.8, 0.2], [0.0, 1.0]]),
+        ([[-math.log(3)], [math.log(3)]], [[0.75, 0.25], [0.25, 0.75]]),
+    ],
+    ids=["probabilities", "logits", "one probability", "one logit"],
+)
+def test_outputs_become_probabilities_of_each_class(outputs, expected):
+    assert as_probabilities(np.array(outputs)) == pytest.approx(np.array(expected))
