@@ -8,6 +8,8 @@ import keras_tuner as kt
 import numpy as np
 import pytest
 from keras_tuner.src.engine.hypermodel import get_hypermodel
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams import plugin_data_pb2
 
 from search.networks.exploring import explored
 from search.records.objective import VAL_ACCURACY, Objective
@@ -181,6 +183,21 @@ def test_a_target_ends_a_trial(data):
     report = train(hypermodel, replace(work_for(hypermodel, epochs=6), target=target), data)
     assert report.finished
     assert len(report.rows) == first + 1 < 6
+
+
+def test_a_tensorboard_callback_has_a_folder_and_hyperparameters_for_each_trial(data, tmp_path):
+    board = keras.callbacks.TensorBoard(str(tmp_path))
+    report = trained(programs.build, data, callbacks=[board])
+    assert report.keras_fit == ""
+    folder = tmp_path / "0000" / "execution0"
+    curve = EventAccumulator(str(folder / "validation")).Reload().Tensors("epoch_accuracy")
+    assert [event.step for event in curve] == [0, 1]
+    tags = EventAccumulator(str(folder)).Reload().summary_metadata
+    content = tags["_hparams_/session_start_info"].plugin_data.content
+    start = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info
+    assert start.hparams["units"].number_value == 8
+    # The program's own callback is not changed.
+    assert board.log_dir == str(tmp_path)
 
 
 def test_stretches_with_callbacks_equal_the_whole_bit_for_bit(data):
