@@ -55,7 +55,8 @@ def compare(table: pd.DataFrame, reference: str) -> pd.DataFrame:
                 else math.nan,
             }
         )
-    result = pd.DataFrame(rows).set_index("arm")
+    columns = ["arm", "n", "difference", "low", "high", "p", "superiority"]
+    result = pd.DataFrame(rows, columns=columns).set_index("arm")
     result["p_holm"] = holm(result["p"])
     clear = (result["low"] > 0) | (result["high"] < 0)
     result["detected"] = clear & (result["p_holm"] <= ALPHA)

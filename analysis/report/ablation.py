@@ -303,6 +303,12 @@ def race_table(races: list[Part], path: list[str], say: Language) -> Table:
 
 def leave_one_out(part: Part, say: Language) -> list[Block]:
     unfinished = comparison.missing(part, say)
+    if len(part.arms) == 1:
+        nothing = say(
+            "Every choice of the final network is the default, so there is nothing to revert.",
+            "Todas las decisiones de la red final son las de por defecto: no hay nada que revertir.",
+        )
+        return [*unfinished, Text(nothing)]
     compared = paired.compare(part.table(), part.reference)
     if compared["low"].isna().all():
         waiting = say(

@@ -120,9 +120,11 @@ def print_summary(summary: Json, as_json: bool) -> None:
         own = summary["arguments"]["hypermodel"]
         for arm, row in summary["test"]["arms"].items():
             models, held_out, test = row.values()
+            name = "accuracy" if "test_accuracy" in row else summary["objective"]
             table.add_row(
                 "defaults" if own and arm == BASELINE else arm,
-                f"held-out {held_out:.4f}, test {test:.4f}, means of {models} models",
+                f"{name.removeprefix('val_')} held-out {held_out:.4f}, test {test:.4f}, means of "
+                f"{models} models",
             )
         table.add_row("model", summary["test"]["file"])
     Console(highlight=False, markup=False, emoji=False).print(table)

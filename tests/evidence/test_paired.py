@@ -61,6 +61,12 @@ def test_one_seed_has_no_interval_and_detects_nothing():
     assert not found["detected"]
 
 
+def test_a_reference_alone_is_compared_with_nothing():
+    found = paired.compare(table(reference=np.zeros(3)), "reference")
+    assert found.empty
+    assert {"difference", "low", "high", "p_holm", "detected"} <= set(found)
+
+
 def test_factorial_by_hand():
     """None 1, A 3, B 2, A + B 8: A is (2 + 6) / 2 = 4, B (1 + 5) / 2 = 3, A × B (6 − 2) / 2."""
     seeds = np.array([0.0, 1, 2])
