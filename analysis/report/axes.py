@@ -88,6 +88,8 @@ def plain_axis(axis: Axes, language: Language, which: str = "y") -> None:
     digits = max(0, -math.floor(math.log10(step))) if step > 0 else 0
     scale = axis.yaxis if which == "y" else axis.xaxis
     scale.set_major_formatter(FuncFormatter(lambda value, _: language.number(value, digits)))
+    # With other steps, such as 0.025, a tick would need more digits than its label has.
+    scale.set_major_locator(MaxNLocator(TICKS, steps=[1, 2, 5, 10]))
 
 
 def epochs_axis(axis: Axes, language: Language) -> None:

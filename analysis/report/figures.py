@@ -22,6 +22,7 @@ from analysis.report.axes import (
 )
 from analysis.words.language import Language
 from analysis.words.terms import Terms, terms
+from search.records.parts import BASELINE
 
 SHOWN_SHARE = 0.005
 """Smallest share of a class that a confusion matrix shows as a number."""
@@ -116,7 +117,8 @@ def over_seeds(part: Part, language: Language) -> Figure:
         axis.scatter(values, place + offsets, s=14, color="#56B4E9", lw=0)
         axis.plot([low, high], [place, place], color="black", lw=1.5)
         axis.plot([mean], [place], "o", color="black", ms=5)
-    axis.set_yticks(range(len(part.arms)), [language.arm(arm) for arm in part.arms])
+    names = [told.baseline if told.own and a == BASELINE else language.arm(a) for a in part.arms]
+    axis.set_yticks(range(len(part.arms)), names)
     axis.set_ylim(len(part.arms) - 0.5, -0.5)
     axis.set_xlabel(
         language(
@@ -237,21 +239,29 @@ def isolation(name: str, tables: dict[int, pd.DataFrame], told: Terms) -> Figure
             table["score"],
             MARKS[place % len(MARKS)],
             color=COLOURS[place % len(COLOURS)],
-            label=language(f"{epochs} epochs", f"{epochs} épocas"),
+            label=f"{epochs} "
+            + (language("epoch", "época") if epochs == 1 else language("epochs", "épocas")),
         )
     axis.set_xticks(range(len(values)), values, rotation=20 if len(values) > 5 else 0)
     axis.set_xlabel(name)
     axis.set_ylabel(language(f"best {told.name}", f"mejor {told.name}"))
-    # A value with which nothing is learned would squeeze all other values together.
-    if told.share:
-        tops = [table["score"].max() for table in tables.values()]
-        lowest = min(table["score"].min() for table in tables.values())
-        axis.set_ylim(max(0, lowest - 0.02, min(tops) - 0.25), max(tops) + 0.02)
-    else:
-        axis.set_ylim(*framed(pd.concat([table["score"] for table in tables.values()]), told))
+    axis.set_ylim(*isolation_ends(tables, told))
     objective_axis(axis, told)
     legend(figure, axis)
     return figure
+
+
+def isolation_ends(tables: dict[int, pd.DataFrame], told: Terms) -> tuple[float, float]:
+    """Return the ends of the axis of an isolation plot.
+
+    A value with which nothing is learned would squeeze all other values together.
+    """
+    scores = [table["score"] for table in tables.values()]
+    if not told.share:
+        return framed(pd.concat(scores), told)
+    tops = [own.max() for own in scores]
+    lowest = min(own.min() for own in scores)
+    return max(0, lowest - 0.02, min(tops) - 0.25), max(tops) + 0.02
 
 
 def framed(values: pd.Series, told: Terms) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from analysis.evidence.study import Study
 from analysis.report import figures
 from analysis.report.blocks import Block, Plot, Table, Text
 from analysis.words.language import Language
-from analysis.words.terms import terms
+from analysis.words.terms import Terms, terms
 
 ISOLATED = (
     "activation",
@@ -102,7 +102,8 @@ def isolations(study: Study, say: Language) -> list[Block]:
                 say(
                     f"Isolation plot of {name}: best {told.name} of each value.",
                     f"Gráfico de aislamiento de {name}: mejor {told.name} de cada valor.",
-                ),
+                )
+                + outside(tables, told),
                 lambda name=name, tables=tables: figures.isolation(name, tables, told),  # type: ignore[misc]
                 ", ".join(f"{e}: n = {int(t['n'].sum())}" for e, t in tables.items()),
             ),
@@ -120,6 +121,19 @@ def isolations(study: Study, say: Language) -> list[Block]:
             ),
         ]
     return blocks
+
+
+def outside(tables: dict[int, pd.DataFrame], told: Terms) -> str:
+    """Say how many results an isolation plot leaves out, if any."""
+    low, high = figures.isolation_ends(tables, told)
+    scores = pd.concat([table["score"] for table in tables.values()])
+    count = int((~scores.between(low, high)).sum())
+    if not count:
+        return ""
+    return told.say(
+        f" Results left out because they are far worse: {count}.",
+        f" Resultados que no se muestran por ser mucho peores: {count}.",
+    )
 
 
 def importances(study: Study, say: Language) -> list[Block]:

@@ -153,7 +153,9 @@ def _row(
         say("stage", "etapa"): label,
         say("configurations", "configuraciones"): str(configurations),
         say("epochs", "épocas"): str(epochs),
-        say("core minutes", "minutos de núcleo"): say.number(seconds / 60, 0),
+        say("core minutes", "minutos de núcleo"): say.number(
+            seconds / 60, 0 if seconds > 600 else 1
+        ),
         say("result", "resultado"): result,
     }
     counts = {"configurations": configurations, "epochs": epochs, "core_seconds": seconds}

@@ -77,6 +77,6 @@ def _own(data: str, test: bool) -> Pool:
         if test:
             raise Misuse(f"--data {data}: the data have no test set, which only `final` needs")
         return pool
-    # A fault in the test set is told now, not after a search that it would make worthless.
+    # After a search, a fault in the test set would make the search worthless.
     tested = test_pool(path, pool.facts, read(path, True))
     return tested if test else pool

@@ -18,7 +18,7 @@ CARD = """# {file}
 A {network} that {task} {examples}. `python -m search final`
 trained it from the search `{search}`. {opens}
 
-- **takes** (batch, {shape}) values from 0 to {levels:g}, as in {dataset}
+- **takes** (batch, {shape}) {values}, as in {dataset}
 - **returns** {returns}
 - **parameters** {parameters:,}
 - **SHA-256** `{sha256}`
@@ -95,7 +95,7 @@ def card(
         opens=OPENS if arguments.hypermodel is None else OPENS_OWN,
         shape=", ".join(map(str, dataset.shape)),
         search=arguments.search,
-        levels=dataset.levels,
+        values=f"values from 0 to {dataset.levels:g}" if dataset.is_image else "values",
         dataset=dataset.name,
         parameters=parameters,
         sha256=first.sha256,
@@ -145,8 +145,8 @@ def _set_aside(seed: int, facts: Dataset) -> str:
     if facts.validation_share is None:
         return f"{facts.validation_size:,} examples are set aside for validation."
     return (
-        f"Seed {seed} set aside {facts.validation_share:.0%} of the training examples of each class "
-        "for validation."
+        f"Seed {seed} set aside {facts.validation_share:.0%} of the training examples"
+        f"{' of each class' if facts.classes else ''} for validation."
     )
 
 

@@ -82,7 +82,7 @@ def test_what_is_declared_in_advance_stays_and_new_entries_are_refused_or_left_o
 
 
 def test_only_the_defaults_must_build():
-    """A conditional scope and random draws that do not build still tell what they ask for."""
+    """A conditional scope and random draws that do not build still show what they ask for."""
 
     def ask(hp):
         if hp.Int("layers", 1, 3) > 1:
