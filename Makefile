@@ -5,6 +5,9 @@ BIN := .venv/bin
 # A test that finds no work left takes over another process' tests.
 DISTRIBUTION := --dist worksteal
 
+# Tests start many processes. Each would compile the project again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help study test quick check coverage format benchmark clean
 

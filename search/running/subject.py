@@ -116,7 +116,7 @@ def packed(value: Any, scratch: Path | None) -> Packed:
 
     stream = io.BytesIO()
     try:
-        _Pickler(stream, protocol=5, buffer_callback=aside).dump(value)
+        _Pickler(scratch is not None, stream, protocol=5, buffer_callback=aside).dump(value)
     except (TypeError, AttributeError, pickle.PicklingError, ValueError) as error:
         raise Misuse(
             f"the hypermodel or the data cannot be sent to workers ({error}): create what cannot be "
@@ -152,12 +152,32 @@ def _fingerprint(value: Any) -> str:
 
 
 class _Pickler(cloudpickle.Pickler):
-    """cloudpickle with TensorFlow's data sets, which are sent as graphs."""
+    """cloudpickle with TensorFlow's data sets, which are sent as graphs.
+
+    local: the reader sees the same files, so it maps the file of an array that is mapped already.
+    """
+
+    def __init__(self, local: bool, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.local = local
 
     def reducer_override(self, obj: Any) -> Any:
         if any(kind.__name__ == "DatasetV2" for kind in type(obj).__mro__):
             return _dataset, _graph(obj)
+        if self.local and isinstance(obj, np.memmap) and _is_whole_and_unchanged(obj):
+            return _mapped_array, (Path(str(obj.filename)), obj.dtype, obj.offset, obj.shape)
         return super().reducer_override(obj)
+
+
+def _is_whole_and_unchanged(array: np.memmap) -> bool:
+    """Return whether an array is what its file holds: no part of it, and only to be read."""
+    whole = isinstance(array.base, mmap.mmap) and array.flags.c_contiguous
+    return whole and array.mode == "r" and array.filename is not None
+
+
+def _mapped_array(path: Path, dtype: np.dtype, offset: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Return a private map of a file. Writing to it changes this process' copy alone."""
+    return np.memmap(path, dtype, "c", offset, shape)
 
 
 def _graph(dataset: Any) -> tuple[bytes, Any]:

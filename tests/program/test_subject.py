@@ -27,6 +27,26 @@ def test_a_large_array_is_in_one_file_that_workers_map(tmp_path):
     assert function(None) == LARGE.shape
 
 
+def test_an_array_that_is_mapped_from_a_file_is_mapped_again(tmp_path):
+    """No second file is made of it, unless it is a part of its file or may differ from it."""
+    np.save(tmp_path / "large.npy", LARGE)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    read = np.load(tmp_path / "large.npy", mmap_mode="r")
+    (again,) = packed(CallSource((read,), {}), scratch).unpacked().args
+    assert np.array_equal(again, LARGE)
+    assert list(scratch.iterdir()) == []
+    again[0, 0] = 77  # a worker's own copy
+    assert read[0, 0] == LARGE[0, 0]
+    changed = np.load(tmp_path / "large.npy", mmap_mode="c")
+    changed[0, 0] = 55
+    for array in (changed, read[5:]):
+        (again,) = packed(CallSource((array,), {}), scratch).unpacked().args
+        assert np.array_equal(again, array)
+    (travelled,) = packed(CallSource((read,), {}), None).unpacked().args
+    assert np.array_equal(travelled, LARGE)
+
+
 def test_a_call_is_recorded_by_what_tells_its_data_from_others():
     """Equal values in another order of memory or another container are equal data."""
     x = np.arange(12.0).reshape(3, 4)
