@@ -2,8 +2,9 @@
 PYTHON ?= python3
 STUDY ?= digits
 BIN := .venv/bin
-# A test that finds no work left takes over another process' tests.
-DISTRIBUTION := --dist worksteal
+# Many tests wait for processes, so there is one pytest process more than cores. If it finds no work
+# left, it takes over another process' tests.
+DISTRIBUTION := -n $(shell $(PYTHON) -c "import os; print(1 + os.cpu_count())") --dist worksteal
 
 # Tests start many processes. Each would compile the project again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -27,10 +28,10 @@ study: .venv/ready ## install, then run a whole study of the embedded digits
 	@echo "first activate the environment: . .venv/bin/activate"
 
 test: .venv/ready ## all tests
-	$(BIN)/python -m pytest -n logical $(DISTRIBUTION)
+	$(BIN)/python -m pytest $(DISTRIBUTION)
 
 quick: .venv/ready ## the tests that end within a minute
-	$(BIN)/python -m pytest -n logical $(DISTRIBUTION) -m "not slow"
+	$(BIN)/python -m pytest $(DISTRIBUTION) -m "not slow"
 
 check: .venv/ready ## lint, format, types, import rules, spelling and plain words
 	$(BIN)/ruff check .
@@ -43,7 +44,7 @@ check: .venv/ready ## lint, format, types, import rules, spelling and plain word
 
 coverage: .venv/ready ## branch coverage of all tests, processes included
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m coverage run -m pytest -n logical $(DISTRIBUTION)
+	$(BIN)/python -m coverage run -m pytest $(DISTRIBUTION)
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --skip-covered
 
