@@ -210,8 +210,8 @@ class StudyTuner(kt.Tuner):
         An interrupted search continues if the program runs again.
 
         Raises Misuse if the arguments cannot be sent to workers, or differ from those that the
-        project was started with, Failure if trials fail one after
-        another or files cannot be written, KeyboardInterrupt after Ctrl-C.
+        project was started with, Failure if trials fail one after another, if all have failed or if
+        files cannot be written, KeyboardInterrupt after Ctrl-C.
         """
         verbose = fit_kwargs.pop("verbose", "auto")
         self.oracle.verbose = verbose

@@ -16,9 +16,9 @@ def at_budget(study: Study, epochs: int) -> pd.DataFrame:
     """Return the configurations trained for at least `epochs`, one per row.
 
     score: the best value of the objective within the first `epochs`, the mean over executions.
-    unselected: whether the
-    configuration reached the budget without a promotion. A configuration that was stopped early
-    within a budget has reached it. Without promotions, all have reached the one budget.
+    unselected: whether the configuration reached the budget without a promotion. A configuration
+    that was stopped early within a budget has reached it. Without promotions, all have reached the
+    one budget.
     """
     curves = study.curves.assign(chain=study.curves["trial"].map(study.trials["chain"]))
     reached = pd.concat([curves.groupby("chain")["epoch"].max(), study.chains["epochs"]])

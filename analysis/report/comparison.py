@@ -244,6 +244,19 @@ def shown_accuracy(mean: float, low: float, high: float, say: Language) -> str:
     return f"{say.number(100 * mean)} {shown_interval(low, high, say)}"
 
 
+def detection(count: int, p: float, low: float, high: float, say: Language) -> str:
+    """Say whether a single difference, paired by seed, is detected. count: number of seeds."""
+    needed = paired.fewest_seeds(1)
+    if count < needed:
+        return say(
+            f"too few seeds to detect any difference; at least {needed} are needed.",
+            f"muy pocas semillas para detectar una diferencia; hacen falta al menos {needed}.",
+        )
+    if p <= paired.ALPHA and (low > 0 or high < 0):
+        return say("the difference is detected.", "se detecta la diferencia.")
+    return say("no difference is detected.", "no se detecta diferencia.")
+
+
 def shown_interval(low: float, high: float, say: Language) -> str:
     """Return an interval of accuracies in percent, clipped to 0–100 %."""
     ends = (say.number(100 * float(np.clip(end, 0, 1))) for end in (low, high))

@@ -7,7 +7,7 @@ from analysis.evidence.ledger import Ledger, read
 from analysis.evidence.study import Study
 from analysis.report import figures
 from analysis.report.blocks import FAIL, NONE, PASS, WARN, Block, Chapter, Finding, Plot, Text
-from analysis.report.comparison import shown_interval
+from analysis.report.comparison import detection, shown_interval
 from analysis.report.final import chosen_candidate
 from analysis.report.opening_tables import Arm, Tested, by_class, mcnemar, scores, tested
 from analysis.report.opening_values import opened_values
@@ -295,15 +295,7 @@ def against_baseline(found: Tested, say: Language) -> str:
         "semillas y nuevas imágenes; p con todos los cambios de signo de las semillas "
         f"{say.p(p)}, n = {len(by_image)}): ",
     )
-    needed = paired.fewest_seeds(1)
-    if len(by_image) < needed:
-        return text + told(
-            f"too few seeds to detect any difference; at least {needed} are needed.",
-            f"muy pocas semillas para detectar una diferencia; hacen falta al menos {needed}.",
-        )
-    if p <= paired.ALPHA and (low > 0 or high < 0):
-        return text + told("the difference is detected.", "se detecta la diferencia.")
-    return text + told("no difference is detected.", "no se detecta diferencia.")
+    return text + detection(len(by_image), p, low, high, say)
 
 
 def comment(study: Study, found: Tested, say: Language) -> str:

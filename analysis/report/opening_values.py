@@ -6,6 +6,7 @@ import pandas as pd
 from analysis.evidence import paired
 from analysis.evidence.study import Study
 from analysis.report.blocks import Block, Table, Text
+from analysis.report.comparison import detection
 from analysis.report.opening_tables import Row, arm_name
 from analysis.words.language import Language
 from analysis.words.terms import Terms, terms
@@ -90,7 +91,7 @@ def against_baseline(by_arm: dict[str, list[EvaluatedModel]], told: Terms) -> st
     ours, theirs = _pairs(by_arm)
     pairs = _of(ours, "score") - _of(theirs, "score")
     mean, low, high = paired.interval(pairs)
-    p, needed = paired.sign_change_p(pairs), paired.fewest_seeds(1)
+    p = paired.sign_change_p(pairs)
     text = say(
         f"Paired by seed, the final network's test {told.trained} minus that of the {told.baseline} "
         f"is {told.difference(mean, low, high)}{told.points} (p by all sign changes of the seeds "
@@ -99,14 +100,7 @@ def against_baseline(by_arm: dict[str, list[EvaluatedModel]], told: Terms) -> st
         f"{told.baseline} es {told.difference(mean, low, high)}{told.points} (p con todos los "
         f"cambios de signo de las semillas {say.p(p)}, n = {len(pairs)}): ",
     )
-    if len(pairs) < needed:
-        return text + say(
-            f"too few seeds to detect any difference; at least {needed} are needed.",
-            f"muy pocas semillas para detectar una diferencia; hacen falta al menos {needed}.",
-        )
-    if p <= paired.ALPHA and (low > 0 or high < 0):
-        return text + say("the difference is detected.", "se detecta la diferencia.")
-    return text + say("no difference is detected.", "no se detecta diferencia.")
+    return text + detection(len(pairs), p, low, high, say)
 
 
 def _of(models: list[EvaluatedModel], name: str) -> np.ndarray:

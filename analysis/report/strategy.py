@@ -207,9 +207,9 @@ def _gained(part: Part, say: Language) -> str:
 def _lost(part: Part, say: Language) -> str:
     told = terms(part.study, say)
     compared = paired.compare(part.table(), part.reference)
-    worse = compared[compared["low"] > 0] if told.lower else compared[compared["high"] < 0]
     if compared.empty:
         return "–"
+    worse = compared[compared["low"] > 0] if told.lower else compared[compared["high"] < 0]
     if worse.empty:
         return say("no loss was found", "no se halló pérdida")
     worst = worse.loc[worse["difference"].abs().idxmax()]

@@ -32,6 +32,7 @@ def export_models(
     trials: by arm, in the order of seeds.
     """
     models = []
+    goal = study.record().objective
     for arm, own in trials.items():
         for trial in own:
             seed = trial.hyperparameters.values["tuner/seed"]
@@ -42,7 +43,7 @@ def export_models(
                 with disk_faults(path), tempfile.TemporaryDirectory() as scratch:
                     model.save(Path(scratch, file))
                     study.write(f"models/{file}", Path(scratch, file).read_bytes())
-            run, goal = trial.trained, study.record().objective
+            run = trial.trained
             held_out = held_out_accuracy(run) if facts.classes else held_out_value(run, goal)
             models.append(DeclaredModel(arm, seed, trial.trial_id, file, sha256(path), held_out))
     return models
