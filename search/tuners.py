@@ -22,7 +22,8 @@ from keras_tuner.src.engine.hypermodel import DefaultHyperModel, get_hypermodel
 
 from search.cli.progress import display_for
 from search.networks.exploring import explored
-from search.records.arguments import IN_PROGRAMS, ProgramArguments, continued
+from search.networks.spaces import stated_defaults
+from search.records.arguments import IN_PROGRAMS, Draws, ProgramArguments, continued
 from search.records.errors import Interrupted, Misuse
 from search.records.folder import StudyFolder
 from search.records.trial import COMPLETED
@@ -82,6 +83,7 @@ class StudyTuner(kt.Tuner):
         *,
         executions_per_trial: int = 1,
         target: float | None = None,
+        draws: Draws | None = "random",
         max_model_size: int | None = None,
         optimizer: Any = None,
         loss: Any = None,
@@ -111,9 +113,10 @@ class StudyTuner(kt.Tuner):
             random.randint(1, 10_000) if seed is None else seed,
             executions=executions_per_trial,
             target=target,
+            draws=draws or "learned",
             **schedule,
         )
-        self.arguments = self._settled(given, seed)
+        self.arguments = self._settled(given, seed=seed, draws=draws)
         self._program = ProgramModel(
             _hypermodel(hypermodel), optimizer, loss, metrics, max_model_size
         )
@@ -167,8 +170,11 @@ class StudyTuner(kt.Tuner):
                 "workers: override HyperModel.fit, or give callbacks to search"
             )
 
-    def _settled(self, given: ProgramArguments, seed: int | None) -> ProgramArguments:
-        """Return the arguments of the project: those recorded if it exists, otherwise those given."""
+    def _settled(self, given: ProgramArguments, **asked: Any) -> ProgramArguments:
+        """Return the arguments of the project: those recorded if it exists, otherwise those given.
+
+        asked: arguments for which None takes the recorded value.
+        """
         study = self.study
         if not study.exists():
             if study.trial_ids():
@@ -184,8 +190,7 @@ class StudyTuner(kt.Tuner):
                 "project_name"
             )
         values = dict(vars(given))
-        if seed is None:
-            values["seed"] = record.arguments.seed
+        values |= {n: getattr(record.arguments, n) for n, value in asked.items() if value is None}
         return continued(study.name, record.arguments, values, IN_PROGRAMS)
 
     def _check_objective(self, oracle: RecordedOracle) -> None:
@@ -275,6 +280,10 @@ class Hyperband(StudyTuner):
     """`keras_tuner.Hyperband` with its faults corrected (`search.studies.hyperband`).
 
     The arguments are those of KerasTuner's class, and those of `StudyTuner`.
+
+    draws: "random" draws every configuration at random, as KerasTuner does. "learned" draws two in
+    three near the defaults that the hypermodel states, and by a model of the trials so far. None:
+    that of the project, "learned" for a new project.
     """
 
     KIND = "Hyperband"
@@ -292,6 +301,7 @@ class Hyperband(StudyTuner):
         allow_new_entries: bool = True,
         max_retries_per_trial: int = 0,
         max_consecutive_failed_trials: int = 3,
+        draws: Draws | None = None,
         **kwargs: Any,
     ):
         entries = _entries(
@@ -305,14 +315,23 @@ class Hyperband(StudyTuner):
             "factor": factor,
             "iterations": hyperband_iterations,
         }
-        super().__init__(hypermodel, objective, schedule, seed, hyperparameters, entries, **kwargs)
+        super().__init__(
+            hypermodel, objective, schedule, seed, hyperparameters, entries, draws=draws, **kwargs
+        )
 
     def _oracle(self, whole: kt.HyperParameters, **options: Any) -> HyperbandOracle:
         own = self.arguments
         assert own.max_epochs
         assert own.factor
+        textbook = stated_defaults(whole) if own.draws == "learned" else None
         return HyperbandOracle(
-            whole, own.max_epochs, own.factor, own.iterations or 1, own.seed, **options
+            whole,
+            own.max_epochs,
+            own.factor,
+            own.iterations or 1,
+            own.seed,
+            textbook=textbook,
+            **options,
         )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras_tuner as kt
 
-from search.networks.space import OPTIMIZERS, UNSEARCHED, declare
+from search.networks.space import MAX_LAYERS, OPTIMIZERS, UNSEARCHED, declare
 from search.networks.spaces import Space
 from search.records.trial import Values
 
@@ -22,6 +22,37 @@ BASELINES: dict[str, Values] = {
     "4 final": {**DEEP, "batch_norm": True, "dropout": 0.3, "batch_size": 64},
 }
 """By name, changes to the space's defaults: 3 × Dense(128), ReLU, Glorot, Adam, batch size 32."""
+
+
+TEXTBOOK: Values = {
+    "layers": 3,
+    **{f"units_{i}": 256 for i in range(1, MAX_LAYERS + 1)},
+    "activation": "relu",
+    "initializer": "he_normal",
+    "batch_size": 128,
+    "optimizer": "adam",
+    "sgd_lr": 0.1,
+    "momentum_lr": 0.03,
+    "momentum": 0.9,
+    "nesterov": True,
+    "rmsprop_lr": 1e-3,
+    "rmsprop_rho": 0.9,
+    **{f"{name}_lr": 1e-3 for name in ("adam", "adamw", "nadam")},
+    **{f"{name}_beta_1": 0.9 for name in ("adam", "adamw", "nadam")},
+    **{f"{name}_beta_2": 0.999 for name in ("adam", "adamw", "nadam")},
+    "adamw_decay": 4e-3,
+    "schedule": "warmup",
+    "input_dropout": 0.0,
+    "dropout": 0.0,
+    "batch_norm": False,
+    "label_smoothing": 0.0,
+    "use_l1": False,
+    "use_l2": False,
+}
+"""What textbooks name for any data: ReLU with He's initializer, Adam at its authors' values, and a
+rate that warms up and falls (Géron 2022, Hands-On Machine Learning, table 11-3; Kingma and Ba 2015;
+Godbole et al. 2023, Deep Learning Tuning Playbook). Numbers that no source names stand in the middle
+of the space. Regularisation is left out at first, as the playbook advises."""
 
 
 def complete(changes: Values) -> Values:
@@ -66,4 +97,4 @@ def built_in(deepest: int = 0) -> DenseSpace:
     parameters.values = {"layers": deepest}
     declare(parameters)
     parameters.values = complete({})
-    return DenseSpace(parameters, BASELINES["4 final"], UNSEARCHED)
+    return DenseSpace(parameters, BASELINES["4 final"], UNSEARCHED, TEXTBOOK)

@@ -1,5 +1,6 @@
 """The dense networks of the search space, built and compiled."""
 
+import itertools
 from typing import Any
 
 import keras
@@ -37,20 +38,44 @@ class SmoothedCrossentropy(keras.losses.Loss):
         return {**super().get_config(), "smoothing": self.smoothing}
 
 
+@keras.saving.register_keras_serializable("search")
+class Later(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule that begins at a later step, as on the rung to which a trial is promoted."""
+
+    def __init__(self, schedule: Any, begins: int):
+        super().__init__()
+        self.schedule = schedule
+        self.begins = begins
+
+    def __call__(self, step: Any) -> Any:
+        """Return the rate of a step, counted from the first rung on."""
+        return self.schedule(keras.ops.maximum(step - self.begins, 0))
+
+    def get_config(self) -> dict[str, Any]:
+        schedule = keras.saving.serialize_keras_object(self.schedule)
+        return {"schedule": schedule, "begins": self.begins}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Later":
+        schedule = keras.saving.deserialize_keras_object(config["schedule"])
+        return cls(schedule, config["begins"])
+
+
 class DenseNetworks(kt.HyperModel):
     """Dense networks for a data set of classes, compiled as a configuration asks.
 
     facts: of the data set. Raises Misuse if its labels are no classes.
-    max_epochs: the epochs in which a cosine schedule falls to zero. In a search this is the longest
-    budget, so that a configuration has the same schedule on every rung. None: each trial's own
-    budget.
+    max_epochs: the epochs in which a schedule falls to zero, on all rungs together, as in searches
+    of version 0.3 and before. None: it falls over the epochs of each trial, and begins anew if the
+    trial is promoted (Loshchilov and Hutter 2017, SGDR). So each rung ranks trials whose rate has
+    fallen.
 
     Batch normalisation follows the activation, as in the assignment. With `norm_first` it precedes
     the activation, as in Ioffe and Szegedy (2015). With bfloat16, the products and activations of
     hidden layers have 16 bits. Weights, normalisation and the output layer stay float32.
     """
 
-    def __init__(self, facts: Dataset, max_epochs: int | None):
+    def __init__(self, facts: Dataset, max_epochs: int | None = None):
         super().__init__(name="dense")
         if not facts.classes:
             raise Misuse(
@@ -95,9 +120,24 @@ class DenseNetworks(kt.HyperModel):
                 name="output",
             )
         )
-        epochs = self.max_epochs or hp.values["tuner/epochs"]
-        model.compile(self._optimizer(v, epochs), self._loss(v), metrics=["accuracy"])
+        span = hp.values.get("tuner/initial_epoch", 0), hp.values.get("tuner/epochs", 1)
+        if self.max_epochs:
+            span = 0, self.max_epochs
+        model.compile(self._optimizer(v, *span), self._loss(v), metrics=["accuracy"])
         return model
+
+    def cost(self, values: Values) -> float:
+        """Return about how many billions of multiplications an epoch takes, steps included.
+
+        A step costs as much as 20 million multiplications, and a step of a layer as 10 million.
+        """
+        widths = [values[f"units_{i}"] for i in range(1, values["layers"] + 1)]
+        widths = [self.facts.features, *widths, len(self.facts.classes)]
+        weights = sum(a * b for a, b in itertools.pairwise(widths))
+        steps = -(-self.facts.train_size // values["batch_size"])
+        # An update touches each weight several times, whatever the batch.
+        per_step = 2e7 + 1e7 * len(widths) + 30 * weights
+        return float(3 * self.facts.train_size * weights + steps * per_step) / 1e9
 
     def seed_weights(self, model: keras.Model, seed: int) -> None:
         """Draw every Dense kernel again from its own initializer, by `seed` and position alone.
@@ -145,10 +185,12 @@ class DenseNetworks(kt.HyperModel):
             return keras.losses.SparseCategoricalCrossentropy()
         return SmoothedCrossentropy(v["label_smoothing"])
 
-    def _optimizer(self, v: Values, epochs: int) -> keras.optimizers.Optimizer:
+    def _optimizer(self, v: Values, first: int, last: int) -> keras.optimizers.Optimizer:
+        """Return the optimizer, whose schedule falls over the epochs from `first` to `last`."""
         name = v["optimizer"]
         rate = v[f"{name}_lr"]
-        steps = -(-self.facts.train_size // v["batch_size"]) * epochs
+        of_epoch = -(-self.facts.train_size // v["batch_size"])
+        steps = of_epoch * (last - first)
         if v["schedule"] == "cosine":
             rate = keras.optimizers.schedules.CosineDecay(rate, steps)
         elif v["schedule"] == "warmup":
@@ -156,6 +198,8 @@ class DenseNetworks(kt.HyperModel):
             rate = keras.optimizers.schedules.CosineDecay(
                 0.0, steps - rising, warmup_target=rate, warmup_steps=rising
             )
+        if first and v["schedule"] != "constant":
+            rate = Later(rate, of_epoch * first)
         if name == "sgd":
             return keras.optimizers.SGD(rate)
         if name == "momentum":

@@ -4,8 +4,23 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import keras_tuner as kt
+from keras_tuner.engine import hyperparameters as kinds
 
 from search.records.trial import Values
+
+
+def stated_defaults(parameters: kt.HyperParameters) -> Values:
+    """Return the defaults of a hypermodel that its author has chosen.
+
+    A default that is the first value says nothing, because KerasTuner fills it in.
+    """
+    found: Values = {}
+    for hp in parameters.space:
+        low = next((getattr(hp, n) for n in ("min_value", "value") if hasattr(hp, n)), False)
+        first = hp.values[0] if isinstance(hp, kinds.Choice) else low
+        if hp.default != first:
+            found.setdefault(hp.name, hp.default)
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,11 +30,13 @@ class Space:
     parameters: without values. Parents stand before what depends on them.
     base: changes to the defaults that make the baseline of a final network.
     unsearched: hyperparameters that a search fixes at these values unless --fix names them.
+    textbook: values near which a search draws too. A search does not depend on them being right.
     """
 
     parameters: kt.HyperParameters
     base: Values = field(default_factory=dict)
     unsearched: Values = field(default_factory=dict)
+    textbook: Values = field(default_factory=dict)
 
     @property
     def baseline(self) -> Values:

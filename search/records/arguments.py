@@ -20,6 +20,12 @@ EXERCISES: tuple[Exercise, ...] = get_args(Exercise)
 
 Augment = Literal["flip", "flip_shift"]
 
+Draws = Literal["learned", "random"]
+
+Rates = Literal["rung", "search"]
+"""The epochs over which learning rates fall: those of each rung, or the longest of the search, as in
+version 0.3 and before."""
+
 Growth = dict[str, Callable[[Any, Any], Any]]
 """By argument: how its recorded value and a new value combine when a study is continued."""
 
@@ -99,6 +105,10 @@ class HyperbandArguments(Subject):
     """Train each configuration this many times, on different seeds, and average the objective."""
     target: float | None = None
     """End the study if a trial's objective reaches this value. May be changed later."""
+    draws: Draws = "learned"
+    """Draw configurations at random, or two in three near textbook values and by a model of the
+    trials so far."""
+    rates: Rates = "rung"
 
     COMMAND: ClassVar[str] = "run"
     OPTIONS: ClassVar[tuple[str, ...]] = (
@@ -112,6 +122,7 @@ class HyperbandArguments(Subject):
         "seed_with",
         "executions",
         "target",
+        "draws",
     )
     GROWS: ClassVar[Growth] = {"iterations": max, "data": replaced, "target": replaced}
 
@@ -155,6 +166,7 @@ class ProgramArguments(Arguments):
     max_trials: int | None = None
     executions: int = 1
     target: float | None = None
+    draws: Draws = "random"
 
     COMMAND: ClassVar[str] = "program"
     OPTIONS: ClassVar[tuple[str, ...]] = ()

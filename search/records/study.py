@@ -12,9 +12,12 @@ from search.records.objective import VAL_ACCURACY, Objective
 from search.records.parts import PlannedPart
 from search.records.reading import Invalid, Json, typed
 
-FORMAT = 2
-"""The version of `study.json` that is written. Version 1 is read too. In it, the command `ablation`
-was called `exercises path`."""
+FORMAT = 3
+"""The version of `study.json` that is written. Versions 1 and 2 are read too. In version 1, the
+command `ablation` was called `exercises path`. Before version 3, every search drew at random, and
+its learning rates fell over its longest budget."""
+
+FORMER_SEARCHES = {"draws": "random", "rates": "search"}
 
 FORMER_COMMANDS = {"exercises path": "ablation"}
 
@@ -107,17 +110,20 @@ def study_record(content: Json, path: Path) -> StudyRecord:
     Raises Failure if its format is unknown, or if a field is missing or has the wrong type.
     """
     version = content.get("format")
-    if version not in (1, FORMAT):
+    if version not in (1, 2, FORMAT):
         raise Failure(
-            f"{path}: format {version!r} is unknown to this version, which reads 1 and {FORMAT}: "
+            f"{path}: format {version!r} is unknown to this version, which reads 1 to {FORMAT}: "
             "use the version of keras-study that wrote the file, or a later version"
         )
     command = str(content.get("command"))
     command = FORMER_COMMANDS.get(command, command)
     if command not in KINDS:
         raise Failure(f"{path}: command: {command!r} is not one of {', '.join(KINDS)}")
+    given = content.get("arguments")
+    if version != FORMAT and command == HyperbandArguments.COMMAND and isinstance(given, dict):
+        given = {**FORMER_SEARCHES, **given}
     try:
-        arguments = typed(content.get("arguments"), KINDS[command], at="arguments")
+        arguments = typed(given, KINDS[command], at="arguments")
         whole = {**content, "command": command, "arguments": arguments}
         record = typed(whole, StudyRecord)
     except Invalid as error:

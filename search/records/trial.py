@@ -14,6 +14,9 @@ from search.records.reading import Invalid, Json, typed
 
 RUNNING, COMPLETED, FAILED = "RUNNING", "COMPLETED", "FAILED"
 
+GIVEN, RANDOM, PRIOR, MODEL = "given", "random", "prior", "model"
+"""What drew a configuration: a person, chance, textbook values, or a model of the trials before."""
+
 ENDED = (COMPLETED, FAILED)
 
 WEIGHTS = "checkpoint.weights.h5"
@@ -141,6 +144,10 @@ class TrialRun:
     """Why Keras' own `fit` trained the trial. Empty if the compiled loop did."""
     held_out: HeldOut | None = None
     """Present if half of the validation images chose the epoch and the other half judged it."""
+    learned_from: tuple[str, ...] = ()
+    """The trials that the draw of the configuration has learned from."""
+    cut_short: str = ""
+    """Why the trial ended before its last epoch. Empty if it did not, or if its study stops early."""
 
     def to_file(self) -> Json:
         """Return the run as `trial.json` holds it."""
@@ -152,7 +159,7 @@ class TrialRun:
             content["held_out"] = {
                 k: v for k, v in held_out.items() if v is not None and k not in absent
             }
-        kept = {key: value for key, value in content.items() if value not in (None, "")}
+        kept = {key: value for key, value in content.items() if value not in (None, "", ())}
         return {k: v for k, v in kept.items() if v or k not in ("executed", "retries")}
 
     def execution(self, number: int) -> tuple[EpochRow, ...]:

@@ -142,6 +142,7 @@ class Driver:
         client.subscribe_topic(EPOCHS_TOPIC, lambda event: self._news.put(("epoch", event[1])))
         interrupts.listener = lambda: self._news.put(("interrupt", None))
         slots = [f"slot{n}" for n in range(len(addresses(client)))]
+        self.oracle.workers = len(slots)
         interrupts.check()
         while not self.reached:
             self._fill(slots)
@@ -180,7 +181,10 @@ class Driver:
     def _begin(self, trial: Trial) -> None:
         """Send a trial out from its last checkpoint, or from its beginning."""
         run = trial.run or TrialRun(
-            self.oracle.trial_seed(trial), self.oracle.split_seed(trial), time.time()
+            self.oracle.trial_seed(trial),
+            self.oracle.split_seed(trial),
+            time.time(),
+            learned_from=self.oracle.learned_from(trial),
         )
         trial.run = run = replace(run, attempts=run.attempts + 1)
         first, state = self._checkpoints.resume_point(trial)
@@ -209,6 +213,7 @@ class Driver:
             execution=execution,
             target=self.target,
             patience=self.oracle.patience,
+            skips_idle=self.oracle.skips_idle,
             best=best_of(run.execution(execution), counted_from, self.goal),
             draws=self.oracle.tune_new_entries,
             admits=self.oracle.allow_new_entries,
@@ -285,6 +290,7 @@ class Driver:
             epochs=(*trial.trained.epochs, *rows),
             at_start=at_start or trial.trained.at_start,
             keras_fit=report.keras_fit or trial.trained.keras_fit,
+            cut_short=report.cut_short or trial.trained.cut_short,
         )
         own = run.execution(active.work.execution)
         events.append(self.study, trial.trial_id, own[active.logged :])

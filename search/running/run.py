@@ -74,7 +74,9 @@ def run_study(
             from search.studies.kinds import hypermodel_of, oracle_of, space_of
 
             hypermodel = own or hypermodel_of(arguments, pool.facts).hypermodel
-            oracle = oracle_of(arguments, space_of(arguments, hypermodel), display.report_line)
+            cost = getattr(hypermodel, "cost", None)
+            space = space_of(arguments, hypermodel)
+            oracle = oracle_of(arguments, space, display.report_line, cost)
             return Subjects(oracle, hypermodel, PoolSource(pool))
 
         origin = Origin(pool.facts, pool.hashes, source)

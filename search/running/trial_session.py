@@ -31,6 +31,9 @@ from search.training.fit import FirstEpoch, Fit
 from search.training.loop import Diverged, scored
 from search.training.seeding import seeded
 
+IDLE = "the gradients of all weights are 0, so the network cannot learn"
+"""Why a trial ends before its first epoch."""
+
 
 class Abandoned(BaseException):
     """Ends the thread of a trial that nobody continues. User code does not catch it by accident."""
@@ -195,8 +198,18 @@ class Watch(keras.callbacks.Callback):
             return
         self.began = True
         self.probe = Probe.of(self.model, *self.session.fit.examples)
-        if self.probe and self.session.work.initial_epoch == 0:
-            self.session.report.at_start = self.probe.look(self.model)
+        work = self.session.work
+        # A trial that continues elsewhere must not end where the uninterrupted trial would not.
+        checks = work.skips_idle and work.initial_epoch == work.counted_from
+        if not self.probe or not (checks or work.initial_epoch == 0):
+            return
+        found = self.probe.look(self.model)
+        if work.initial_epoch == 0:
+            self.session.report.at_start = found
+        gradients = [value for name, value in found.items() if name.startswith("gradient_norm/")]
+        if checks and not any(gradients):
+            self.session.fit.untrained = True
+            self.session.report.cut_short = IDLE
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.started = time.perf_counter()
@@ -257,7 +270,7 @@ class Watch(keras.callbacks.Callback):
         work = self.session.work
         out_of_patience = work.patience and epoch - self.best_epoch >= work.patience
         reached = work.target is not None and work.goal.reaches(value, work.target)
-        if out_of_patience or reached:
+        if out_of_patience or reached or self.session.fit.untrained:
             self.model.stop_training = True
 
     def take_result(self, returned: Any) -> None:

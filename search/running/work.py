@@ -49,6 +49,8 @@ class Work:
     best: tuple[float, int] | None = None
     """The trial's best value of the objective so far and its epoch. The state before this stretch
     holds the weights of this epoch. None if the trial begins, even if it was promoted."""
+    skips_idle: bool = False
+    """Whether the trial ends before its first epoch if the gradients of all weights are 0."""
     draws: bool = True
     """KerasTuner's `tune_new_entries`: whether hyperparameters that the build declares for the first
     time are drawn. Otherwise they have their defaults."""
@@ -83,6 +85,8 @@ class Report:
     """KerasTuner's config of the space and its values after the build, if `finished`."""
     keras_fit: str = ""
     """Why Keras' own `fit` trained the model. Empty if the compiled loop did."""
+    cut_short: str = ""
+    """Why the trial ended before its last epoch, if it could not learn."""
     held_out: HeldOut | None = None
     """Results of the best epoch's weights on the held-out examples, if examples were held out."""
     worker: str = ""

@@ -1,8 +1,7 @@
 """Random configurations in a sequence that the seed alone decides, and trials that belong to it."""
 
-import itertools
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import keras_tuner as kt
@@ -22,6 +21,8 @@ class DrawingOracle(RecordedOracle):
 
     first: configurations that come before any random configuration.
     """
+
+    skips_idle = True
 
     def __init__(
         self, space: kt.HyperParameters, seed: int, first: Sequence[Values] = (), **options: Any
@@ -50,22 +51,25 @@ class DrawingOracle(RecordedOracle):
             self._draws.append(values)
         return self._draws[n]
 
-    def next_draw(self, trial_id: str) -> Values | None:
-        """Return the configuration of a new trial, None if there is none now or none at all."""
-        if self._exhausted:
-            return None
+    def open_draws(self, numbers: range) -> Iterator[int]:
+        """Yield which of these configurations of the sequence no trial has yet.
+
+        Nothing is yielded if there is none now or none at all.
+        """
         taken = set(self._draw_of.values())
-        n = next(n for n in itertools.count() if n not in taken)
-        values = self.draw(n)
-        if values is None:
-            if self.tune_new_entries and self.ongoing_trials:
-                return None  # a trial under way may still find more to draw from
-            values = self.draw(n) if self._widen() else None
-        if values is None:
-            self._exhausted = True
-            return None
-        self._draw_of[trial_id] = n
-        return values
+        for n in numbers:
+            if n in taken:
+                continue
+            if self._exhausted:
+                return
+            if self.draw(n) is None:
+                earlier_are_open = not taken.issuperset(range(n))
+                if earlier_are_open or (self.tune_new_entries and self.ongoing_trials):
+                    return  # a trial may still find more to draw from
+                if not self._widen() or self.draw(n) is None:
+                    self._exhausted = True
+                    return
+            yield n
 
     def _widen(self) -> bool:
         """Draw from now on what earlier trials have found as well. Return whether there is more.
@@ -126,7 +130,12 @@ class DrawingOracle(RecordedOracle):
         if parent:
             return parent.run.seed if parent.run else self.trial_seed(parent)
         n = self._draw_of.get(trial.trial_id)
-        return self._seed_of(configuration(values) if n is None else self._draws[n])
+        drawn = None if n is None else self.drawn(n)
+        return self._seed_of(drawn or configuration(values))
+
+    def drawn(self, n: int) -> Values | None:
+        """Return configuration n as a trial has it, without late entries. None if unknown."""
+        return self.draw(n)
 
     def _seed_of(self, drawn: Values) -> int:
         return random.Random(f"{self.seed} {sorted(drawn.items())}").getrandbits(31)
@@ -156,6 +165,10 @@ class DrawingOracle(RecordedOracle):
                 )
             self.update_space(trial.hyperparameters)
 
+    def is_random(self, n: int) -> bool:
+        """Return whether configuration n follows from the seed and n alone."""
+        return True
+
     def restore_draws(self, count: int) -> list[str | None]:
         """Find the draw of each trial that was not promoted.
 
@@ -169,13 +182,19 @@ class DrawingOracle(RecordedOracle):
             if not trial.hyperparameters.values.get("tuner/trial_id")
         }
         found: list[str | None] = []
+        numbered = {
+            trial.hyperparameters.values.get("tuner/draw"): name for name, trial in roots.items()
+        }
         for n in range(count):
-            values = None
-            if roots:
-                values = self.draw(n) or (self.draw(n) if self._widen() else None)
-            if values is None:
+            if not roots:
                 break
-            root = self._root_of(values, roots)
+            if self.is_random(n):
+                values = self.draw(n) or (self.draw(n) if self._widen() else None)
+                if values is None:
+                    break
+                root = self._root_of(values, roots)
+            else:
+                root = numbered.get(n)
             if root:
                 del roots[root]
                 self._draw_of[root] = n

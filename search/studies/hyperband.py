@@ -1,19 +1,52 @@
-"""KerasTuner's Hyperband with its faults corrected.
+"""KerasTuner's Hyperband with its faults corrected, and with draws that learn.
 
 Draws, brackets and promotions follow from the seed and the trials alone. So no crash between two
 files can make them disagree.
 """
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import Any
 
 import keras_tuner as kt
 
-from search.records.trial import COMPLETED, FAILED, RUNNING, Values, configuration
+from search.records.trial import (
+    COMPLETED,
+    ENDED,
+    FAILED,
+    GIVEN,
+    RANDOM,
+    RUNNING,
+    Values,
+    configuration,
+)
 from search.studies.draws import DrawingOracle
 from search.studies.objectives import objective_of
 from search.studies.oracles import IDLE, STOPPED, Trial
+from search.studies.samplers import Seen, centre, guided
+
+BLOCK = 6
+"""Number of draws in a row that learn from the same trials, so that workers need not wait."""
+
+
+RANDOM_EVERY = 3
+"""One draw in so many is always random, so that Hyperband's guarantee holds (Falkner et al. 2018,
+BOHB, section 3.2)."""
+
+
+@dataclass(frozen=True)
+class Next:
+    """A trial that may begin now.
+
+    values: its configuration. source: the number of its draw, or the trial that is promoted.
+    """
+
+    bracket: "Bracket"
+    rung: int
+    values: Values
+    source: int | str
 
 
 @dataclass
@@ -22,11 +55,13 @@ class Bracket:
 
     number: number of promotions in the bracket.
     rounds: for each round, the trials that entered it, in order.
+    draws: numbers of its draws.
     parents: by trial, the trial that was promoted, None in the first round.
     """
 
     number: int
     rounds: list[list[str]]
+    draws: range
     parents: dict[str, str | None] = field(default_factory=dict)
 
     def state(self) -> dict[str, Any]:
@@ -49,9 +84,14 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
     - `tuner/bracket` is the trial's own bracket.
     - Seed 0 is a valid seed.
     - The promoted set depends on the scores alone. Ties go to the configuration drawn first.
-    - The n-th draw depends on the seed and n alone.
+    - A random draw depends on the seed and its number alone. Another draw also depends on the trials
+      that it learns from (`learned_from`), which its number decides.
+    - Trials that may begin are begun in an order of ours. The result does not depend on it.
 
-    first: configurations that come before any random configuration.
+    first: configurations that come before any other.
+    textbook: values near which some draws are made (`search.studies.samplers`). None: all draws are
+    random. So they are if the space has too few configurations to choose from.
+    cost: returns a number that is proportional to the seconds of a configuration's epochs.
     min_epochs: brackets are left out if their first round is shorter, before it is rounded up. This
     is r of Li et al. KerasTuner's oracle has this number, but no argument for it.
     options: KerasTuner's, such as `tune_new_entries` and `max_retries_per_trial`.
@@ -70,8 +110,11 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
         min_epochs: int = 1,
         objective: Any = "val_accuracy",
         executions: int = 1,
+        textbook: Values | None = None,
+        cost: Callable[[Values], float] | None = None,
         **options: Any,
     ):
+        first = [*first, centre(space, textbook)] if textbook else list(first)
         super().__init__(
             space,
             seed,
@@ -84,22 +127,182 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
         )
         self.min_epochs = min_epochs
         self.executions = executions
-        self.brackets = [
-            Bracket(number, [[] for _ in range(number + 1)])
-            for _ in range(iterations)
-            for number in reversed(range(self._get_num_brackets()))
-        ]
+        self.brackets: list[Bracket] = []
+        numbers = list(reversed(range(self._get_num_brackets())))
+        if textbook:
+            # Draws near textbook values are worth long trials at once (PriorBand, section 4).
+            numbers.sort(key=lambda number: number != 1)
+        end = 0
+        for _ in range(iterations):
+            for number in numbers:
+                size = self._get_size(number, 0)
+                rounds: list[list[str]] = [[] for _ in range(number + 1)]
+                self.brackets.append(Bracket(number, rounds, range(end, end + size)))
+                end += size
+        self.cost = cost
+        self.textbook = textbook
+        self._guided: dict[int, tuple[Values, str] | None] = {}
+        last = self.brackets[self._get_num_brackets() - 1].draws[-1]
+        if textbook is not None and self.draw(last) is None:
+            self.textbook = None
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """Return the next trial's values, in KerasTuner's order.
+        """Return the next trial's values."""
+        found = self._next()
+        if found is None:
+            return {"status": IDLE if self.ongoing_trials else STOPPED}
+        labels = self._labels(found.bracket, found.rung)
+        if isinstance(found.source, int):
+            self._draw_of[trial_id] = found.source
+            self._enter(found.bracket, 0, trial_id, None)
+            labels |= {"tuner/draw": found.source, "tuner/sampler": self.sampler_of(found.source)}
+        else:
+            self._enter(found.bracket, found.rung, trial_id, found.source)
+            labels |= {"tuner/trial_id": found.source}
+        return {"status": RUNNING, "values": {**found.values, **labels}}
 
-        Earlier brackets come first. In a bracket, the first round comes before promotions.
+    def _next(self) -> Next | None:
+        """Return the trial to begin next, None if there is none now.
+
+        A draw that would outlast everything else is begun before it does. Otherwise earlier
+        brackets come first, in a bracket promotions before draws, and the longest rung first.
         """
+        ready = list(self._ready())
+        if not ready:
+            return None
+        longest = max(ready, key=self._seconds)
+        mean = fmean(self._cost(trial.values) for trial in ready)
+        if self._seconds(longest) * self.workers >= self._epochs_left() * mean:
+            return longest
+        return ready[0]
+
+    def _ready(self) -> Iterator[Next]:
+        """Yield the trials that may begin now."""
         for bracket in self.brackets:
-            values = self._draw_for(bracket, trial_id) or self._promote_in(bracket, trial_id)
-            if values:
-                return {"status": RUNNING, "values": values}
-        return {"status": IDLE if self.ongoing_trials else STOPPED}
+            # An exhausted space is noticed here, and then fewer trials decide promotions.
+            draws = [
+                (n, values) for n in self.open_draws(bracket.draws) if (values := self.drawn(n))
+            ]
+            for rung in reversed(range(1, len(bracket.rounds))):
+                winner = self._winner(bracket, rung)
+                if winner:
+                    values = configuration(self.trials[winner].hyperparameters.values)
+                    yield Next(bracket, rung, values, winner)
+            # In a block, cheap configurations come first, because promotions may then begin early.
+            ready = [Next(bracket, 0, values, n) for n, values in draws]
+            yield from sorted(ready, key=self._turn)
+
+    def _turn(self, draw: Next) -> tuple[int, bool, float]:
+        n = int(draw.source)
+        return self._block(draw.bracket, n), n >= len(self.first), self._cost(draw.values)
+
+    def _seconds(self, trial: Next) -> float:
+        """Return the expected seconds of a trial, in the unit of `cost`."""
+        last = self._get_epochs(trial.bracket.number, trial.rung)
+        first = self._get_epochs(trial.bracket.number, trial.rung - 1) if trial.rung else 0
+        return (last - first) * self._cost(trial.values)
+
+    def _cost(self, values: Values) -> float:
+        return self.cost(values) if self.cost else 1.0
+
+    def _epochs_left(self) -> int:
+        """Return the number of epochs of all trials that have not begun."""
+        return sum(
+            (size - len(bracket.rounds[rung])) * epochs
+            for bracket, rung, size, epochs in self.sizes()
+        )
+
+    def is_random(self, n: int) -> bool:
+        """Return whether a draw follows from the seed and its number alone."""
+        return self.textbook is None or n < len(self.first) or n % RANDOM_EVERY == 0
+
+    def sampler_of(self, n: int) -> str:
+        """Return what drew configuration n."""
+        if n < len(self.first):
+            return GIVEN
+        made = self._guided.get(n)
+        return made[1] if made else RANDOM
+
+    def drawn(self, n: int) -> Values | None:
+        """Return configuration n, None if it is not known yet."""
+        if self.is_random(n):
+            return self.draw(n)
+        if n not in self._guided:
+            bracket = next(bracket for bracket in self.brackets if n in bracket.draws)
+            names = self._learned_from(bracket, n)
+            if names is None:
+                return None
+            self._guided[n] = self._made(bracket, n, names)
+        made = self._guided[n]
+        return made[0] if made else self.draw(n)
+
+    def _made(self, bracket: Bracket, n: int, names: Sequence[str]) -> tuple[Values, str] | None:
+        """Make a draw that learns from trials. None if the space has no other configuration."""
+        every = self.brackets[-1].draws[-1] + 1
+        known = [self.drawn(m) for m in range(every) if m < n or self.is_random(m)]
+        taken = [values for values in known if values is not None]
+        assert self.textbook is not None
+        seen = [self._seen(name) for name in names]
+        return guided(self.explored, self.textbook, seen, f"{self.seed} guided {n}", taken)
+
+    def learned_from(self, trial: Trial) -> tuple[str, ...]:
+        """Return the trials that a trial's draw has learned from."""
+        n = self._draw_of.get(trial.trial_id)
+        if n is None or self.is_random(n):
+            return ()
+        bracket = next(bracket for bracket in self.brackets if n in bracket.draws)
+        return tuple(sorted(self._learned_from(bracket, n) or ()))
+
+    def _learned_from(self, bracket: Bracket, n: int) -> list[str] | None:
+        """Return the trials that a draw learns from, None as long as they have not all ended.
+
+        They are the earlier blocks of its bracket on the first rung, and the trials of earlier
+        brackets. Trials of the longest rung do not count before the next iteration.
+        """
+        place = self.brackets.index(bracket)
+        iteration = place // self._get_num_brackets()
+        found: list[str] = []
+        for number, earlier in enumerate(self.brackets[:place]):
+            same = number // self._get_num_brackets() == iteration
+            for rung, entrants in enumerate(earlier.rounds[:-1] if same else earlier.rounds):
+                if len(entrants) < self.entrants(earlier, rung):
+                    return None
+                found += entrants
+        block = self._block(bracket, n)
+        within = {name: self._draw_of[name] for name in bracket.rounds[0]}
+        own = [name for name, m in within.items() if self._block(bracket, m) < block]
+        if len(own) < block * BLOCK:
+            return None
+        found += own
+        return found if all(self.trials[name].status in ENDED for name in found) else None
+
+    @staticmethod
+    def _block(bracket: Bracket, n: int) -> int:
+        return (n - bracket.draws.start) // BLOCK
+
+    def _seen(self, name: str) -> Seen:
+        """Return a trial as draws see it: with the value of its last epoch."""
+        trial = self.trials[name]
+        place, bracket = next(
+            (number, bracket)
+            for number, bracket in enumerate(self.brackets)
+            if name in bracket.parents
+        )
+        root = self._root(bracket, name)
+        loss = self.rank(self.last_value(trial)) if trial.status == COMPLETED else math.inf
+        return Seen(
+            self._without_late(trial),
+            str(self.trials[root].hyperparameters.values.get("tuner/sampler", RANDOM)),
+            place,
+            next(rung for rung, entrants in enumerate(bracket.rounds) if name in entrants),
+            self.epochs_of(trial)[1],
+            loss if math.isfinite(loss) else None,
+        )
+
+    def _without_late(self, trial: Trial) -> Values:
+        """Return a trial's values without what it asked for later than the space was explored."""
+        names = {hp.name for hp in self.explored.space}
+        return {k: v for k, v in trial.hyperparameters.values.items() if k in names}
 
     def planned(self) -> tuple[int, int]:
         sizes = [(trials, trials * epochs) for _, _, trials, epochs in self.sizes()]
@@ -122,27 +325,6 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
         failed = sum(self.trials[t].status == FAILED for t in bracket.rounds[rung - 1])
         return min(planned, self.entrants(bracket, rung - 1) - failed)
 
-    def _draw_for(self, bracket: Bracket, trial_id: str) -> Values | None:
-        if len(bracket.rounds[0]) >= self._get_size(bracket.number, 0):
-            return None
-        values = self.next_draw(trial_id)
-        if values is None:
-            return None
-        self._enter(bracket, 0, trial_id, None)
-        return {**values, **self._labels(bracket, 0)}
-
-    def _promote_in(self, bracket: Bracket, trial_id: str) -> Values | None:
-        for rung in range(1, len(bracket.rounds)):
-            winner = self._winner(bracket, rung)
-            if winner:
-                self._enter(bracket, rung, trial_id, winner)
-                return {
-                    **configuration(self.trials[winner].hyperparameters.values),
-                    **self._labels(bracket, rung),
-                    "tuner/trial_id": winner,
-                }
-        return None
-
     def _winner(self, bracket: Bracket, rung: int) -> str | None:
         """Return the next trial to promote into a round, None if no promotion is certain yet."""
         before = bracket.rounds[rung - 1]
@@ -157,10 +339,14 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
         return min(waiting, key=lambda name: self._rank(bracket, name))
 
     def _rank(self, bracket: Bracket, name: str) -> tuple[float, int]:
-        root = name
-        while parent := bracket.parents[root]:
-            root = parent
-        return self.rank(self.trials[name].score), self._draw_of[root]
+        return self.rank(self.trials[name].score), self._draw_of[self._root(bracket, name)]
+
+    @staticmethod
+    def _root(bracket: Bracket, name: str) -> str:
+        """Return the trial of the first rung from which a trial was promoted."""
+        while parent := bracket.parents[name]:
+            name = parent
+        return name
 
     def can_be_promoted(self, trial_id: str) -> bool:
         for bracket in self.brackets:
@@ -198,10 +384,16 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
         for bracket in self.brackets:
             bracket.rounds = [[] for _ in bracket.rounds]
             bracket.parents = {}
-        places = [b for b in self.brackets for _ in range(self._get_size(b.number, 0))]
-        for bracket, root in zip(places, self.restore_draws(len(places)), strict=False):
+        places = [bracket for bracket in self.brackets for _ in bracket.draws]
+        self._guided.clear()
+        roots = self.restore_draws(len(places))
+        for n, (bracket, root) in enumerate(zip(places, roots, strict=False)):
             if root:
                 self._enter(bracket, 0, root, None)
+                trial = self.trials[root]
+                if not self.is_random(n):
+                    sampler = str(trial.hyperparameters.values["tuner/sampler"])
+                    self._guided[n] = self._without_late(trial), sampler
         for trial in sorted(
             self.trials.values(), key=lambda t: t.hyperparameters.values["tuner/round"]
         ):

@@ -8,7 +8,7 @@ from search.networks import narrowing
 from search.networks.baselines import built_in
 from search.networks.exploring import explored
 from search.networks.hypermodels import Loaded, load
-from search.networks.spaces import Space
+from search.networks.spaces import Space, stated_defaults
 from search.records.arguments import (
     AblationArguments,
     Arguments,
@@ -40,9 +40,10 @@ def hypermodel_of(arguments: Subject, facts: Dataset) -> Loaded:
         return load(arguments.hypermodel)
     from search.networks.dense import DenseNetworks
 
-    # In a search, a cosine falls over the longest budget, so that all rungs share one schedule.
-    horizon = arguments.max_epochs if isinstance(arguments, HyperbandArguments) else None
-    return Loaded(DenseNetworks(facts, horizon))
+    falls_over = None
+    if isinstance(arguments, HyperbandArguments) and arguments.rates == "search":
+        falls_over = arguments.max_epochs
+    return Loaded(DenseNetworks(facts, falls_over))
 
 
 def space_of(arguments: Subject, hypermodel: kt.HyperModel) -> Space:
@@ -54,19 +55,24 @@ def space_of(arguments: Subject, hypermodel: kt.HyperModel) -> Space:
     if not arguments.hypermodel:
         _check_built_in(arguments.objective, goal.name)
         return built_in()
-    return Space(explored(hypermodel, objective=goal))
+    parameters = explored(hypermodel, objective=goal)
+    return Space(parameters, textbook=stated_defaults(parameters))
 
 
 def oracle_of(
-    arguments: Arguments, space: Space, report: Callable[[str], None] = lambda line: None
+    arguments: Arguments,
+    space: Space,
+    report: Callable[[str], None] = lambda line: None,
+    cost: Callable[[Values], float] | None = None,
 ) -> RecordedOracle:
     """Return the oracle of a study, before its earlier trials are restored.
 
     report: called with a line about baselines that are left out.
+    cost: returns a number that is proportional to the seconds of a configuration's epochs.
     Raises Misuse if the space cannot be narrowed or compared as asked.
     """
     if isinstance(arguments, HyperbandArguments):
-        return hyperband_of(arguments, space, report)
+        return hyperband_of(arguments, space, report, cost)
     if isinstance(arguments, ExerciseArguments):
         return ExercisesOracle(arguments.exercises, judging_seeds(arguments.seeds))
     if isinstance(arguments, CompareArguments):
@@ -84,10 +90,12 @@ def hyperband_of(
     arguments: HyperbandArguments,
     space: Space,
     report: Callable[[str], None] = lambda line: None,
+    cost: Callable[[Values], float] | None = None,
 ) -> HyperbandOracle:
     """Return the oracle of a search. Raises Misuse if the space cannot be narrowed as asked."""
     parameters = narrowing.narrowed(arguments.fix, space)
     first: list[Values] = []
+    learns = arguments.draws == "learned"
     if arguments.seed_with:
         if arguments.hypermodel:
             raise Misuse(
@@ -107,6 +115,8 @@ def hyperband_of(
         arguments.min_epochs,
         arguments.objective,
         arguments.executions,
+        space.textbook if learns else None,
+        cost,
         # The built-in space is known as a whole.
         tune_new_entries=bool(arguments.hypermodel),
     )

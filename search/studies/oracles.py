@@ -76,8 +76,12 @@ class RecordedOracle(kt.Oracle):
     """KerasTuner's own values that TensorBoard shows with each trial."""
     patience: int | None = None
     """Epochs without improvement that stop a trial early. None: no trial stops early."""
+    skips_idle: bool = False
+    """Whether a trial ends before its first epoch if the gradients of all its weights are 0."""
     executions: int = 1
     """How often a trial trains its configuration, on different seeds."""
+    workers: int = 1
+    """Number of trials that run at a time. It changes the order of trials, not their results."""
     initial_epoch: int = 0
     epochs: int = 1
     """Epochs of the trials that do not name their own. As in Keras, `initial_epoch` counts."""
@@ -170,6 +174,20 @@ class RecordedOracle(kt.Oracle):
         finite = bool(values) and all(map(math.isfinite, values))
         trial.score = fmean(values) if finite else math.nan
         trial.best_step = best[0].epoch if best and best[0] else 0
+
+    def last_value(self, trial: Trial) -> float | None:
+        """Return the objective in the last epoch, as a mean over the executions.
+
+        If no epoch on record has a value, it is the score.
+        """
+        run, goal = trial.run, self.goal
+        if not run or not run.epochs:
+            return trial.score
+        return fmean(goal.value(run.execution(n)[-1].logs) for n in range(run.executions))
+
+    def learned_from(self, trial: Trial) -> tuple[str, ...]:
+        """Return the trials that the draw of a trial's configuration has learned from."""
+        return ()
 
     def get_best_trials(self, num_trials: int = 1) -> list[Trial]:
         """Return the best trials, the best first. As in KerasTuner, others fill up the list."""

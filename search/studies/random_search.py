@@ -39,10 +39,10 @@ class RandomSearchOracle(DrawingOracle, kt.oracles.RandomSearchOracle):
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Return the values of the next draw."""
-        if len(self.trials) < self.max_trials:
-            values = self.next_draw(trial_id)
-            if values is not None:
-                return {"status": RUNNING, "values": values}
+        n = next(self.open_draws(range(self.max_trials)), None)
+        if n is not None:
+            self._draw_of[trial_id] = n
+            return {"status": RUNNING, "values": self._draws[n]}
         return {"status": IDLE if self.ongoing_trials else STOPPED}
 
     def planned(self) -> tuple[int, int]:

@@ -42,6 +42,7 @@ class Fit:
 
     keras_fit: why Keras' own `fit` trained the model. Empty if the compiled loop did.
     loop: the compiled loop of the last call, None if Keras' own `fit` trained.
+    untrained: set by a callback, it makes the compiled loop validate the model without training it.
     examples: `x` and `y` of the last call.
     resumable: whether `state` and `callbacks_state` suffice to continue the call elsewhere. They do
     if it is the first call and begins in the `FirstEpoch` of the trial.
@@ -60,6 +61,7 @@ class Fit:
         self.resumable = False
         self.loop: EpochLoop | None = None
         self.examples: tuple[Any, Any] = (None, None)
+        self.untrained = False
         self._error: Exception | None = None
         self._own = model.fit
         self._state = state
@@ -155,7 +157,7 @@ class Fit:
         logs: dict[str, float] = {}
         for epoch in range(call["initial_epoch"], epochs):
             hooks.on_epoch_begin(epoch)
-            logs = loop.train(epoch)
+            logs = {} if self.untrained else loop.train(epoch)
             if loop.validates and _evaluates(epoch, call["validation_freq"]):
                 hooks.on_test_begin()
                 found = loop.evaluate()

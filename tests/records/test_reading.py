@@ -96,7 +96,7 @@ def test_a_row_keeps_its_diagnostics_beside_the_other_fields():
 @pytest.mark.parametrize(
     ("keys", "value", "said"),
     [
-        (["format"], 3, f"format 3 is unknown to this version, which reads 1 and {FORMAT}"),
+        (["format"], 4, f"format 4 is unknown to this version, which reads 1 to {FORMAT}"),
         (["format"], None, "format None is unknown"),
         (
             ["command"],

@@ -1,0 +1,243 @@
+"""Draws that know more than chance: from textbook values, and from the trials so far."""
+
+import random
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras_tuner as kt
+from keras_tuner.engine import hyperparameters as kinds
+
+from search.records.trial import MODEL, PRIOR, RANDOM, Values
+
+WIDTH = 0.25
+"""Standard deviation of a number about its textbook value, as a share of its range, on its own
+scale. PriorBand's value (Mallik et al. 2023, NeurIPS, appendix)."""
+
+
+SURE = 0.5
+"""Probability that a choice has its textbook value before chance has its part."""
+
+
+ENOUGH = 10
+"""Fewest trials of one budget from which the model learns."""
+
+
+ATTEMPTS = 100
+"""Draws after which a configuration that was not yet tried is not looked for any longer."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A trial that draws learn from.
+
+    sampler: what drew its configuration.
+    bracket: position of its bracket in the study.
+    budget: the epoch at which it ended.
+    loss: smaller is better. None if it failed.
+    """
+
+    values: Values
+    sampler: str
+    bracket: int
+    rung: int
+    budget: int
+    loss: float | None
+
+
+def guided(
+    space: kt.HyperParameters,
+    textbook: Values,
+    seen: Sequence[Seen],
+    seed: str,
+    taken: Sequence[Values],
+) -> tuple[Values, str] | None:
+    """Return a configuration and what drew it. None if all that were found are taken.
+
+    The prior and the model share the draws by their skill. If neither has any, chance draws.
+
+    textbook: values of the hyperparameters by name, where textbooks name one.
+    seed: the result depends on it and on the other arguments alone.
+    """
+    rng = random.Random(seed)
+    skills = {name: skill(name, seen) for name in (PRIOR, MODEL)}
+    trials = learnable(seen)
+    if not trials:
+        skills[MODEL] = 0.0
+    if not textbook:
+        skills[PRIOR] = 0.0
+    skills[RANDOM] = max(0.0, START - max(skills.values()))
+    for _ in range(ATTEMPTS):
+        (sampler,) = rng.choices(list(skills), list(skills.values()))
+        if sampler == MODEL:
+            values = from_model(space, trials, rng.getrandbits(31))
+        else:
+            values = from_prior(space, textbook if sampler == PRIOR else None, rng)
+        if values not in taken:
+            return values, sampler
+    return None
+
+
+START = 0.25
+"""Skill of a sampler before any trial shows it."""
+
+PAIRS = 8
+"""Number of pairs that the skill at the start counts for."""
+
+
+def skill(sampler: str, seen: Iterable[Seen]) -> float:
+    """Return by how much a sampler's draws beat random draws more often than half of the time.
+
+    Draws of the same bracket are compared on its first rung, where none is selected.
+    The result is between 0 and 0.5.
+    """
+    won, pairs = (0.5 + START) * PAIRS, float(PAIRS)
+    first = [trial for trial in seen if trial.rung == 0]
+    for own in first:
+        for other in first:
+            if (own.sampler, other.sampler, own.bracket) == (sampler, RANDOM, other.bracket):
+                pairs += 1
+                won += 0.5 if own.loss == other.loss else _better(own, other)
+    return max(0.0, won / pairs - 0.5)
+
+
+def _better(one: Seen, other: Seen) -> bool:
+    return other.loss is None or (one.loss is not None and one.loss < other.loss)
+
+
+def learnable(seen: Iterable[Seen]) -> list[Seen]:
+    """Return the trials of the largest budget that has enough of them (BOHB, algorithm 2).
+
+    A trial that failed counts as bad as the worst.
+    """
+    by_budget: dict[int, list[Seen]] = {}
+    for trial in seen:
+        by_budget.setdefault(trial.budget, []).append(trial)
+    for budget in sorted(by_budget, reverse=True):
+        if sum(trial.loss is not None for trial in by_budget[budget]) >= ENOUGH:
+            return by_budget[budget]
+    return []
+
+
+def centre(space: kt.HyperParameters, textbook: Values) -> Values:
+    """Return the configuration with the textbook values, and defaults where they name none."""
+    sample = kt.HyperParameters()
+    for hp in space.space:
+        sample.merge([hp])
+        if sample.is_active(hp):
+            named = textbook.get(hp.name)
+            fixed = isinstance(hp, kinds.Fixed)
+            sample.values[hp.name] = named if not fixed and _holds(hp, named) else hp.default
+    return dict(sample.values)
+
+
+def from_prior(space: kt.HyperParameters, textbook: Values | None, rng: random.Random) -> Values:
+    """Return a configuration near the textbook values. None: a random configuration."""
+    sample = kt.HyperParameters()
+    for hp in space.space:
+        sample.merge([hp])
+        if sample.is_active(hp):
+            centre = None if textbook is None else textbook.get(hp.name)
+            sample.values[hp.name] = near(hp, centre, rng)
+    return dict(sample.values)
+
+
+def near(hp: Any, centre: Any, rng: random.Random) -> Any:
+    """Return a value of a hyperparameter near another. A value that it does not have says nothing.
+
+    centre: None for a random value.
+    """
+    if isinstance(hp, kinds.Fixed):
+        return hp.value
+    if not _holds(hp, centre):
+        return hp.random_sample(rng.getrandbits(31))
+    if _is_ordered(hp):
+        return hp.prob_to_value(_normal(hp.value_to_prob(centre), rng))
+    return centre if rng.random() < SURE else hp.random_sample(rng.getrandbits(31))
+
+
+def _holds(hp: Any, value: Any) -> bool:
+    if value is None or isinstance(hp, kinds.Boolean):
+        return isinstance(value, bool)
+    if isinstance(hp, kinds.Choice):
+        return value in hp.values
+    return bool(hp.min_value <= value <= hp.max_value)
+
+
+def _is_ordered(hp: Any) -> bool:
+    """Return whether neighbouring values of a hyperparameter are alike."""
+    return isinstance(hp, kinds.Int | kinds.Float) or bool(getattr(hp, "ordered", False))
+
+
+def _normal(centre: float, rng: random.Random) -> float:
+    """Return a number of [0, 1) near a centre: a normal distribution, cut off at the ends."""
+    while True:
+        drawn = rng.gauss(centre, WIDTH)
+        if 0 <= drawn < 1:
+            return drawn
+
+
+def from_model(space: kt.HyperParameters, trials: Sequence[Seen], seed: int) -> Values:
+    """Return a configuration that multivariate TPE expects to be good (Falkner et al. 2018).
+
+    trials: of one budget.
+    """
+    import optuna
+    from optuna.samplers import TPESampler
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    worst = max(trial.loss for trial in trials if trial.loss is not None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        sampler = TPESampler(multivariate=True, group=True, n_startup_trials=0, seed=seed)
+        study = optuna.create_study(sampler=sampler)
+        study.add_trials([_as_optuna(space, trial, worst) for trial in trials])
+        asked = study.ask()
+        sample = kt.HyperParameters()
+        for hp in space.space:
+            sample.merge([hp])
+            if sample.is_active(hp):
+                sample.values[hp.name] = _suggested(asked, hp)
+    return dict(sample.values)
+
+
+def _as_optuna(space: kt.HyperParameters, trial: Seen, worst: float) -> Any:
+    import optuna
+
+    active = {
+        hp.name: hp
+        for hp in space.space
+        if hp.name in trial.values and not isinstance(hp, kinds.Fixed)
+    }
+    return optuna.trial.create_trial(
+        params={
+            name: hp.value_to_prob(trial.values[name]) if _is_ordered(hp) else trial.values[name]
+            for name, hp in active.items()
+        },
+        distributions={name: _distribution(hp) for name, hp in active.items()},
+        value=worst if trial.loss is None else trial.loss,
+    )
+
+
+def _suggested(asked: Any, hp: Any) -> Any:
+    """Return Optuna's suggestion as the hyperparameter has it."""
+    if isinstance(hp, kinds.Fixed):
+        return hp.value
+    if not _is_ordered(hp):
+        options = [False, True] if isinstance(hp, kinds.Boolean) else list(hp.values)
+        return asked.suggest_categorical(hp.name, options)
+    return hp.prob_to_value(min(asked.suggest_float(hp.name, 0.0, 1.0), BELOW_ONE))
+
+
+def _distribution(hp: Any) -> Any:
+    """Return Optuna's distribution of a hyperparameter: of numbers, KerasTuner's own scale."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution
+
+    if _is_ordered(hp):
+        return FloatDistribution(0.0, 1.0)
+    return CategoricalDistribution([False, True] if isinstance(hp, kinds.Boolean) else hp.values)
+
+
+BELOW_ONE = 1 - 1e-9
+"""KerasTuner's scale ends before 1."""
