@@ -46,18 +46,21 @@ LOGS = Execution().logs
 def plan(
     given: dict[str, Any],
     workers: Annotated[int | None, typer.Option(help=HELP["workers"])] = None,
+    logs: Logs = LOGS,
     as_json: AsJson = False,
 ) -> None:
     """Show the schedule of a search and estimate its running time.
 
     Times a few small networks for a few seconds, of your own hypermodel if one is given. Writes no
-    file, and reads no data but your own.
+    file, and reads no data but your own. With --target, it says how long earlier searches in LOGS
+    took to reach it.
 
     \b
     Examples:
       python -m search plan
       python -m search plan --max-epochs 81 --iterations 2 --workers 8
       python -m search plan --dataset digits --max-epochs 9 --json
+      python -m search plan --target 0.9
     """
     from search.cli.plan import plan as planned_study
     from search.cli.plan import show_plan
@@ -65,7 +68,7 @@ def plan(
     arguments = HyperbandArguments(**given)
     arguments.check()
     Execution(workers=workers).check()
-    planned = planned_study(arguments, workers or cores())
+    planned = planned_study(arguments, workers or cores(), logs)
     if as_json:
         print(json.dumps(planned, allow_nan=False))
     else:

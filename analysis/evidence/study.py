@@ -14,7 +14,7 @@ from search.records.objective import Objective
 from search.records.parts import PlannedPart
 from search.records.reading import Json
 from search.records.study import SessionRecord, StudyRecord
-from search.records.trial import COMPLETED, HeldOut
+from search.records.trial import COMPLETED, RANDOM, HeldOut
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,8 @@ class Study:
     there are several executions), best_epoch (of the first execution), initial_epoch, epochs,
     bracket, rung, parent, chain, seed, started, ended, seconds, message (the error, on one line), executions,
     keras_fit (why Keras' own fit trained it, empty if the compiled loop did, blank if no record
-    tells), then a column for each hyperparameter, blank if it is inactive."""
+    tells), sampler (what drew the configuration, blank in searches that draw at
+    random alone), cut_short (why it ended before its first epoch), then a column for each hyperparameter, blank if it is inactive."""
     curves: pd.DataFrame
     """A row for each trial, execution and epoch: loss, accuracy, val_loss, val_accuracy,
     learning_rate, seconds, every other metric, and diagnostics as `quantity/layer`. The objective
@@ -164,7 +165,8 @@ class Study:
         """A row for each configuration, with all its rungs (index `chain`: its first trial).
 
         trials: in order. epochs: trained in all. unselected: epochs of the first rung, which a
-        random draw decided and not a promotion. score, best_epoch: the best of any rung.
+        random draw decided and not a promotion; 0 if the draw was not random. sampler: what drew
+        the configuration. score, best_epoch: the best of any rung.
         status: FAILED if any rung failed, else COMPLETED, else RUNNING.
         """
         rows = []
@@ -172,6 +174,7 @@ class Study:
         for chain, members in ordered.groupby("chain", sort=True):
             best = self.best(members["score"]) if members["score"].notna().any() else None
             statuses = set(members["status"])
+            sampler = members["sampler"].iloc[0] or RANDOM
             status = next((s for s in ("FAILED", "COMPLETED") if s in statuses), "RUNNING")
             rows.append(
                 {
@@ -181,7 +184,8 @@ class Study:
                     "bracket": members["bracket"].iloc[0],
                     "rungs": len(members),
                     "epochs": members.loc[members["status"] == COMPLETED, "epochs"].max(),
-                    "unselected": members["epochs"].iloc[0],
+                    "unselected": members["epochs"].iloc[0] if sampler == RANDOM else 0,
+                    "sampler": sampler,
                     "score": members.loc[best, "score"] if best else math.nan,
                     "best_epoch": members.loc[best, "best_epoch"] if best else None,
                     **members.iloc[0][self.hyperparameters],

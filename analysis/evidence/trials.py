@@ -156,7 +156,7 @@ def _active(name: str, values: Json, space: list[Json]) -> bool:
 RESERVED = frozenset({
     "trial", "trials", "status", "score", "best_epoch", "initial_epoch", "epochs", "bracket", "rung",
     "rungs", "parent", "chain", "seed", "started", "ended", "seconds", "message", "executions",
-    "keras_fit", "unselected", "n", "value",
+    "keras_fit", "sampler", "cut_short", "unselected", "n", "value",
 })  # fmt: skip
 """Columns that a hyperparameter may not take."""
 
@@ -202,6 +202,8 @@ def _row(
         "message": failure_line(record.get("message")) or None,
         "executions": run.executions if run else None,
         "keras_fit": run.keras_fit if run else None,
+        "sampler": values.get("tuner/sampler"),
+        "cut_short": run.cut_short if run else None,
         **{
             column: values.get(n) if _active(n, values, space) else None
             for n, column in names.items()

@@ -78,8 +78,9 @@ def isolations(study: Study, say: Language) -> list[Block]:
         )
     blocks: list[Block] = [Text(told.direction + text)]
     for name in names:
-        # A schedule spans the longest budget: on a shorter rung, the rate has not fallen yet.
-        spans = name == "schedule" and not study.own
+        # A schedule may span the longest budget: on a shorter rung, the rate has not fallen yet.
+        arguments = study.search_arguments
+        spans = name == "schedule" and not study.own and arguments and arguments.rates == "search"
         fair = budgets[-1:] if spans else budgets
         tables = {e: observed.isolation(study, name, e) for e in fair}
         tables = {e: table for e, table in tables.items() if len(table)}
@@ -155,10 +156,12 @@ def importances(study: Study, say: Language) -> list[Block]:
         return [
             Text(
                 say(
-                    f"No known budget was reached by at least {FEWEST} configurations without a "
-                    "promotion, so the report gives no importances.",
-                    f"Ningún presupuesto conocido lo alcanzaron al menos {FEWEST} configuraciones "
-                    "sin promoción, así que el informe no da importancias.",
+                    f"No known budget was reached by at least {FEWEST} random configurations without "
+                    "a promotion, so the report gives no importances. --draws random or more "
+                    "--iterations give enough.",
+                    f"Ningún presupuesto conocido lo alcanzaron sin promoción al menos {FEWEST} "
+                    "configuraciones sorteadas al azar, así que el informe no da importancias. Con "
+                    "--draws random o más --iterations hay suficientes.",
                 )
             )
         ]
@@ -185,10 +188,10 @@ def importances(study: Study, say: Language) -> list[Block]:
         )
     )
     text += say(
-        f" The analysis covers {found.n} configurations that reached this budget without being "
-        "promoted.",
-        f" El análisis abarca {found.n} configuraciones que llegaron a este presupuesto sin ser "
-        "promovidas.",
+        f" The analysis covers {found.n} configurations that were drawn at random and reached this "
+        "budget without being promoted.",
+        f" El análisis abarca {found.n} configuraciones que se sortearon al azar y llegaron a este "
+        "presupuesto sin ser promovidas.",
     )
     if len(table) == 1:
         text = say(

@@ -10,7 +10,7 @@ from analysis.report.agreement import agreement, alike, common
 from analysis.report.blocks import Block, Chapter, Plot, Table, Text
 from analysis.report.comparison import capital
 from analysis.report.influences import importances, isolations
-from analysis.report.trained import executions, failures, reached, trained
+from analysis.report.trained import cut_short, drawn, executions, failures, reached, trained
 from analysis.words.language import Language
 from analysis.words.terms import terms
 from search.records.arguments import ProgramArguments
@@ -79,7 +79,12 @@ def overview(study: Study, say: Language) -> list[Block]:
             f"The search space was narrowed to {', '.join(fixes)}.",
             f"El espacio de búsqueda se redujo a {', '.join(fixes)}.",
         )
-    about: list[Block] = [*reached(study, say), *trained(study, say)]
+    about: list[Block] = [
+        *drawn(study, say),
+        *reached(study, say),
+        *cut_short(study, say),
+        *trained(study, say),
+    ]
     if best is None:
         return [Text(text), *about, *failures(study, say)]
     text += " " + winner(study, ranked, say)

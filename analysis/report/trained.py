@@ -9,7 +9,7 @@ from analysis.evidence.study import Study
 from analysis.report.blocks import Block, Table, Text
 from analysis.words.language import Language
 from analysis.words.terms import terms
-from search.records.trial import failure_line
+from search.records.trial import GIVEN, MODEL, PRIOR, RANDOM, failure_line
 
 SHOWN = 10
 """Number of configurations or failed trials in a table."""
@@ -54,6 +54,43 @@ def worked_until(study: Study, trial: str) -> float:
 
 def _duration(seconds: float, say: Language) -> str:
     return f"{say.number(seconds, 0)} s" if seconds < 90 else f"{say.number(seconds / 60, 0)} min"
+
+
+def drawn(study: Study, say: Language) -> list[Block]:
+    """Say what drew the configurations of a search, if it was not chance alone."""
+    counts = study.chains["sampler"].value_counts()
+    if set(counts.index) == {RANDOM}:
+        return []
+    kinds = {
+        RANDOM: (say("at random", "al azar")),
+        PRIOR: say("near textbook values", "cerca de valores de manual"),
+        MODEL: say("by a model of earlier trials", "con un modelo de pruebas anteriores"),
+        GIVEN: say("given in advance", "dadas de antemano"),
+    }
+    told = [f"{counts[kind]} {words}" for kind, words in kinds.items() if kind in counts]
+    text = say(
+        f"Origin of the {counts.sum()} configurations: {say.several(told)}. A value that is drawn "
+        "often has more chances of a good result, so importances are computed from random draws "
+        "alone.",
+        f"Origen de las {counts.sum()} configuraciones: {say.several(told)}. Un valor sorteado más "
+        "veces tiene más ocasiones de un buen resultado, así que las importancias se calculan solo "
+        "con los sorteos al azar.",
+    )
+    return [Text(text)]
+
+
+def cut_short(study: Study, say: Language) -> list[Block]:
+    """Say which trials ended before their first epoch, because they could not learn."""
+    names = [str(n) for n, reason in study.trials["cut_short"].items() if reason]
+    if not names:
+        return []
+    text = say(
+        f"Ended before the first epoch, because the gradients of all weights were 0: trials "
+        f"{say.several(names)}. Their scores are those of untrained networks.",
+        f"Terminaron antes de la primera época, porque los gradientes de todos los pesos eran 0, las "
+        f"pruebas {say.several(names)}. Sus resultados son los de redes sin entrenar.",
+    )
+    return [Text(text)]
 
 
 def trained(study: Study, say: Language) -> list[Block]:

@@ -2,8 +2,10 @@
 
 import itertools
 import math
+import random
 import time
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,10 @@ from search.data.pool import Data
 from search.quiet import import_quietly
 from search.records.arguments import HyperbandArguments
 from search.records.datasets import DATASETS, Dataset
+from search.records.errors import Failure
+from search.records.folder import RECORD, StudyFolder
 from search.records.reading import Json
+from search.records.study import StudyRecord
 from search.records.trial import Values
 
 IMAGES = 4096
@@ -45,9 +50,12 @@ STARTUP_SECONDS = 5.0
 """Time to start processes and import packages, once per study."""
 
 
-def plan(arguments: HyperbandArguments, workers: int, data_dir: Path | None = None) -> Json:
+def plan(
+    arguments: HyperbandArguments, workers: int, logs: Path, data_dir: Path | None = None
+) -> Json:
     """Return brackets, trials and epochs, and the seconds they would take with so many workers.
 
+    logs: folder of earlier studies, which show how long a target takes.
     data_dir: folder of the Fashion-MNIST files, which only an own hypermodel needs.
     Raises Misuse if no search can be made with these arguments.
     """
@@ -68,7 +76,7 @@ def plan(arguments: HyperbandArguments, workers: int, data_dir: Path | None = No
     hypermodel = hypermodel_of(arguments, facts).hypermodel
     oracle = hyperband_of(arguments, space_of(arguments, hypermodel))
     trials, epochs = oracle.planned()
-    draws = [values for n in range(DRAWS) if (values := oracle.draw(n))]
+    draws = [values for n in range(DRAWS) if (values := _typical(oracle, n))]
     configure()
     if arguments.hypermodel:
         build, epoch = measure_own(hypermodel, facts, examples, draws)
@@ -81,6 +89,7 @@ def plan(arguments: HyperbandArguments, workers: int, data_dir: Path | None = No
         brackets[-1]["rungs"].append({"rung": rung, "trials": size, "epochs_each": own})
     builds = trials * arguments.executions * build
     seconds = STARTUP_SECONDS + (builds + epochs * epoch) / workers
+    to_target = seconds_to_target(arguments, facts, logs)
     return {
         "trials": trials,
         "epochs": epochs,
@@ -88,7 +97,68 @@ def plan(arguments: HyperbandArguments, workers: int, data_dir: Path | None = No
         "seconds": round(seconds),
         "seconds_per_epoch": round(epoch, 3),
         "workers": workers,
+        "target": arguments.target,
+        "target_seconds": round(median(to_target.values())) if to_target else None,
+        "target_studies": sorted(to_target),
     }
+
+
+def _typical(oracle: Any, n: int) -> Values | None:
+    """Return a configuration as a search draws them, before it has learned anything."""
+    from search.studies.samplers import from_prior
+
+    if oracle.is_random(n):
+        found: Values | None = oracle.draw(n)
+        return found
+    return from_prior(oracle.explored, oracle.textbook, random.Random(n))
+
+
+def seconds_to_target(
+    arguments: HyperbandArguments, facts: Dataset, logs: Path
+) -> dict[str, float]:
+    """Return the seconds after which earlier searches reached the target, by study.
+
+    Searches count that had the same data, hypermodel, objective and way to draw. Searches that did
+    not reach the target are left out.
+    """
+    found: dict[str, float] = {}
+    if arguments.target is None:
+        return found
+    alike = ("hypermodel", "objective", "draws", "rates", "fix")
+    for path in sorted(logs.glob(f"*/{RECORD}")):
+        folder = StudyFolder(logs, path.parent.name)
+        try:
+            record = folder.record()
+            trials, _ = folder.read_trials()
+        except Failure:
+            continue  # `status` and `report` say what is wrong with it
+        own = record.arguments
+        if not isinstance(own, HyperbandArguments) or record.facts != facts:
+            continue
+        if any(getattr(own, name) != getattr(arguments, name) for name in alike):
+            continue
+        ends = [
+            row.time
+            for trial in trials.values()
+            if trial.run
+            for row in trial.run.epochs
+            if record.objective.reaches(record.objective.value(row.logs), arguments.target)
+        ]
+        if ends:
+            found[folder.name] = worked_until(record, min(ends))
+    return found
+
+
+def worked_until(record: StudyRecord, moment: float) -> float:
+    """Return how long a study had run at a moment, in seconds, without pauses.
+
+    moment: seconds since 1970.
+    """
+    return sum(
+        min(session.seconds, moment - session.started)
+        for session in record.sessions
+        if session.started < moment
+    )
 
 
 def measure_own(
@@ -205,4 +275,16 @@ def show_plan(planned: Json) -> None:
         f"{planned['trials']} trials, {planned['epochs']} epochs, about "
         f"{duration(planned['seconds'])} here with {planned['workers']} workers "
         f"({planned['seconds_per_epoch']:.2g} s per epoch on average)"
+    )
+    if planned["target"] is None:
+        return
+    if planned["target_seconds"] is None:
+        out.print(
+            f"no earlier search in --logs with the same data, hypermodel and draws reached the target "
+            f"{planned['target']:g}, so the time to it is unknown"
+        )
+        return
+    out.print(
+        f"target {planned['target']:g}: about {duration(planned['target_seconds'])}, as in "
+        f"{', '.join(planned['target_studies'])}"
     )

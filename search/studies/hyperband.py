@@ -6,7 +6,6 @@ files can make them disagree.
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
@@ -22,57 +21,18 @@ from search.records.trial import (
     Values,
     configuration,
 )
+from search.studies.brackets import BLOCK, Bracket, Next
 from search.studies.draws import DrawingOracle
 from search.studies.objectives import objective_of
 from search.studies.oracles import IDLE, STOPPED, Trial
 from search.studies.samplers import Seen, centre, guided
 
-BLOCK = 6
-"""Number of draws in a row that learn from the same trials, so that workers need not wait."""
-
+DRAWN = ("tuner/draw", "tuner/sampler")
+"""Labels of a draw: its number, and what made it. Promoted trials keep them."""
 
 RANDOM_EVERY = 3
 """One draw in so many is always random, so that Hyperband's guarantee holds (Falkner et al. 2018,
 BOHB, section 3.2)."""
-
-
-@dataclass(frozen=True)
-class Next:
-    """A trial that may begin now.
-
-    values: its configuration. source: the number of its draw, or the trial that is promoted.
-    """
-
-    bracket: "Bracket"
-    rung: int
-    values: Values
-    source: int | str
-
-
-@dataclass
-class Bracket:
-    """One bracket of one iteration.
-
-    number: number of promotions in the bracket.
-    rounds: for each round, the trials that entered it, in order.
-    draws: numbers of its draws.
-    parents: by trial, the trial that was promoted, None in the first round.
-    """
-
-    number: int
-    rounds: list[list[str]]
-    draws: range
-    parents: dict[str, str | None] = field(default_factory=dict)
-
-    def state(self) -> dict[str, Any]:
-        """Return the bracket as KerasTuner records it (hyperband.py)."""
-        return {
-            "bracket_num": self.number,
-            "rounds": [
-                [{"past_id": self.parents[name], "id": name} for name in entrants]
-                for entrants in self.rounds
-            ],
-        }
 
 
 class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
@@ -114,7 +74,6 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
         cost: Callable[[Values], float] | None = None,
         **options: Any,
     ):
-        first = [*first, centre(space, textbook)] if textbook else list(first)
         super().__init__(
             space,
             seed,
@@ -128,13 +87,9 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
         self.min_epochs = min_epochs
         self.executions = executions
         self.brackets: list[Bracket] = []
-        numbers = list(reversed(range(self._get_num_brackets())))
-        if textbook:
-            # Draws near textbook values are worth long trials at once (PriorBand, section 4).
-            numbers.sort(key=lambda number: number != 1)
         end = 0
         for _ in range(iterations):
-            for number in numbers:
+            for number in reversed(range(self._get_num_brackets())):
                 size = self._get_size(number, 0)
                 rounds: list[list[str]] = [[] for _ in range(number + 1)]
                 self.brackets.append(Bracket(number, rounds, range(end, end + size)))
@@ -145,6 +100,9 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
         last = self.brackets[self._get_num_brackets() - 1].draws[-1]
         if textbook is not None and self.draw(last) is None:
             self.textbook = None
+        self._textbook_draw: int | None = None
+        if self.textbook:
+            self._textbook_draw = self.brackets[self._get_num_brackets() - 2].draws.start
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Return the next trial's values."""
@@ -154,31 +112,39 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
         labels = self._labels(found.bracket, found.rung)
         if isinstance(found.source, int):
             self._draw_of[trial_id] = found.source
-            self._enter(found.bracket, 0, trial_id, None)
+            found.bracket.enter(0, trial_id, None)
             labels |= {"tuner/draw": found.source, "tuner/sampler": self.sampler_of(found.source)}
         else:
-            self._enter(found.bracket, found.rung, trial_id, found.source)
+            found.bracket.enter(found.rung, trial_id, found.source)
+            parent = self.trials[found.source].hyperparameters.values
+            labels |= {name: parent[name] for name in DRAWN if name in parent}
             labels |= {"tuner/trial_id": found.source}
         return {"status": RUNNING, "values": {**found.values, **labels}}
 
     def _next(self) -> Next | None:
         """Return the trial to begin next, None if there is none now.
 
-        A draw that would outlast everything else is begun before it does. Otherwise earlier
-        brackets come first, in a bracket promotions before draws, and the longest rung first.
+        The textbook values come first, at a third of the longest budget, where they are worth more
+        than at the shortest (PriorBand, section 4). A draw that would outlast everything else is
+        begun before it does. Otherwise earlier brackets come first, in a bracket promotions before
+        draws, and the longest rung first.
         """
-        ready = list(self._ready())
-        if not ready:
-            return None
-        longest = max(ready, key=self._seconds)
-        mean = fmean(self._cost(trial.values) for trial in ready)
-        if self._seconds(longest) * self.workers >= self._epochs_left() * mean:
-            return longest
-        return ready[0]
+        n = self._textbook_draw
+        if n is not None and n not in self._draw_of.values():
+            return Next(self._bracket_of(n), 0, centre(self.explored, self.textbook or {}), n)
+        size = self._get_num_brackets()
+        for start in range(0, len(self.brackets), size):
+            ready = list(self._ready(self.brackets[start : start + size]))
+            if ready:
+                longest = max(ready, key=self._seconds)
+                mean = fmean(self._cost(trial.values) for trial in ready)
+                lasts = self._seconds(longest) * self.workers >= self._epochs_left() * mean
+                return longest if lasts else ready[0]
+        return None
 
-    def _ready(self) -> Iterator[Next]:
-        """Yield the trials that may begin now."""
-        for bracket in self.brackets:
+    def _ready(self, brackets: Sequence[Bracket]) -> Iterator[Next]:
+        """Yield the trials of some brackets that may begin now."""
+        for bracket in brackets:
             # An exhausted space is noticed here, and then fewer trials decide promotions.
             draws = [
                 (n, values) for n in self.open_draws(bracket.draws) if (values := self.drawn(n))
@@ -194,7 +160,7 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
 
     def _turn(self, draw: Next) -> tuple[int, bool, float]:
         n = int(draw.source)
-        return self._block(draw.bracket, n), n >= len(self.first), self._cost(draw.values)
+        return draw.bracket.block(n), n >= len(self.first), self._cost(draw.values)
 
     def _seconds(self, trial: Next) -> float:
         """Return the expected seconds of a trial, in the unit of `cost`."""
@@ -214,11 +180,13 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
 
     def is_random(self, n: int) -> bool:
         """Return whether a draw follows from the seed and its number alone."""
-        return self.textbook is None or n < len(self.first) or n % RANDOM_EVERY == 0
+        if self.textbook is None or n < len(self.first):
+            return True
+        return n % RANDOM_EVERY == 0 and n != self._textbook_draw
 
     def sampler_of(self, n: int) -> str:
         """Return what drew configuration n."""
-        if n < len(self.first):
+        if n < len(self.first) or n == self._textbook_draw:
             return GIVEN
         made = self._guided.get(n)
         return made[1] if made else RANDOM
@@ -227,8 +195,10 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
         """Return configuration n, None if it is not known yet."""
         if self.is_random(n):
             return self.draw(n)
+        if n == self._textbook_draw:
+            return centre(self.explored, self.textbook or {})
         if n not in self._guided:
-            bracket = next(bracket for bracket in self.brackets if n in bracket.draws)
+            bracket = self._bracket_of(n)
             names = self._learned_from(bracket, n)
             if names is None:
                 return None
@@ -238,20 +208,26 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
 
     def _made(self, bracket: Bracket, n: int, names: Sequence[str]) -> tuple[Values, str] | None:
         """Make a draw that learns from trials. None if the space has no other configuration."""
-        every = self.brackets[-1].draws[-1] + 1
-        known = [self.drawn(m) for m in range(every) if m < n or self.is_random(m)]
+        size = self._get_num_brackets()
+        iteration = self.brackets.index(bracket) // size
+        end = self.brackets[(iteration + 1) * size - 1].draws.stop
+        fixed = (m for m in range(n, end) if self.is_random(m) or m == self._textbook_draw)
+        known = [self.drawn(m) for m in (*range(n), *fixed)]
         taken = [values for values in known if values is not None]
         assert self.textbook is not None
-        seen = [self._seen(name) for name in names]
+        # In an order that does not depend on which trial began first.
+        seen = sorted(map(self._seen, names), key=lambda one: (one.draw, one.rung))
         return guided(self.explored, self.textbook, seen, f"{self.seed} guided {n}", taken)
 
     def learned_from(self, trial: Trial) -> tuple[str, ...]:
         """Return the trials that a trial's draw has learned from."""
         n = self._draw_of.get(trial.trial_id)
-        if n is None or self.is_random(n):
+        if n is None or self.is_random(n) or n == self._textbook_draw:
             return ()
-        bracket = next(bracket for bracket in self.brackets if n in bracket.draws)
-        return tuple(sorted(self._learned_from(bracket, n) or ()))
+        return tuple(sorted(self._learned_from(self._bracket_of(n), n) or ()))
+
+    def _bracket_of(self, n: int) -> Bracket:
+        return next(bracket for bracket in self.brackets if n in bracket.draws)
 
     def _learned_from(self, bracket: Bracket, n: int) -> list[str] | None:
         """Return the trials that a draw learns from, None as long as they have not all ended.
@@ -268,17 +244,13 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
                 if len(entrants) < self.entrants(earlier, rung):
                     return None
                 found += entrants
-        block = self._block(bracket, n)
+        block = bracket.block(n)
         within = {name: self._draw_of[name] for name in bracket.rounds[0]}
-        own = [name for name, m in within.items() if self._block(bracket, m) < block]
+        own = [name for name, m in within.items() if bracket.block(m) < block]
         if len(own) < block * BLOCK:
             return None
         found += own
         return found if all(self.trials[name].status in ENDED for name in found) else None
-
-    @staticmethod
-    def _block(bracket: Bracket, n: int) -> int:
-        return (n - bracket.draws.start) // BLOCK
 
     def _seen(self, name: str) -> Seen:
         """Return a trial as draws see it: with the value of its last epoch."""
@@ -288,13 +260,13 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
             for number, bracket in enumerate(self.brackets)
             if name in bracket.parents
         )
-        root = self._root(bracket, name)
         loss = self.rank(self.last_value(trial)) if trial.status == COMPLETED else math.inf
         return Seen(
+            self._draw_of[bracket.root(name)],
             self._without_late(trial),
-            str(self.trials[root].hyperparameters.values.get("tuner/sampler", RANDOM)),
+            str(trial.hyperparameters.values.get("tuner/sampler", RANDOM)),
             place,
-            next(rung for rung, entrants in enumerate(bracket.rounds) if name in entrants),
+            bracket.rung_of(name),
             self.epochs_of(trial)[1],
             loss if math.isfinite(loss) else None,
         )
@@ -339,14 +311,7 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
         return min(waiting, key=lambda name: self._rank(bracket, name))
 
     def _rank(self, bracket: Bracket, name: str) -> tuple[float, int]:
-        return self.rank(self.trials[name].score), self._draw_of[self._root(bracket, name)]
-
-    @staticmethod
-    def _root(bracket: Bracket, name: str) -> str:
-        """Return the trial of the first rung from which a trial was promoted."""
-        while parent := bracket.parents[name]:
-            name = parent
-        return name
+        return self.rank(self.trials[name].score), self._draw_of[bracket.root(name)]
 
     def can_be_promoted(self, trial_id: str) -> bool:
         for bracket in self.brackets:
@@ -363,10 +328,6 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
                     return trial_id not in promoted and len(ahead) < size
         return False
 
-    def _enter(self, bracket: Bracket, rung: int, trial_id: str, parent: str | None) -> None:
-        bracket.rounds[rung].append(trial_id)
-        bracket.parents[trial_id] = parent
-
     def _labels(self, bracket: Bracket, rung: int) -> Values:
         return {
             "tuner/epochs": self._get_epochs(bracket.number, rung),
@@ -382,14 +343,13 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
         """
         super().restore(trials)
         for bracket in self.brackets:
-            bracket.rounds = [[] for _ in bracket.rounds]
-            bracket.parents = {}
+            bracket.empty()
         places = [bracket for bracket in self.brackets for _ in bracket.draws]
         self._guided.clear()
         roots = self.restore_draws(len(places))
         for n, (bracket, root) in enumerate(zip(places, roots, strict=False)):
             if root:
-                self._enter(bracket, 0, root, None)
+                bracket.enter(0, root, None)
                 trial = self.trials[root]
                 if not self.is_random(n):
                     sampler = str(trial.hyperparameters.values["tuner/sampler"])
@@ -401,7 +361,7 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
             if parent:
                 bracket = next(b for b in self.brackets if parent in b.parents)
                 rung = trial.hyperparameters.values["tuner/round"]
-                self._enter(bracket, rung, trial.trial_id, parent)
+                bracket.enter(rung, trial.trial_id, parent)
 
     def get_state(self) -> dict[str, Any]:
         begun = [b for b in self.brackets if b.rounds[0]] or self.brackets[:1]

@@ -32,12 +32,14 @@ ATTEMPTS = 100
 class Seen:
     """A trial that draws learn from.
 
+    draw: number of the draw of its configuration.
     sampler: what drew its configuration.
     bracket: position of its bracket in the study.
     budget: the epoch at which it ended.
     loss: smaller is better. None if it failed.
     """
 
+    draw: int
     values: Values
     sampler: str
     bracket: int

@@ -9,9 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from search.cli.plan import show_plan
+from search.cli.plan import seconds_to_target, show_plan
 from search.data.fashion_mnist import TRAIN_FILES
+from search.records.arguments import HyperbandArguments
 from search.records.commands import ended
+from search.records.datasets import DATASETS
+from search.records.folder import StudyFolder
+from search.records.study import SessionRecord, StudyRecord
+from search.records.trial import EpochRow, TrialRun
 from tests import called
 from tests.drivers import LIMIT, ROOT
 
@@ -210,6 +215,53 @@ def test_plan_prints_hyperbands_schedule_and_seconds(drivers, capsys):
     shown = capsys.readouterr().out
     assert "70 trials, 375 epochs, about" in shown
     assert shown.count("\n") > 10
+
+
+def searched(logs, name, seconds, **changes):
+    """A search of the digits whose first trial reached 0.9 after some seconds, 3 s of them a pause."""
+    folder = StudyFolder(logs, name)
+    arguments = HyperbandArguments(dataset="digits", **changes)
+    sessions = tuple(
+        SessionRecord(start, 2, None, {}, "", seconds=took)
+        for start, took in ((1000.0, 4.0), (1007.0, 90.0))
+    )
+    facts = DATASETS["digits"]
+    folder.write_record(StudyRecord(name, "run", arguments, {}, sessions, facts=facts))
+    rows = (
+        EpochRow(0, 1.0, 1003.0, val_accuracy=0.8),
+        EpochRow(1, 1.0, seconds, val_accuracy=0.91),
+    )
+    run = TrialRun(1, 1, 1000.0, rows)
+    state = {
+        "trial_id": "0000",
+        "hyperparameters": {"space": [], "values": {}},
+        "status": "RUNNING",
+    }
+    folder.write_trial("0000", {**state, "metrics": {"metrics": {}}, "run": run.to_file()})
+
+
+def test_plan_says_how_long_earlier_searches_took_to_a_target(tmp_path):
+    searched(tmp_path, "one", 1003.0 + 20)
+    searched(tmp_path, "two", 1003.0 + 30)
+    searched(tmp_path, "random", 1003.0 + 70, draws="random")
+    (tmp_path / "torn").mkdir()
+    (tmp_path / "torn" / "study.json").write_text("{")
+    facts = DATASETS["digits"]
+    found = seconds_to_target(HyperbandArguments(dataset="digits", target=0.9), facts, tmp_path)
+    assert found == {"one": 20.0, "two": 30.0}
+    assert seconds_to_target(HyperbandArguments(target=0.95), facts, tmp_path) == {}
+    assert seconds_to_target(HyperbandArguments(), facts, tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(25, "target 0.9: about 25 s, as in one, two"), (None, "so the time to it is unknown")],
+)
+def test_plan_shows_the_time_to_a_target(capsys, seconds, said):
+    planned = {"trials": 1, "epochs": 1, "brackets": [], "seconds": 1, "seconds_per_epoch": 1.0}
+    target = {"target": 0.9, "target_seconds": seconds, "target_studies": ["one", "two"]}
+    show_plan({**planned, "workers": 2, **target})
+    assert said in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

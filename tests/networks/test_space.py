@@ -86,6 +86,30 @@ def test_cosine_falls_over_a_trials_own_epochs_if_no_longest_is_given(make_hp):
     assert model.optimizer._learning_rate.decay_steps == 844 * 9
 
 
+def test_after_a_promotion_the_rate_begins_anew_and_falls_over_the_rung(make_hp, tmp_path):
+    hp = make_hp(schedule="warmup", batch_size=64)
+    hp.values |= {"tuner/initial_epoch": 3, "tuner/epochs": 9}
+    model = DenseNetworks(DATASETS["fashion-mnist"]).build(hp)
+    rate = model.optimizer._learning_rate
+    # 844 steps an epoch: the rung has steps 2,532 to 7,596; it rises in the first 506.
+    rates = [float(rate(step)) for step in (2532, 2532 + 253, 2532 + 506, 7596)]
+    assert rates == pytest.approx([0, 0.0005, 0.001, 0], abs=1e-9)
+    path = tmp_path / "promoted.keras"
+    model.save(path)
+    again = keras.saving.load_model(path).optimizer._learning_rate
+    assert float(again(3000)) == pytest.approx(float(rate(3000)))
+    hp.values["schedule"] = "constant"
+    model = DenseNetworks(DATASETS["fashion-mnist"]).build(hp)
+    assert float(model.optimizer.learning_rate) == pytest.approx(1e-3)
+
+
+def test_cost_follows_the_products_and_the_steps(networks):
+    narrow = baselines.complete({"layers": 1, "units_1": 32})
+    wide = baselines.complete({"layers": 1, "units_1": 2048})
+    assert networks.cost(wide) > 10 * networks.cost(narrow)
+    assert networks.cost(narrow | {"batch_size": 512}) < networks.cost(narrow)
+
+
 def test_warm_up_rises_for_a_tenth_of_the_steps_and_falls_to_zero(networks, make_hp):
     rate = networks.build(make_hp(schedule="warmup", batch_size=64)).optimizer._learning_rate
     # 844 steps an epoch, 27 epochs: 22,788 steps, of which 2,278 rise.

@@ -1,6 +1,7 @@
 """A trial on a worker, whatever its hypermodel's `fit` does."""
 
 import copy
+import math
 from dataclasses import replace
 
 import keras
@@ -11,7 +12,10 @@ from keras_tuner.src.engine.hypermodel import get_hypermodel
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 
+from search.networks.baselines import complete
+from search.networks.dense import DenseNetworks
 from search.networks.exploring import explored
+from search.records.datasets import DATASETS
 from search.records.objective import VAL_ACCURACY, Objective
 from search.running.program import ProgramModel
 from search.running.subject import CallSource
@@ -272,3 +276,34 @@ def test_a_trial_that_needs_keras_own_fit_is_not_checkpointed_in_the_middle(data
     whole = train(hypermodel, replace(work, seconds=1e9), data, callbacks=[Batchwise()])
     assert whole.finished
     assert whole.keras_fit == "the callback Batchwise acts on batches"
+
+
+@pytest.mark.parametrize(("skips", "epochs"), [(True, 1), (False, 2)])
+def test_a_network_without_gradients_ends_before_its_first_epoch(few_digits, skips, epochs):
+    """Zeros everywhere and ReLU: no weight would ever change. Its accuracy is that of chance."""
+    networks = DenseNetworks(DATASETS["digits"])
+    hp = kt.HyperParameters()
+    hp.values = complete({"initializer": "zeros", "layers": 1, "units_1": 8})
+    config = {**hp.get_config(), "values": {**hp.values, "tuner/epochs": 2}}
+    work = Work("s", "0000", config, 3, 1, 0, 0, 2, seconds=1e9, skips_idle=skips)
+    validation = few_digits.x_validation[:50], few_digits.y_validation[:50]
+    call = (few_digits.x_train, few_digits.y_train), {"validation_data": validation}
+    report = train(networks, work, call)
+    assert report.finished
+    assert len(report.rows) == epochs
+    assert bool(report.cut_short) == skips
+    assert "gradients of all weights are 0" in report.cut_short or not skips
+    # The first class is predicted for every image, because all probabilities are equal.
+    share = np.mean(validation[1] == 0)
+    if skips:
+        assert report.rows[0].val_accuracy == pytest.approx(share)
+        assert math.isnan(report.rows[0].accuracy)
+    trained = work_with(work, initializer="he_normal")
+    assert train(networks, trained, call).cut_short == ""
+
+
+def work_with(work, **values):
+    """The same work on other values."""
+    config = {**work.hyperparameters}
+    config["values"] = {**config["values"], **values}
+    return replace(work, hyperparameters=config)

@@ -9,6 +9,7 @@ import pytest
 from search.__main__ import main
 from search.records.arguments import HyperbandArguments
 from search.records.datasets import DATASETS
+from search.records.errors import Misuse
 from search.records.folder import StudyFolder
 from search.records.study import FORMAT, SessionRecord, StudyRecord
 from search.records.trial import EpochRow, TrialRun, epoch_row, trial_run
@@ -150,6 +151,21 @@ def test_a_torn_study_file_is_named(folder, status):
     code, shown, (line,) = status()
     assert (code, shown) == (1, "")
     assert line.startswith(f"search: {path} is torn (")
+
+
+def test_a_search_of_an_earlier_format_goes_on_as_it_began(folder):
+    """Its draws are random, and its rates fall over its longest budget."""
+    path = folder.directory / "study.json"
+    change(path, ["format"], 2)
+    for name in ("draws", "rates"):
+        content = json.loads(path.read_text())
+        del content["arguments"][name]
+        path.write_text(json.dumps(content))
+    arguments = folder.record().arguments
+    assert (arguments.draws, arguments.rates) == ("random", "search")
+    assert folder.settled(HyperbandArguments, {"iterations": 2}).draws == "random"
+    with pytest.raises(Misuse, match="started with --draws random, not learned"):
+        folder.settled(HyperbandArguments, {"draws": "learned"})
 
 
 def test_the_first_format_is_read_and_its_command_renamed(folder):

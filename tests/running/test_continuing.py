@@ -64,6 +64,8 @@ def test_a_printed_summary_given_back_starts_the_same_study(
         "seed": 7,
         "fix": [],
         "seed_with": None,
+        "draws": "learned",
+        "rates": "rung",
     }
     config = ("--config", undisturbed / "summary.json")
     done = drivers.run("run", "--study", "again", "--logs", tmp_path, *config, "--json")

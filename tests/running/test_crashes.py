@@ -20,7 +20,7 @@ from search.running.events import FILE
 from search.running.execution import Execution
 from search.running.run import run_study
 from tests.drivers import LIMIT, wait_until
-from tests.running.studies import SMALL, check_events, outcome
+from tests.running.studies import SMALL, check_events, finished, outcome
 from tests.simulated import SIMULATED
 
 
@@ -73,6 +73,29 @@ def test_killed_five_times_it_gives_what_an_undisturbed_run_gives(
     assert outcome(tmp_path) == outcome(undisturbed)
     assert not [name for name, times in Counter(ended).items() if times > 1], "ended twice"
     check_events(tmp_path)
+
+
+@pytest.mark.slow
+def test_draws_that_learn_are_the_same_with_one_worker_two_and_five_kills(drivers, start, tmp_path):
+    """At 27 epochs, a model of the trials so far makes some of the draws."""
+    longer = ("--dataset", "digits", "--max-epochs", 27, "--seed", 7)
+    finished(drivers, tmp_path / "one", *longer)
+    trials, _ = StudyFolder(tmp_path / "one", "s").read_trials()
+    samplers = Counter(t.values.get("tuner/sampler") for t in trials.values())
+    assert {"given", "random", "prior", "model"} <= set(samplers)
+    learned = [t for t in trials.values() if t.values.get("tuner/sampler") == "model"]
+    assert all(set(t.run.learned_from) < set(trials) and t.run.learned_from for t in learned)
+    choose = random.Random(3)
+    options = (*longer, "--workers", 2, "--checkpoint-every", 0)
+    for _ in range(5):
+        driver = start(*options)
+        wait_until(lambda d=driver: len(ended_in(d.stderr)) >= 10 or d.ended())
+        time.sleep(0.08 * choose.random())
+        driver.kill()
+        driver.wait()
+    driver = start(*options)
+    assert driver.wait().returncode == 0, driver.stderr
+    assert outcome(tmp_path) == outcome(tmp_path / "one")
 
 
 def in_a_trial(directory):
