@@ -12,7 +12,6 @@ import concurrent.futures
 import json
 import multiprocessing
 import os
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from keras_tuner.engine import hyperparameters as kinds
 from search.data.load import load_pool
 from search.networks.baselines import complete
 from search.networks.dense import DenseNetworks
-from search.networks.narrowing import narrowed
+from search.networks.narrowing import log_steps, narrowed
 from search.records.trial import Values
 from search.training.fit import Fit
 
@@ -38,7 +37,7 @@ FACTOR = 3
 
 WORKERS = 2
 
-DRAWS = 46
+DRAWS = 49
 """Configurations that `one-epoch` trains: as many as a Hyperband search of 27 epochs draws."""
 
 FASTEST: Values = {
@@ -234,17 +233,9 @@ def suggested(trial: Any, hp: Any) -> Any:
     if isinstance(hp, kinds.Choice):
         return trial.suggest_categorical(hp.name, hp.values)
     if isinstance(hp, kinds.Int) and hp.sampling == "log" and hp.step:
-        return trial.suggest_categorical(hp.name, powers(hp))
+        return trial.suggest_categorical(hp.name, log_steps(hp))
     suggest = trial.suggest_int if isinstance(hp, kinds.Int) else trial.suggest_float
     return suggest(hp.name, hp.min_value, hp.max_value, log=hp.sampling == "log")
-
-
-def powers(hp: Any) -> list[int]:
-    """Return the values of an Int that is sampled in steps of a factor."""
-    values = [hp.min_value]
-    while values[-1] * hp.step <= hp.max_value:
-        values.append(values[-1] * hp.step)
-    return values
 
 
 def optuna(job: Job) -> None:
@@ -303,7 +294,7 @@ def of_config_space(library: Any, hp: Any) -> Any:
     if isinstance(hp, kinds.Choice):
         return library.Categorical(hp.name, hp.values, default=hp.default)
     if isinstance(hp, kinds.Int) and hp.sampling == "log" and hp.step:
-        return library.Ordinal(hp.name, powers(hp), default=hp.default)
+        return library.Ordinal(hp.name, log_steps(hp), default=hp.default)
     kind = library.Integer if isinstance(hp, kinds.Int) else library.Float
     bounds = (hp.min_value, hp.max_value)
     return kind(hp.name, bounds, default=hp.default, log=hp.sampling == "log")
@@ -353,7 +344,7 @@ def of_ray(tune: Any, hp: Any) -> Any:
     if isinstance(hp, kinds.Choice):
         return tune.choice(hp.values)
     if isinstance(hp, kinds.Int) and hp.sampling == "log" and hp.step:
-        return tune.choice(powers(hp))
+        return tune.choice(log_steps(hp))
     if isinstance(hp, kinds.Int):
         return tune.randint(hp.min_value, hp.max_value + 1)
     uniform = tune.loguniform if hp.sampling == "log" else tune.uniform
@@ -373,7 +364,7 @@ def one_epoch(job: Job) -> None:
 
 
 def trained_for(job: Job, values: Values, epochs: int) -> float:
-    """Return the best validation accuracy of a configuration, 0 if it cannot be trained."""
+    """Return the best validation accuracy of a configuration."""
     return train(job, values, epochs, EPOCHS)
 
 
@@ -401,4 +392,5 @@ if __name__ == "__main__":
     parser.add_argument("data")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--loop", action="store_true")
-    TUNERS[sys.argv[1]](Job(**vars(parser.parse_args())))
+    job = Job(**vars(parser.parse_args()))
+    TUNERS[job.tuner](job)

@@ -175,6 +175,7 @@ def ratio(number: int, seeds: int) -> tuple[str, float]:
     """Return the kind of a space, and the median time of draws that learn over that of random ones.
 
     Both are medians over the same seeds. A search that does not reach the target counts as infinite.
+    The ratio is NaN if most random searches do not.
     """
     space = planted(number)
     target = target_of(space)
@@ -195,7 +196,7 @@ def main(spaces: int, seeds: int) -> None:
     print("| --- | --- | --- | --- | --- | --- |")
     for kind in (*KINDS, "all"):
         own = np.array([value for name in found for value in found[name] if kind in (name, "all")])
-        own = own[np.isfinite(own) | np.isinf(own)]
+        own = own[~np.isnan(own)]
         print(
             f"| {kind} | {len(own)} | {np.median(own):.2f} | {own.max():.2f} | "
             f"{np.mean(own < 1):.0%} | {np.mean(own > 1.1):.0%} |"

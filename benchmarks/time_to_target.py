@@ -57,8 +57,10 @@ OURS: dict[str, tuple[str, ...]] = {
     "Hyperband as it was": ("--target", TARGET),
     "this project, whole": (),
     "Hyperband as it was, whole": (),
+    "this project, whole, 9 epochs": ("--max-epochs", "9"),
+    "Hyperband as it was, whole, 9 epochs": ("--max-epochs", "9"),
 }
-"""By run: the options of `search run`. Runs without a target show the accuracy of a whole search."""
+"""By run: the options of `search run`. Whole runs have no target. They show accuracy and busy cores."""
 
 PEERS = {
     f"{name}, {training}": (program, *(["--loop"] if training == "our loop" else []))
@@ -149,7 +151,7 @@ def measured(run: str, data: str, seed: int) -> Row:
                 seconds = time.monotonic() - clock
             finally:
                 finished = process.poll() == 0
-                with contextlib.suppress(ProcessLookupError):
+                with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
                     os.killpg(process.pid, signal.SIGINT)
                     process.wait(20)
                 with contextlib.suppress(ProcessLookupError):

@@ -13,8 +13,9 @@ import random
 import re
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import keras
 import keras_tuner as kt
@@ -76,14 +77,13 @@ class StudyTuner(kt.Tuner):
         self,
         hypermodel: Any,
         objective: Any,
-        schedule: dict[str, int],
+        schedule: dict[str, Any],
         seed: int | None,
         hyperparameters: kt.HyperParameters | None,
         entries: dict[str, Any],
         *,
         executions_per_trial: int = 1,
         target: float | None = None,
-        draws: Draws | None = "random",
         max_model_size: int | None = None,
         optimizer: Any = None,
         loss: Any = None,
@@ -113,10 +113,9 @@ class StudyTuner(kt.Tuner):
             random.randint(1, 10_000) if seed is None else seed,
             executions=executions_per_trial,
             target=target,
-            draws=draws or "learned",
             **schedule,
         )
-        self.arguments = self._settled(given, seed=seed, draws=draws)
+        self.arguments = self._settled(given, seed=seed)
         self._program = ProgramModel(
             _hypermodel(hypermodel), optimizer, loss, metrics, max_model_size
         )
@@ -176,13 +175,15 @@ class StudyTuner(kt.Tuner):
         asked: arguments for which None takes the recorded value.
         """
         study = self.study
+        learns = given.draws is None and self.KIND == "Hyperband"
+        new = replace(given, draws="learned") if learns else given
         if not study.exists():
             if study.trial_ids():
                 raise Misuse(
                     f"{study.directory} holds a project that another program made: choose another "
                     "project_name, or give overwrite=True"
                 )
-            return given
+            return new
         record = study.record()
         if not isinstance(record.arguments, ProgramArguments):
             raise Misuse(
@@ -190,6 +191,7 @@ class StudyTuner(kt.Tuner):
                 "project_name"
             )
         values = dict(vars(given))
+        asked["draws"] = given.draws
         values |= {n: getattr(record.arguments, n) for n, value in asked.items() if value is None}
         return continued(study.name, record.arguments, values, IN_PROGRAMS)
 
@@ -304,6 +306,8 @@ class Hyperband(StudyTuner):
         draws: Draws | None = None,
         **kwargs: Any,
     ):
+        if draws not in (None, *get_args(Draws)):
+            raise Misuse(f"draws={draws!r}: write {' or '.join(map(repr, get_args(Draws)))}")
         entries = _entries(
             tune_new_entries,
             allow_new_entries,
@@ -314,10 +318,9 @@ class Hyperband(StudyTuner):
             "max_epochs": max_epochs,
             "factor": factor,
             "iterations": hyperband_iterations,
+            "draws": draws,
         }
-        super().__init__(
-            hypermodel, objective, schedule, seed, hyperparameters, entries, draws=draws, **kwargs
-        )
+        super().__init__(hypermodel, objective, schedule, seed, hyperparameters, entries, **kwargs)
 
     def _oracle(self, whole: kt.HyperParameters, **options: Any) -> HyperbandOracle:
         own = self.arguments

@@ -42,6 +42,7 @@ def test_draws_that_learn_reach_targets_sooner_near_an_optimum_and_not_much_late
     ratios = {kind: [] for kind in planted_spaces.KINDS}
     for number in range(15):
         kind, value = planted_spaces.ratio(number, seeds=5)
-        ratios[kind].append(value)
+        if not np.isnan(value):  # random draws reach the target on most seeds
+            ratios[kind].append(value)
     assert np.median(ratios["near"]) < 1
     assert np.median([value for own in ratios.values() for value in own]) < 1

@@ -26,10 +26,10 @@ class Study:
     trials: pd.DataFrame
     """A row for each trial (index `trial`): status, score (the best value of `objective`, a mean if
     there are several executions), best_epoch (of the first execution), initial_epoch, epochs,
-    bracket, rung, parent, chain, seed, started, ended, seconds, message (the error, on one line), executions,
-    keras_fit (why Keras' own fit trained it, empty if the compiled loop did, blank if no record
-    tells), sampler (what drew the configuration, blank in searches that draw at
-    random alone), cut_short (why it ended before its first epoch), then a column for each hyperparameter, blank if it is inactive."""
+    bracket, rung, parent, chain, seed, started, ended, seconds, message (the error, on one line),
+    executions, keras_fit (why Keras' own fit trained it, empty if the compiled loop did, blank if no
+    record tells), sampler (what drew the configuration, blank if no record tells), cut_short (why it
+    ended before its first epoch), then a column for each hyperparameter, blank if it is inactive."""
     curves: pd.DataFrame
     """A row for each trial, execution and epoch: loss, accuracy, val_loss, val_accuracy,
     learning_rate, seconds, every other metric, and diagnostics as `quantity/layer`. The objective
@@ -174,7 +174,7 @@ class Study:
         for chain, members in ordered.groupby("chain", sort=True):
             best = self.best(members["score"]) if members["score"].notna().any() else None
             statuses = set(members["status"])
-            sampler = members["sampler"].iloc[0] or RANDOM
+            sampler = members["sampler"].fillna(RANDOM).iloc[0]
             status = next((s for s in ("FAILED", "COMPLETED") if s in statuses), "RUNNING")
             rows.append(
                 {

@@ -81,14 +81,14 @@ def drawn(study: Study, say: Language) -> list[Block]:
 
 def cut_short(study: Study, say: Language) -> list[Block]:
     """Say which trials ended before their first epoch, because they could not learn."""
-    names = [str(n) for n, reason in study.trials["cut_short"].items() if reason]
+    names = [str(n) for n, reason in study.trials["cut_short"].dropna().items() if reason]
     if not names:
         return []
     text = say(
-        f"Ended before the first epoch, because the gradients of all weights were 0: trials "
-        f"{say.several(names)}. Their scores are those of untrained networks.",
-        f"Terminaron antes de la primera época, porque los gradientes de todos los pesos eran 0, las "
-        f"pruebas {say.several(names)}. Sus resultados son los de redes sin entrenar.",
+        f"Ended before the first epoch, because no weight matrix had a gradient: "
+        f"{say.several(names)} (trials). Their scores are those of untrained networks.",
+        f"Terminaron antes de la primera época, porque ninguna matriz de pesos tenía gradiente: "
+        f"{say.several(names)} (pruebas). Sus resultados son los de redes sin entrenar.",
     )
     return [Text(text)]
 

@@ -4,6 +4,7 @@ import itertools
 import math
 import random
 import time
+from dataclasses import fields
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -90,6 +91,7 @@ def plan(
     builds = trials * arguments.executions * build
     seconds = STARTUP_SECONDS + (builds + epochs * epoch) / workers
     to_target = seconds_to_target(arguments, facts, logs)
+    reached = [seconds for seconds in to_target.values() if seconds is not None]
     return {
         "trials": trials,
         "epochs": epochs,
@@ -98,8 +100,9 @@ def plan(
         "seconds_per_epoch": round(epoch, 3),
         "workers": workers,
         "target": arguments.target,
-        "target_seconds": round(median(to_target.values())) if to_target else None,
-        "target_studies": sorted(to_target),
+        "target_seconds": round(median(reached)) if reached else None,
+        "target_reached": [name for name, seconds in to_target.items() if seconds is not None],
+        "target_missed": [name for name, seconds in to_target.items() if seconds is None],
     }
 
 
@@ -115,28 +118,29 @@ def _typical(oracle: Any, n: int) -> Values | None:
 
 def seconds_to_target(
     arguments: HyperbandArguments, facts: Dataset, logs: Path
-) -> dict[str, float]:
+) -> dict[str, float | None]:
     """Return the seconds after which earlier searches reached the target, by study.
 
-    Searches count that had the same data, hypermodel, objective and way to draw. Searches that did
-    not reach the target are left out.
+    Searches count that had the same kind of data and the same arguments but seed and target. None:
+    the search ended without reaching the target.
     """
-    found: dict[str, float] = {}
+    found: dict[str, float | None] = {}
     if arguments.target is None:
         return found
-    alike = ("hypermodel", "objective", "draws", "rates", "fix")
+    free = {"seed", "target", "iterations", "data"}
+    alike = {f.name for f in fields(arguments)} - free
     for path in sorted(logs.glob(f"*/{RECORD}")):
         folder = StudyFolder(logs, path.parent.name)
         try:
             record = folder.record()
+            own = record.arguments
+            if not isinstance(own, HyperbandArguments) or record.facts != facts:
+                continue
+            if any(getattr(own, name) != getattr(arguments, name) for name in alike):
+                continue
             trials, _ = folder.read_trials()
         except Failure:
             continue  # `status` and `report` say what is wrong with it
-        own = record.arguments
-        if not isinstance(own, HyperbandArguments) or record.facts != facts:
-            continue
-        if any(getattr(own, name) != getattr(arguments, name) for name in alike):
-            continue
         ends = [
             row.time
             for trial in trials.values()
@@ -144,8 +148,8 @@ def seconds_to_target(
             for row in trial.run.epochs
             if record.objective.reaches(record.objective.value(row.logs), arguments.target)
         ]
-        if ends:
-            found[folder.name] = worked_until(record, min(ends))
+        if ends or record.finished:
+            found[folder.name] = worked_until(record, min(ends)) if ends else None
     return found
 
 
@@ -280,11 +284,13 @@ def show_plan(planned: Json) -> None:
         return
     if planned["target_seconds"] is None:
         out.print(
-            f"no earlier search in --logs with the same data, hypermodel and draws reached the target "
-            f"{planned['target']:g}, so the time to it is unknown"
+            f"the time to the target {planned['target']:g} is unknown, because no earlier search in "
+            "--logs with the same arguments has reached it"
         )
         return
+    reached, missed = planned["target_reached"], planned["target_missed"]
     out.print(
-        f"target {planned['target']:g}: about {duration(planned['target_seconds'])}, as in "
-        f"{', '.join(planned['target_studies'])}"
+        f"target {planned['target']:g}: about {duration(planned['target_seconds'])}, because "
+        f"{len(reached)} of {len(reached) + len(missed)} earlier searches reached it: "
+        f"{', '.join(reached)}"
     )

@@ -1,6 +1,8 @@
 """The dense networks of the search space, built and compiled."""
 
 import itertools
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -39,43 +41,62 @@ class SmoothedCrossentropy(keras.losses.Loss):
 
 
 @keras.saving.register_keras_serializable("search")
-class Later(keras.optimizers.schedules.LearningRateSchedule):
-    """A schedule that begins at a later step, as on the rung to which a trial is promoted."""
+class Restarts(keras.optimizers.schedules.LearningRateSchedule):
+    """Schedules one after another, each from its own beginning (Loshchilov and Hutter 2017, SGDR).
 
-    def __init__(self, schedule: Any, begins: int):
+    schedules: one for each rung. ends: the step at which each rung ends.
+    """
+
+    def __init__(self, schedules: Sequence[Any], ends: Sequence[int]):
         super().__init__()
-        self.schedule = schedule
-        self.begins = begins
+        self.schedules = list(schedules)
+        self.ends = list(ends)
 
     def __call__(self, step: Any) -> Any:
         """Return the rate of a step, counted from the first rung on."""
-        return self.schedule(keras.ops.maximum(step - self.begins, 0))
+        begins = [0, *self.ends[:-1]]
+        rate = self.schedules[-1](keras.ops.maximum(step - begins[-1], 0))
+        for schedule, begin, end in reversed(
+            list(zip(self.schedules[:-1], begins, self.ends, strict=False))
+        ):
+            own = schedule(keras.ops.maximum(step - begin, 0))
+            rate = keras.ops.where(step < end, own, rate)
+        return rate
 
     def get_config(self) -> dict[str, Any]:
-        schedule = keras.saving.serialize_keras_object(self.schedule)
-        return {"schedule": schedule, "begins": self.begins}
+        schedules = [keras.saving.serialize_keras_object(each) for each in self.schedules]
+        return {"schedules": schedules, "ends": self.ends}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Later":
-        schedule = keras.saving.deserialize_keras_object(config["schedule"])
-        return cls(schedule, config["begins"])
+    def from_config(cls, config: dict[str, Any]) -> "Restarts":
+        schedules = map(keras.saving.deserialize_keras_object, config["schedules"])
+        return cls(list(schedules), config["ends"])
+
+
+def _falling(schedule: str, rate: float, steps: int) -> Any:
+    """Return a schedule that falls to zero over some steps, after a warm-up if asked."""
+    if schedule == "cosine":
+        return keras.optimizers.schedules.CosineDecay(rate, steps)
+    rising = int(WARMUP_SHARE * steps)
+    return keras.optimizers.schedules.CosineDecay(
+        0.0, steps - rising, warmup_target=rate, warmup_steps=rising
+    )
 
 
 class DenseNetworks(kt.HyperModel):
     """Dense networks for a data set of classes, compiled as a configuration asks.
 
     facts: of the data set. Raises Misuse if its labels are no classes.
-    max_epochs: the epochs in which a schedule falls to zero, on all rungs together, as in searches
-    of version 0.3 and before. None: it falls over the epochs of each trial, and begins anew if the
-    trial is promoted (Loshchilov and Hutter 2017, SGDR). So each rung ranks trials whose rate has
-    fallen.
+    max_epochs: longest budget of a search. None: a schedule falls over a trial's own epochs.
+    factor: factor of a search. A schedule falls over each rung, so that a rung ranks trials whose
+    rate has fallen. None: it falls over the longest budget, as in version 0.3 and before.
 
     Batch normalisation follows the activation, as in the assignment. With `norm_first` it precedes
     the activation, as in Ioffe and Szegedy (2015). With bfloat16, the products and activations of
     hidden layers have 16 bits. Weights, normalisation and the output layer stay float32.
     """
 
-    def __init__(self, facts: Dataset, max_epochs: int | None = None):
+    def __init__(self, facts: Dataset, max_epochs: int | None = None, factor: int | None = None):
         super().__init__(name="dense")
         if not facts.classes:
             raise Misuse(
@@ -84,6 +105,7 @@ class DenseNetworks(kt.HyperModel):
             )
         self.facts = facts
         self.max_epochs = max_epochs
+        self.factor = factor
 
     def declare_hyperparameters(self, hp: kt.HyperParameters) -> None:
         """Declare the whole space, as KerasTuner asks of a hypermodel."""
@@ -120,11 +142,21 @@ class DenseNetworks(kt.HyperModel):
                 name="output",
             )
         )
-        span = hp.values.get("tuner/initial_epoch", 0), hp.values.get("tuner/epochs", 1)
-        if self.max_epochs:
-            span = 0, self.max_epochs
-        model.compile(self._optimizer(v, *span), self._loss(v), metrics=["accuracy"])
+        ends = self._ends(hp.values)
+        model.compile(self._optimizer(v, ends), self._loss(v), metrics=["accuracy"])
         return model
+
+    def _ends(self, values: Values) -> list[int]:
+        """Return the epochs at which a schedule reaches zero.
+
+        They do not depend on the rung, so a chain that is trained again has the same rates.
+        """
+        if self.max_epochs is None:
+            return [values["tuner/epochs"]]
+        if self.factor is None:
+            return [self.max_epochs]
+        rungs = reversed(range(values["tuner/bracket"] + 1))
+        return [math.ceil(self.max_epochs / self.factor**rung) for rung in rungs]
 
     def cost(self, values: Values) -> float:
         """Return about how many billions of multiplications an epoch takes, steps included.
@@ -185,21 +217,22 @@ class DenseNetworks(kt.HyperModel):
             return keras.losses.SparseCategoricalCrossentropy()
         return SmoothedCrossentropy(v["label_smoothing"])
 
-    def _optimizer(self, v: Values, first: int, last: int) -> keras.optimizers.Optimizer:
-        """Return the optimizer, whose schedule falls over the epochs from `first` to `last`."""
-        name = v["optimizer"]
-        rate = v[f"{name}_lr"]
+    def _rate(self, v: Values, ends: list[int]) -> Any:
+        """Return the learning rate, or its schedule."""
+        rate = v[f"{v['optimizer']}_lr"]
+        if v["schedule"] == "constant":
+            return rate
         of_epoch = -(-self.facts.train_size // v["batch_size"])
-        steps = of_epoch * (last - first)
-        if v["schedule"] == "cosine":
-            rate = keras.optimizers.schedules.CosineDecay(rate, steps)
-        elif v["schedule"] == "warmup":
-            rising = int(WARMUP_SHARE * steps)
-            rate = keras.optimizers.schedules.CosineDecay(
-                0.0, steps - rising, warmup_target=rate, warmup_steps=rising
-            )
-        if first and v["schedule"] != "constant":
-            rate = Later(rate, of_epoch * first)
+        spans = [after - before for before, after in itertools.pairwise([0, *ends])]
+        schedules = [_falling(v["schedule"], rate, of_epoch * span) for span in spans]
+        if len(schedules) == 1:
+            return schedules[0]
+        return Restarts(schedules, [of_epoch * end for end in ends])
+
+    def _optimizer(self, v: Values, ends: list[int]) -> keras.optimizers.Optimizer:
+        """Return the optimizer. ends: as `_ends` returns them."""
+        name = v["optimizer"]
+        rate = self._rate(v, ends)
         if name == "sgd":
             return keras.optimizers.SGD(rate)
         if name == "momentum":

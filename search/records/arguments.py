@@ -153,7 +153,7 @@ class ProgramArguments(Arguments):
     """Arguments of a search that a Python program runs (`search.Hyperband`, `search.RandomSearch`).
 
     hypermodel: name of the hypermodel's class or function.
-    max_epochs, factor, iterations: of Hyperband only.
+    max_epochs, factor, iterations, draws: of Hyperband only.
     max_trials: of random search only.
     """
 
@@ -166,7 +166,7 @@ class ProgramArguments(Arguments):
     max_trials: int | None = None
     executions: int = 1
     target: float | None = None
-    draws: Draws = "random"
+    draws: Draws | None = None
 
     COMMAND: ClassVar[str] = "program"
     OPTIONS: ClassVar[tuple[str, ...]] = ()

@@ -120,8 +120,11 @@ def study_record(content: Json, path: Path) -> StudyRecord:
     if command not in KINDS:
         raise Failure(f"{path}: command: {command!r} is not one of {', '.join(KINDS)}")
     given = content.get("arguments")
-    if version != FORMAT and command == HyperbandArguments.COMMAND and isinstance(given, dict):
-        given = {**FORMER_SEARCHES, **given}
+    if version != FORMAT and isinstance(given, dict):
+        if command == HyperbandArguments.COMMAND:
+            given = {**FORMER_SEARCHES, **given}
+        elif given.get("tuner") == "Hyperband":
+            given = {"draws": FORMER_SEARCHES["draws"], **given}
     try:
         arguments = typed(given, KINDS[command], at="arguments")
         whole = {**content, "command": command, "arguments": arguments}

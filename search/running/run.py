@@ -74,7 +74,7 @@ def run_study(
             from search.studies.kinds import hypermodel_of, oracle_of, space_of
 
             hypermodel = own or hypermodel_of(arguments, pool.facts).hypermodel
-            cost = getattr(hypermodel, "cost", None)
+            cost = None if own else hypermodel.cost
             space = space_of(arguments, hypermodel)
             oracle = oracle_of(arguments, space, display.report_line, cost)
             return Subjects(oracle, hypermodel, PoolSource(pool))

@@ -31,7 +31,7 @@ from search.training.fit import FirstEpoch, Fit
 from search.training.loop import Diverged, scored
 from search.training.seeding import seeded
 
-IDLE = "the gradients of all weights are 0, so the network cannot learn"
+IDLE = "no weight matrix has a gradient, so the network cannot learn from its inputs"
 """Why a trial ends before its first epoch."""
 
 
@@ -198,9 +198,9 @@ class Watch(keras.callbacks.Callback):
             return
         self.began = True
         self.probe = Probe.of(self.model, *self.session.fit.examples)
-        work = self.session.work
-        # A trial that continues elsewhere must not end where the uninterrupted trial would not.
-        checks = work.skips_idle and work.initial_epoch == work.counted_from
+        work, fit = self.session.work, self.session.fit
+        # The child of an untrained trial is untrained too, on whatever machine it continues.
+        checks = self._may_skip() and int(self.model.optimizer.iterations) == 0
         if not self.probe or not (checks or work.initial_epoch == 0):
             return
         found = self.probe.look(self.model)
@@ -208,8 +208,15 @@ class Watch(keras.callbacks.Callback):
             self.session.report.at_start = found
         gradients = [value for name, value in found.items() if name.startswith("gradient_norm/")]
         if checks and not any(gradients):
-            self.session.fit.untrained = True
+            fit.untrained = True
             self.session.report.cut_short = IDLE
+
+    def _may_skip(self) -> bool:
+        """Return whether an epoch without training would report the objective."""
+        fit, goal = self.session.fit, self.session.work.goal
+        validated = all(name.startswith("val_") for name in goal.parts or (goal.name,))
+        validates = fit.loop is not None and fit.loop.validates
+        return self.session.work.skips_idle and validated and validates
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.started = time.perf_counter()
@@ -270,7 +277,8 @@ class Watch(keras.callbacks.Callback):
         work = self.session.work
         out_of_patience = work.patience and epoch - self.best_epoch >= work.patience
         reached = work.target is not None and work.goal.reaches(value, work.target)
-        if out_of_patience or reached or self.session.fit.untrained:
+        untrained = self.session.fit.untrained and epoch >= work.counted_from
+        if out_of_patience or reached or untrained:
             self.model.stop_training = True
 
     def take_result(self, returned: Any) -> None:

@@ -50,7 +50,7 @@ class Work:
     """The trial's best value of the objective so far and its epoch. The state before this stretch
     holds the weights of this epoch. None if the trial begins, even if it was promoted."""
     skips_idle: bool = False
-    """Whether the trial ends before its first epoch if the gradients of all weights are 0."""
+    """Whether the trial ends before its first epoch if no weight matrix has a gradient."""
     draws: bool = True
     """KerasTuner's `tune_new_entries`: whether hyperparameters that the build declares for the first
     time are drawn. Otherwise they have their defaults."""

@@ -20,16 +20,21 @@ class DrawingOracle(RecordedOracle):
     order in which they are found changes nothing.
 
     first: configurations that come before any random configuration.
+    reserved: configurations that are not drawn at random.
     """
 
-    skips_idle = True
-
     def __init__(
-        self, space: kt.HyperParameters, seed: int, first: Sequence[Values] = (), **options: Any
+        self,
+        space: kt.HyperParameters,
+        seed: int,
+        first: Sequence[Values] = (),
+        reserved: Sequence[Values] = (),
+        **options: Any,
     ):
         self.explored = space.copy()
         """The space before any trial. KerasTuner's `hyperparameters` also holds what came later."""
         self.first = list(first)
+        self.reserved = list(reserved)
         self._draws: list[Values] = []
         self._draw_of: dict[str, int] = {}
         self._exhausted = False
@@ -90,7 +95,7 @@ class DrawingOracle(RecordedOracle):
     def _different(self, n: int) -> Values | None:
         if n < len(self.first):
             return self.first[n]
-        taken: Iterable[Values] = self._draws
+        taken: Iterable[Values] = [*self._draws, *self.reserved]
         space = self.explored
         if self._wider:
             space = self._wider[1]
@@ -182,19 +187,19 @@ class DrawingOracle(RecordedOracle):
             if not trial.hyperparameters.values.get("tuner/trial_id")
         }
         found: list[str | None] = []
-        numbered = {
-            trial.hyperparameters.values.get("tuner/draw"): name for name, trial in roots.items()
-        }
+        numbers = {name: t.hyperparameters.values.get("tuner/draw") for name, t in roots.items()}
         for n in range(count):
             if not roots:
                 break
+            own = {name: roots[name] for name, number in numbers.items() if number == n}
+            root: str | None = next(iter(own), None)
             if self.is_random(n):
                 values = self.draw(n) or (self.draw(n) if self._widen() else None)
                 if values is None:
                     break
-                root = self._root_of(values, roots)
-            else:
-                root = numbered.get(n)
+                # Trials of earlier versions have no number.
+                unnumbered = {name: t for name, t in roots.items() if numbers[name] is None}
+                root = self._root_of(values, own or unnumbered)
             if root:
                 del roots[root]
                 self._draw_of[root] = n

@@ -30,6 +30,9 @@ from search.studies.samplers import Seen, centre, guided
 DRAWN = ("tuner/draw", "tuner/sampler")
 """Labels of a draw: its number, and what made it. Promoted trials keep them."""
 
+COSTLY = 8
+"""An epoch of a draw that is not random costs at most so many times an epoch of textbook values."""
+
 RANDOM_EVERY = 3
 """One draw in so many is always random, so that Hyperband's guarantee holds (Falkner et al. 2018,
 BOHB, section 3.2)."""
@@ -48,7 +51,7 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
       that it learns from (`learned_from`), which its number decides.
     - Trials that may begin are begun in an order of ours. The result does not depend on it.
 
-    first: configurations that come before any other.
+    first: configurations that come before any random configuration.
     textbook: values near which some draws are made (`search.studies.samplers`). None: all draws are
     random. So they are if the space has too few configurations to choose from.
     cost: returns a number that is proportional to the seconds of a configuration's epochs.
@@ -72,12 +75,15 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
         executions: int = 1,
         textbook: Values | None = None,
         cost: Callable[[Values], float] | None = None,
+        skips_idle: bool = False,
         **options: Any,
     ):
+        reserved = [centre(space, textbook)] if textbook else []
         super().__init__(
             space,
             seed,
             first,
+            reserved,
             objective=objective_of(objective),
             max_epochs=max_epochs,
             factor=factor,
@@ -86,6 +92,7 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
         )
         self.min_epochs = min_epochs
         self.executions = executions
+        self.skips_idle = skips_idle
         self.brackets: list[Bracket] = []
         end = 0
         for _ in range(iterations):
@@ -97,12 +104,14 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
         self.cost = cost
         self.textbook = textbook
         self._guided: dict[int, tuple[Values, str] | None] = {}
-        last = self.brackets[self._get_num_brackets() - 1].draws[-1]
-        if textbook is not None and self.draw(last) is None:
-            self.textbook = None
         self._textbook_draw: int | None = None
+        if not self._learns(0):
+            self.textbook = None
+            self.reserved.clear()
+            self._draws.clear()
         if self.textbook:
-            self._textbook_draw = self.brackets[self._get_num_brackets() - 2].draws.start
+            start = self.brackets[max(0, self._get_num_brackets() - 2)].draws.start
+            self._textbook_draw = max(start, len(self.first))
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Return the next trial's values."""
@@ -131,7 +140,7 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
         """
         n = self._textbook_draw
         if n is not None and n not in self._draw_of.values():
-            return Next(self._bracket_of(n), 0, centre(self.explored, self.textbook or {}), n)
+            return Next(self._bracket_of(n), 0, self.reserved[0], n)
         size = self._get_num_brackets()
         for start in range(0, len(self.brackets), size):
             ready = list(self._ready(self.brackets[start : start + size]))
@@ -146,17 +155,27 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
         """Yield the trials of some brackets that may begin now."""
         for bracket in brackets:
             # An exhausted space is noticed here, and then fewer trials decide promotions.
-            draws = [
-                (n, values) for n in self.open_draws(bracket.draws) if (values := self.drawn(n))
-            ]
+            draws = list(self._drawable(bracket))
             for rung in reversed(range(1, len(bracket.rounds))):
-                winner = self._winner(bracket, rung)
-                if winner:
-                    values = configuration(self.trials[winner].hyperparameters.values)
-                    yield Next(bracket, rung, values, winner)
-            # In a block, cheap configurations come first, because promotions may then begin early.
-            ready = [Next(bracket, 0, values, n) for n, values in draws]
-            yield from sorted(ready, key=self._turn)
+                certain = [
+                    Next(bracket, rung, configuration(self.trials[n].hyperparameters.values), n)
+                    for n in self._winners(bracket, rung)
+                ]
+                yield from sorted(certain, key=self._seconds)
+            # In a block, cheap configurations come first, so that promotions may begin early.
+            yield from sorted(draws, key=self._turn)
+
+    def _drawable(self, bracket: Bracket) -> Iterator[Next]:
+        """Yield the draws of a bracket that may begin now."""
+        unknown = None
+        for n in self.open_draws(bracket.draws):
+            # All draws of a block learn from the same trials, and those of later blocks from more.
+            if unknown is None or self.is_random(n):
+                values = self.drawn(n)
+                if values:
+                    yield Next(bracket, 0, values, n)
+                else:
+                    unknown = n
 
     def _turn(self, draw: Next) -> tuple[int, bool, float]:
         n = int(draw.source)
@@ -180,9 +199,21 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
 
     def is_random(self, n: int) -> bool:
         """Return whether a draw follows from the seed and its number alone."""
-        if self.textbook is None or n < len(self.first):
+        if n < len(self.first) or not self._learns(n):
             return True
         return n % RANDOM_EVERY == 0 and n != self._textbook_draw
+
+    def _learns(self, n: int) -> bool:
+        """Return whether the draws of an iteration learn: if the space has enough random ones."""
+        if self.textbook is None:
+            return False
+        last = self._draws_of_iteration(n).stop - 1
+        known = len(self._draws) if self._wider is None else self._wider[0]
+        return last < known or (self._wider is None and self.draw(last) is not None)
+
+    def _draws_of_iteration(self, n: int) -> range:
+        size = self.brackets[self._get_num_brackets() - 1].draws.stop
+        return range(n // size * size, (n // size + 1) * size)
 
     def sampler_of(self, n: int) -> str:
         """Return what drew configuration n."""
@@ -195,8 +226,8 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
         """Return configuration n, None if it is not known yet."""
         if self.is_random(n):
             return self.draw(n)
-        if n == self._textbook_draw:
-            return centre(self.explored, self.textbook or {})
+        if n == self._textbook_draw and n not in self._guided:
+            self._guided[n] = self.reserved[0], GIVEN
         if n not in self._guided:
             bracket = self._bracket_of(n)
             names = self._learned_from(bracket, n)
@@ -208,16 +239,17 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
 
     def _made(self, bracket: Bracket, n: int, names: Sequence[str]) -> tuple[Values, str] | None:
         """Make a draw that learns from trials. None if the space has no other configuration."""
-        size = self._get_num_brackets()
-        iteration = self.brackets.index(bracket) // size
-        end = self.brackets[(iteration + 1) * size - 1].draws.stop
-        fixed = (m for m in range(n, end) if self.is_random(m) or m == self._textbook_draw)
-        known = [self.drawn(m) for m in (*range(n), *fixed)]
+        known = [*map(self.draw, range(self._draws_of_iteration(n).stop)), *self.reserved]
+        known += [self.drawn(m) for m in range(n)]
         taken = [values for values in known if values is not None]
         assert self.textbook is not None
         # In an order that does not depend on which trial began first.
         seen = sorted(map(self._seen, names), key=lambda one: (one.draw, one.rung))
-        return guided(self.explored, self.textbook, seen, f"{self.seed} guided {n}", taken)
+        seed = f"{self.seed} guided {n}"
+        return guided(self.explored, self.textbook, seen, seed, taken, self._is_affordable)
+
+    def _is_affordable(self, values: Values) -> bool:
+        return not self.reserved or self._cost(values) <= COSTLY * self._cost(self.reserved[0])
 
     def learned_from(self, trial: Trial) -> tuple[str, ...]:
         """Return the trials that a trial's draw has learned from."""
@@ -297,18 +329,17 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
         failed = sum(self.trials[t].status == FAILED for t in bracket.rounds[rung - 1])
         return min(planned, self.entrants(bracket, rung - 1) - failed)
 
-    def _winner(self, bracket: Bracket, rung: int) -> str | None:
-        """Return the next trial to promote into a round, None if no promotion is certain yet."""
+    def _winners(self, bracket: Bracket, rung: int) -> list[str]:
+        """Return the trials whose promotion into a round is certain now, the best first."""
         before = bracket.rounds[rung - 1]
         promoted = {bracket.parents[name] for name in bracket.rounds[rung]}
         waiting = [t for t in before if self.trials[t].status == COMPLETED and t not in promoted]
         failed = sum(self.trials[t].status == FAILED for t in before)
-        losers = self.entrants(bracket, rung - 1) - self._get_size(bracket.number, rung)
-        if not waiting or len(bracket.rounds[rung]) >= self._get_size(bracket.number, rung):
-            return None
-        if len(waiting) + failed <= losers:
-            return None
-        return min(waiting, key=lambda name: self._rank(bracket, name))
+        size = self._get_size(bracket.number, rung)
+        losers = self.entrants(bracket, rung - 1) - size
+        free = size - len(bracket.rounds[rung])
+        certain = min(free, len(waiting) + failed - losers)
+        return sorted(waiting, key=lambda name: self._rank(bracket, name))[: max(0, certain)]
 
     def _rank(self, bracket: Bracket, name: str) -> tuple[float, int]:
         return self.rank(self.trials[name].score), self._draw_of[bracket.root(name)]

@@ -40,10 +40,10 @@ def hypermodel_of(arguments: Subject, facts: Dataset) -> Loaded:
         return load(arguments.hypermodel)
     from search.networks.dense import DenseNetworks
 
-    falls_over = None
-    if isinstance(arguments, HyperbandArguments) and arguments.rates == "search":
-        falls_over = arguments.max_epochs
-    return Loaded(DenseNetworks(facts, falls_over))
+    if not isinstance(arguments, HyperbandArguments):
+        return Loaded(DenseNetworks(facts))
+    factor = None if arguments.rates == "search" else arguments.factor
+    return Loaded(DenseNetworks(facts, arguments.max_epochs, factor))
 
 
 def space_of(arguments: Subject, hypermodel: kt.HyperModel) -> Space:
@@ -117,6 +117,7 @@ def hyperband_of(
         arguments.executions,
         space.textbook if learns else None,
         cost,
+        skips_idle=arguments.rates == "rung",
         # The built-in space is known as a whole.
         tune_new_entries=bool(arguments.hypermodel),
     )

@@ -77,7 +77,7 @@ class RecordedOracle(kt.Oracle):
     patience: int | None = None
     """Epochs without improvement that stop a trial early. None: no trial stops early."""
     skips_idle: bool = False
-    """Whether a trial ends before its first epoch if the gradients of all its weights are 0."""
+    """Whether a trial ends before its first epoch if none of its weight matrices has a gradient."""
     executions: int = 1
     """How often a trial trains its configuration, on different seeds."""
     workers: int = 1
@@ -115,13 +115,24 @@ class RecordedOracle(kt.Oracle):
             if response["status"] != RUNNING:
                 return Trial(self.hyperparameters.copy(), trial_id, response["status"])
             space = self.space_for(trial_id, response["values"])
-            space.values = response["values"]
+            space.values = dict(response["values"])
             trial = Trial(space, trial_id, RUNNING)
+            trial.hyperparameters.values = dict(response["values"])
             self.trials[trial_id] = trial
             self.start_order.append(trial_id)
             self._record_values(trial)
         self.ongoing_trials[tuner_id] = trial
         return trial
+
+    def _record_values(self, trial: Trial) -> None:
+        """Record a trial's values, and leave them as they are.
+
+        KerasTuner removes or draws again a value whose name has another, inactive declaration. Its
+        trials do so too when they are made.
+        """
+        values = dict(trial.hyperparameters.values)
+        super()._record_values(trial)
+        trial.hyperparameters.values = values
 
     def space_for(self, trial_id: str, values: Values) -> kt.HyperParameters:
         """Return a copy of the space that a new trial begins with."""
@@ -176,14 +187,14 @@ class RecordedOracle(kt.Oracle):
         trial.best_step = best[0].epoch if best and best[0] else 0
 
     def last_value(self, trial: Trial) -> float | None:
-        """Return the objective in the last epoch, as a mean over the executions.
+        """Return the objective in the last epoch that has a value, as a mean over the executions.
 
-        If no epoch on record has a value, it is the score.
+        If an execution has no such epoch on record, it is the score.
         """
         run, goal = trial.run, self.goal
-        if not run or not run.epochs:
-            return trial.score
-        return fmean(goal.value(run.execution(n)[-1].logs) for n in range(run.executions))
+        rows = [run.execution(n) for n in range(run.executions)] if run else []
+        each = [[v for row in own if math.isfinite(v := goal.value(row.logs))] for own in rows]
+        return fmean(values[-1] for values in each) if each and all(each) else trial.score
 
     def learned_from(self, trial: Trial) -> tuple[str, ...]:
         """Return the trials that the draw of a trial's configuration has learned from."""

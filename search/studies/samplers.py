@@ -2,7 +2,7 @@
 
 import random
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ ENOUGH = 10
 """Fewest trials of one budget from which the model learns."""
 
 
-ATTEMPTS = 100
+ATTEMPTS = 30
 """Draws after which a configuration that was not yet tried is not looked for any longer."""
 
 
@@ -54,12 +54,15 @@ def guided(
     seen: Sequence[Seen],
     seed: str,
     taken: Sequence[Values],
+    affordable: Callable[[Values], bool] = lambda values: True,
 ) -> tuple[Values, str] | None:
-    """Return a configuration and what drew it. None if all that were found are taken.
+    """Return a configuration and what drew it. None if the draw is left to chance.
 
-    The prior and the model share the draws by their skill. If neither has any, chance draws.
+    The prior and the model share the draws by their skill. Chance has a part if neither has the
+    skill that it starts with, and all draws for which no configuration is found.
 
     textbook: values of the hyperparameters by name, where textbooks name one.
+    taken: configurations that are not drawn. affordable: whether a configuration may be drawn.
     seed: the result depends on it and on the other arguments alone.
     """
     rng = random.Random(seed)
@@ -70,13 +73,13 @@ def guided(
     if not textbook:
         skills[PRIOR] = 0.0
     skills[RANDOM] = max(0.0, START - max(skills.values()))
-    for _ in range(ATTEMPTS):
-        (sampler,) = rng.choices(list(skills), list(skills.values()))
+    (sampler,) = rng.choices(list(skills), list(skills.values()))
+    for _ in range(ATTEMPTS if sampler != RANDOM else 0):
         if sampler == MODEL:
             values = from_model(space, trials, rng.getrandbits(31))
         else:
-            values = from_prior(space, textbook if sampler == PRIOR else None, rng)
-        if values not in taken:
+            values = from_prior(space, textbook, rng)
+        if values not in taken and affordable(values):
             return values, sampler
     return None
 
@@ -128,20 +131,19 @@ def centre(space: kt.HyperParameters, textbook: Values) -> Values:
     for hp in space.space:
         sample.merge([hp])
         if sample.is_active(hp):
-            named = textbook.get(hp.name)
-            fixed = isinstance(hp, kinds.Fixed)
-            sample.values[hp.name] = named if not fixed and _holds(hp, named) else hp.default
+            named = [v for v in (textbook.get(hp.name), hp.default) if _holds(hp, v)]
+            # KerasTuner accepts a default that is outside the range.
+            sample.values[hp.name] = named[0] if named else hp.random_sample(0)
     return dict(sample.values)
 
 
-def from_prior(space: kt.HyperParameters, textbook: Values | None, rng: random.Random) -> Values:
-    """Return a configuration near the textbook values. None: a random configuration."""
+def from_prior(space: kt.HyperParameters, textbook: Values, rng: random.Random) -> Values:
+    """Return a configuration near the textbook values, random where they name none."""
     sample = kt.HyperParameters()
     for hp in space.space:
         sample.merge([hp])
         if sample.is_active(hp):
-            centre = None if textbook is None else textbook.get(hp.name)
-            sample.values[hp.name] = near(hp, centre, rng)
+            sample.values[hp.name] = near(hp, textbook.get(hp.name), rng)
     return dict(sample.values)
 
 
@@ -160,11 +162,15 @@ def near(hp: Any, centre: Any, rng: random.Random) -> Any:
 
 
 def _holds(hp: Any, value: Any) -> bool:
-    if value is None or isinstance(hp, kinds.Boolean):
+    """Return whether a value is one of a hyperparameter's."""
+    if isinstance(hp, kinds.Fixed):
+        return bool(value == hp.value)
+    if isinstance(hp, kinds.Boolean):
         return isinstance(value, bool)
     if isinstance(hp, kinds.Choice):
         return value in hp.values
-    return bool(hp.min_value <= value <= hp.max_value)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and bool(hp.min_value <= value <= hp.max_value)
 
 
 def _is_ordered(hp: Any) -> bool:
@@ -197,39 +203,50 @@ def from_model(space: kt.HyperParameters, trials: Sequence[Seen], seed: int) -> 
         study.add_trials([_as_optuna(space, trial, worst) for trial in trials])
         asked = study.ask()
         sample = kt.HyperParameters()
-        for hp in space.space:
+        for place, hp in enumerate(space.space):
             sample.merge([hp])
             if sample.is_active(hp):
-                sample.values[hp.name] = _suggested(asked, hp)
+                sample.values[hp.name] = _suggested(asked, f"{place}", hp)
     return dict(sample.values)
 
 
 def _as_optuna(space: kt.HyperParameters, trial: Seen, worst: float) -> Any:
+    """Return a trial as Optuna has it.
+
+    Its parameters are named by place, because a name may be declared under several conditions.
+    """
     import optuna
 
+    known = space.copy()
+    known.values = trial.values
     active = {
-        hp.name: hp
-        for hp in space.space
-        if hp.name in trial.values and not isinstance(hp, kinds.Fixed)
+        f"{place}": hp
+        for place, hp in enumerate(space.space)
+        if known.is_active(hp)
+        and not isinstance(hp, kinds.Fixed)
+        and _holds(hp, trial.values.get(hp.name))
     }
     return optuna.trial.create_trial(
-        params={
-            name: hp.value_to_prob(trial.values[name]) if _is_ordered(hp) else trial.values[name]
-            for name, hp in active.items()
-        },
-        distributions={name: _distribution(hp) for name, hp in active.items()},
+        params={place: _encoded(hp, trial.values[hp.name]) for place, hp in active.items()},
+        distributions={place: _distribution(hp) for place, hp in active.items()},
         value=worst if trial.loss is None else trial.loss,
     )
 
 
-def _suggested(asked: Any, hp: Any) -> Any:
+def _encoded(hp: Any, value: Any) -> Any:
+    """Return a value as its distribution has it."""
+    # A value beside the steps of a range may lie beyond its ends.
+    return min(max(hp.value_to_prob(value), 0.0), 1.0) if _is_ordered(hp) else value
+
+
+def _suggested(asked: Any, place: str, hp: Any) -> Any:
     """Return Optuna's suggestion as the hyperparameter has it."""
     if isinstance(hp, kinds.Fixed):
         return hp.value
     if not _is_ordered(hp):
         options = [False, True] if isinstance(hp, kinds.Boolean) else list(hp.values)
-        return asked.suggest_categorical(hp.name, options)
-    return hp.prob_to_value(min(asked.suggest_float(hp.name, 0.0, 1.0), BELOW_ONE))
+        return asked.suggest_categorical(place, options)
+    return hp.prob_to_value(min(asked.suggest_float(place, 0.0, 1.0), BELOW_ONE))
 
 
 def _distribution(hp: Any) -> Any:

@@ -158,7 +158,8 @@ class Fit:
         for epoch in range(call["initial_epoch"], epochs):
             hooks.on_epoch_begin(epoch)
             logs = {} if self.untrained else loop.train(epoch)
-            if loop.validates and _evaluates(epoch, call["validation_freq"]):
+            evaluates = self.untrained or _evaluates(epoch, call["validation_freq"])
+            if loop.validates and evaluates:
                 hooks.on_test_begin()
                 found = loop.evaluate()
                 hooks.on_test_end(found)

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -249,18 +250,29 @@ def test_plan_says_how_long_earlier_searches_took_to_a_target(tmp_path):
     facts = DATASETS["digits"]
     found = seconds_to_target(HyperbandArguments(dataset="digits", target=0.9), facts, tmp_path)
     assert found == {"one": 20.0, "two": 30.0}
-    assert seconds_to_target(HyperbandArguments(target=0.95), facts, tmp_path) == {}
-    assert seconds_to_target(HyperbandArguments(), facts, tmp_path) == {}
+    digits = HyperbandArguments(dataset="digits")
+    higher = replace(digits, target=0.95)
+    assert seconds_to_target(higher, facts, tmp_path) == {}, "none of them is finished"
+    record = StudyFolder(tmp_path, "two").record()
+    StudyFolder(tmp_path, "two").write_record(replace(record, finished=True))
+    assert seconds_to_target(higher, facts, tmp_path) == {"two": None}
+    longer = replace(digits, target=0.9, max_epochs=81)
+    assert seconds_to_target(longer, facts, tmp_path) == {}
+    assert seconds_to_target(digits, facts, tmp_path) == {}
 
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
-    [(25, "target 0.9: about 25 s, as in one, two"), (None, "so the time to it is unknown")],
+    [
+        (25, "target 0.9: about 25 s, because 2 of 3 earlier searches reached it: one, two"),
+        (None, "the time to the target 0.9 is unknown"),
+    ],
 )
 def test_plan_shows_the_time_to_a_target(capsys, seconds, said):
     planned = {"trials": 1, "epochs": 1, "brackets": [], "seconds": 1, "seconds_per_epoch": 1.0}
-    target = {"target": 0.9, "target_seconds": seconds, "target_studies": ["one", "two"]}
-    show_plan({**planned, "workers": 2, **target})
+    target = {"target": 0.9, "target_seconds": seconds}
+    names = {"target_reached": ["one", "two"], "target_missed": ["three"]}
+    show_plan({**planned, "workers": 2, **target, **names})
     assert said in capsys.readouterr().out
 
 

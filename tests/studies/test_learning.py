@@ -37,7 +37,7 @@ def score(values):
     """A fixed function of configuration and rung, with some noise."""
     own = configuration(values)
     luck = random.Random(f"{sorted(own.items())} {values['tuner/epochs']}").random()
-    return round(abs(math.log10(own["rate"]) + 1.5) + (own["kind"] != "c") + luck, 6)
+    return round(abs(math.log10(own.get("rate", 1)) + 1.5) + (own["kind"] != "c") + luck, 6)
 
 
 def play(oracle, workers=1, order=0, stop_after=math.inf, fails=lambda values: False):
@@ -67,6 +67,11 @@ def play(oracle, workers=1, order=0, stop_after=math.inf, fails=lambda values: F
 
 def searched(**options):
     return learning(objective="val_loss", **options)
+
+
+def read(files):
+    """The trials of trial files. KerasTuner takes a content apart as it reads it."""
+    return [Trial.of(trial_file(json.loads(json.dumps(content)))) for content in files]
 
 
 def outcome(oracle):
@@ -160,11 +165,11 @@ def test_interrupted_again_and_again_it_ends_the_same(whole, cuts, workers):
     files = []
     for cut in cuts:
         oracle = searched()
-        oracle.restore([Trial.of(trial_file(content)) for content in files])
+        oracle.restore(read(files))
         play(oracle, workers, cut, stop_after=cut)
         files = [json.loads(json.dumps(t.get_state())) for t in oracle.trials.values()]
     oracle = searched()
-    oracle.restore([Trial.of(trial_file(content)) for content in files])
+    oracle.restore(read(files))
     assert outcome(play(oracle, workers)) == outcome(whole)
 
 
@@ -174,22 +179,24 @@ def test_a_lost_trial_is_drawn_again_as_it_was(whole):
     promoted = {f["hyperparameters"]["values"].get("tuner/trial_id") for f in files.values()}
     lost = [i for i in files if i not in promoted][::4]
     oracle = searched()
-    oracle.restore([Trial.of(trial_file(f)) for i, f in files.items() if i not in lost])
+    oracle.restore(read([f for i, f in files.items() if i not in lost]))
     assert len(oracle.trials) < len(whole.trials)
     assert outcome(play(oracle)) == outcome(whole)
 
 
 def test_the_order_of_costs_changes_nothing(whole):
     """Cheap configurations first, or the longest trials: the results are the same."""
-    costly = play(searched(cost=lambda values: 1 / values["rate"]), workers=2)
-    assert outcome(costly) == outcome(whole)
+    costs = {"cost": lambda values: 1 + values["rate"] % 7e-4}
+    assert outcome(play(searched(**costs), workers=2)) == outcome(whole)
 
 
-def test_failures_do_not_stop_it():
+@settings(max_examples=6, deadline=None)
+@given(workers=st.integers(2, 6), order=st.integers(0, 99))
+def test_failures_do_not_stop_it(workers, order):
     oracle = play(searched(), fails=lambda values: values["rate"] > 0.1)
     statuses = Counter(trial.status for trial in oracle.trials.values())
     assert statuses["FAILED"] > 3
-    again = play(searched(), workers=4, order=3, fails=lambda values: values["rate"] > 0.1)
+    again = play(searched(), workers, order, fails=lambda values: values["rate"] > 0.1)
     assert outcome(again) == outcome(oracle)
 
 
@@ -207,10 +214,75 @@ def test_a_space_with_few_configurations_is_drawn_at_random():
     assert len(labels(oracle)) == 12
 
 
+@pytest.mark.parametrize(("max_epochs", "min_epochs"), [(3, 1), (27, 9), (9, 1)])
+def test_given_configurations_and_textbook_values_are_all_tried(max_epochs, min_epochs):
+    """With few brackets, the numbers of the given ones reach into the bracket of the textbook."""
+    own = [{"kind": kind, "rate": 0.5} for kind in ("a", "b", "d")]
+    options = {"max_epochs": max_epochs, "min_epochs": min_epochs, "first": own}
+    oracle = play(searched(**options))
+    found = [configuration(t.hyperparameters.values) for t in oracle.trials.values()]
+    assert all(values in found for values in [*own, TEXTBOOK])
+    files = [json.loads(json.dumps(t.get_state())) for t in oracle.trials.values()]
+    for cut in (1, 2, 3, len(files)):
+        again = searched(**options)
+        again.restore(read(files[:cut]))
+        assert outcome(play(again)) == outcome(oracle)
+
+
+def test_one_bracket_alone_learns_too_and_goes_on():
+    first = play(searched(max_epochs=2))
+    files = [json.loads(json.dumps(t.get_state())) for t in first.trials.values()]
+    again = searched(max_epochs=2, iterations=2)
+    again.restore(read(files))
+    assert outcome(play(again)) == outcome(play(searched(max_epochs=2, iterations=2)))
+
+
+@pytest.mark.parametrize("sizes", [(4, 4, 4), (5, 5, 5)])
+def test_in_a_small_space_no_configuration_is_drawn_twice(sizes):
+    """A draw that finds nothing new is left to chance."""
+    space = kt.HyperParameters()
+    for name, size in zip(("kind", "rate", "third"), sizes, strict=True):
+        values = ["a", "b", "c", "d", "e"] if name == "kind" else [10.0**-n for n in range(5)]
+        space.Choice(name, values[:size])
+    oracle = play(searched(space=space, textbook={"kind": "b", "rate": 1.0, "third": 1.0}))
+    drawn = [t for t in oracle.trials.values() if t.hyperparameters.values["tuner/round"] == 0]
+    own = [str(configuration(t.hyperparameters.values)) for t in drawn]
+    assert len(set(own)) == len(own) == 49
+    files = [json.loads(json.dumps(t.get_state())) for t in oracle.trials.values()]
+    again = searched(space=space, textbook={"kind": "b", "rate": 1.0, "third": 1.0})
+    again.restore(read(files[:30]))
+    assert outcome(play(again)) == outcome(oracle)
+
+
+def test_a_name_that_is_declared_under_several_conditions_and_wrong_defaults():
+    space = kt.HyperParameters()
+    space.Choice("kind", ["a", "c"])
+    with space.conditional_scope("kind", ["a"]):
+        space.Float("rate", 1e-3, 1.0, sampling="log")
+        space.Choice("size", ["small", "large"])
+    with space.conditional_scope("kind", ["c"]):
+        space.Float("rate", 1e-5, 1e-2, sampling="log")
+        space.Int("size", 2, 63, step=2, sampling="log", default=63)
+        space.Float("other", 0.0, 1.0, default=7.0)
+    textbook = {"kind": "c", "rate": 1e-2, "size": 63}
+    oracle = play(searched(space=space, textbook=textbook))
+    assert MODEL in labels(oracle).values()
+    again = play(searched(space=space, textbook=textbook), workers=3, order=1)
+    assert outcome(again) == outcome(oracle)
+
+
+def test_no_draw_but_a_random_one_costs_much_more_than_textbook_values():
+    oracle = play(searched(cost=lambda values: values["rate"]))
+    for trial in oracle.trials.values():
+        values = trial.hyperparameters.values
+        if values["tuner/sampler"] in (PRIOR, MODEL):
+            assert values["rate"] <= 8 * TEXTBOOK["rate"]
+
+
 def test_iterations_may_be_added(whole):
     files = [json.loads(json.dumps(t.get_state())) for t in whole.trials.values()]
     oracle = searched(iterations=2)
-    oracle.restore([Trial.of(trial_file(content)) for content in files])
+    oracle.restore(read(files))
     assert outcome(play(oracle)) == outcome(play(searched(iterations=2), workers=2, order=1))
 
 

@@ -31,7 +31,7 @@ def seen(loss, sampler=RANDOM, bracket=0, rung=0, budget=1, **values):
 def spread(space, count=600):
     """Random configurations."""
     rng = random.Random(0)
-    return [samplers.from_prior(space, None, rng) for _ in range(count)]
+    return [samplers.from_prior(space, {}, rng) for _ in range(count)]
 
 
 def test_the_centre_of_the_built_in_space_is_the_textbook_network():
@@ -115,7 +115,8 @@ def test_failed_trials_are_as_bad_as_the_worst(space):
 
 
 def kinds_of_draws(space, trials, textbook, count=300):
-    return Counter(guided(space, textbook, trials, f"{n}", [])[1] for n in range(count))
+    drawn = [guided(space, textbook, trials, f"{n}", []) for n in range(count)]
+    return Counter(draw[1] if draw else RANDOM for draw in drawn)
 
 
 def test_the_priors_weight_falls_where_it_loses(space):
