@@ -69,12 +69,15 @@ def holm(p: pd.Series) -> pd.Series:
     tested = p.notna()
     if tested.any():
         # multipletests collects garbage at every call. Frozen objects are exempt, which makes the
-        # collection fast.
-        gc.freeze()
+        # collection fast. Objects that are frozen already stay so.
+        ours = gc.get_freeze_count() == 0
+        if ours:
+            gc.freeze()
         try:
             adjusted[tested] = multipletests(p[tested], method="holm")[1]
         finally:
-            gc.unfreeze()
+            if ours:
+                gc.unfreeze()
     return adjusted
 
 

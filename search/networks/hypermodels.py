@@ -61,9 +61,9 @@ def load(spec: str) -> Loaded:
         raise Misuse(f"--hypermodel {spec}: there is no module {place}") from None
     except (Exception, SystemExit) as error:
         raise Misuse(f"--hypermodel {spec}: {place_of(error)}: {said(error)}") from error
-    hypermodel = _hypermodel(module, name, spec)
     own = _own_modules(module, before)
     _LOADED.update(each.__name__ for each in own)
+    hypermodel = _hypermodel(module, name, spec)
     for each in own:
         cloudpickle.register_pickle_by_value(each)
     root = _root(module)
