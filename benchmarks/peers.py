@@ -24,7 +24,7 @@ import keras_tuner as kt
 from keras_tuner.engine import hyperparameters as kinds
 
 from search.data.load import load_pool
-from search.networks.baselines import complete
+from search.networks.baselines import TEXTBOOK, complete
 from search.networks.dense import DenseNetworks
 from search.networks.narrowing import log_steps, narrowed
 from search.records.trial import Values
@@ -39,16 +39,6 @@ WORKERS = 2
 
 DRAWS = 49
 """Configurations that `one-epoch` trains: as many as a Hyperband search of 27 epochs draws."""
-
-FASTEST: Values = {
-    "layers": 2,
-    "units_1": 512,
-    "units_2": 512,
-    "initializer": "he_normal",
-    "batch_size": 256,
-    "schedule": "warmup",
-}
-"""The best known configuration for `limit`."""
 
 
 @dataclass(frozen=True)
@@ -369,10 +359,13 @@ def trained_for(job: Job, values: Values, epochs: int) -> float:
 
 
 def limit(job: Job) -> None:
-    """Train the best known configuration alone, its schedule falling over six epochs."""
+    """Train the textbook network alone, for 9 epochs and then for 27.
+
+    No configuration is known that reaches 0.90 on Fashion-MNIST sooner.
+    """
     one_thread(job)
-    for epochs in (6, 9):
-        train(job, complete(FASTEST), epochs, epochs)
+    for epochs in (9, 27):
+        train(job, complete(TEXTBOOK), epochs, epochs)
 
 
 TUNERS: dict[str, Callable[[Job], None]] = {

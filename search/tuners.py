@@ -4,26 +4,27 @@ A tuner takes the arguments of KerasTuner's class of the same name, and keeps th
 cannot be honoured is refused. See keras_tuner/src/tuners and keras_tuner/src/engine/tuner.py.
 """
 
-import contextlib
-import hashlib
-import inspect
 import numbers
-import os
 import random
-import re
 import warnings
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
 import keras
 import keras_tuner as kt
-from keras_tuner.src.engine.hypermodel import DefaultHyperModel, get_hypermodel
 
 from search.cli.progress import display_for
-from search.networks.exploring import explored
 from search.networks.spaces import stated_defaults
+from search.programs import (
+    hypermodel_of,
+    in_words_of_python,
+    name_of,
+    oracle_options,
+    refuse,
+    source_hash,
+    whole_space,
+)
 from search.records.arguments import IN_PROGRAMS, Draws, ProgramArguments, continued
 from search.records.errors import Interrupted, Misuse
 from search.records.folder import StudyFolder
@@ -39,19 +40,6 @@ from search.studies.hyperband import HyperbandOracle
 from search.studies.oracles import RecordedOracle, Trial
 from search.studies.random_search import RandomSearchOracle
 from search.training.weights import load_best
-
-UNHEARD = (
-    "run_trial",
-    "_build_and_fit_model",
-    "save_model",
-    "on_trial_begin",
-    "on_trial_end",
-    "on_epoch_begin",
-    "on_epoch_end",
-    "on_batch_begin",
-    "on_batch_end",
-)
-"""Methods of KerasTuner's tuners that run where the model trains, which is on a worker here."""
 
 
 class StudyTuner(kt.Tuner):
@@ -99,7 +87,7 @@ class StudyTuner(kt.Tuner):
         time_budget: str | float | None = None,
         device: str = "auto",
     ):
-        self._refuse(distribution_strategy, logger, tuner_id)
+        refuse(type(self), distribution_strategy, logger, tuner_id)
         budget = f"{time_budget}s" if isinstance(time_budget, numbers.Real) else time_budget
         self.study = StudyFolder.at(Path(directory or "."), project_name or "untitled_project")
         self.execution = Execution(workers, device, scheduler, budget, logs=self.study.logs)  # type: ignore[arg-type]
@@ -109,7 +97,7 @@ class StudyTuner(kt.Tuner):
             self.study.clear()
         given = ProgramArguments(
             self.KIND,
-            _name(hypermodel),
+            name_of(hypermodel),
             random.randint(1, 10_000) if seed is None else seed,
             executions=executions_per_trial,
             target=target,
@@ -117,9 +105,9 @@ class StudyTuner(kt.Tuner):
         )
         self.arguments = self._settled(given, seed=seed)
         self._program = ProgramModel(
-            _hypermodel(hypermodel), optimizer, loss, metrics, max_model_size
+            hypermodel_of(hypermodel), optimizer, loss, metrics, max_model_size
         )
-        whole = _explored(self._program, hyperparameters, entries)
+        whole = whole_space(self._program, hyperparameters, entries)
         with in_words_of_python():
             made = self._oracle(
                 whole, objective=objective, executions=executions_per_trial, **entries
@@ -143,31 +131,6 @@ class StudyTuner(kt.Tuner):
     def _oracle(self, whole: kt.HyperParameters, **options: Any) -> RecordedOracle:
         """Return the oracle of the project's arguments. whole: the whole space."""
         raise NotImplementedError
-
-    def _refuse(self, strategy: Any, logger: Any, tuner_id: Any) -> None:
-        if keras.backend.backend() != "tensorflow":
-            raise Misuse(
-                f"Keras runs on {keras.backend.backend()}: set KERAS_BACKEND=tensorflow, which this "
-                "project trains with"
-            )
-        if strategy is not None:
-            raise Misuse(
-                "distribution_strategy: every trial trains on one worker: leave the argument out, "
-                "and give workers= or scheduler= to train several trials at a time"
-            )
-        if logger is not None:
-            raise Misuse("logger: KerasTuner has dropped this argument: leave it out")
-        if tuner_id is not None or "KERASTUNER_ORACLE_IP" in os.environ:
-            raise Misuse(
-                "tuner_id and KERASTUNER_ORACLE_IP: this project has no chief: give workers= or "
-                "scheduler= instead"
-            )
-        overridden = [n for n in UNHEARD if getattr(type(self), n) is not getattr(kt.Tuner, n)]
-        if overridden:
-            raise Misuse(
-                f"{type(self).__name__}.{overridden[0]} would not be called, because trials run in "
-                "workers: override HyperModel.fit, or give callbacks to search"
-            )
 
     def _settled(self, given: ProgramArguments, **asked: Any) -> ProgramArguments:
         """Return the arguments of the project: those recorded if it exists, otherwise those given.
@@ -228,7 +191,7 @@ class StudyTuner(kt.Tuner):
         with self.study.locked(), Interrupts() as interrupts:
             origin = Origin(
                 data=source.recorded(),
-                source={self.arguments.hypermodel: _source_hash(self.hypermodel)},
+                source={self.arguments.hypermodel: source_hash(self.hypermodel)},
             )
             self._warn_if_changed(origin)
             self.on_search_begin()
@@ -308,7 +271,7 @@ class Hyperband(StudyTuner):
     ):
         if draws not in (None, *get_args(Draws)):
             raise Misuse(f"draws={draws!r}: write {' or '.join(map(repr, get_args(Draws)))}")
-        entries = _entries(
+        entries = oracle_options(
             tune_new_entries,
             allow_new_entries,
             max_retries_per_trial,
@@ -361,7 +324,7 @@ class RandomSearch(StudyTuner):
     ):
         if not isinstance(max_trials, int) or max_trials < 1:
             raise Misuse(f"max_trials={max_trials}: give a number of trials, at least 1")
-        entries = _entries(
+        entries = oracle_options(
             tune_new_entries,
             allow_new_entries,
             max_retries_per_trial,
@@ -378,64 +341,3 @@ class RandomSearch(StudyTuner):
     def _take_epochs(self, fit_kwargs: dict[str, Any]) -> None:
         self.oracle.epochs = fit_kwargs.setdefault("epochs", 1)
         self.oracle.initial_epoch = fit_kwargs.setdefault("initial_epoch", 0)
-
-
-@contextlib.contextmanager
-def in_words_of_python() -> Iterator[None]:
-    """Spell the arguments in messages of Misuse as programs do: `time_budget=5x`."""
-    try:
-        yield
-    except Misuse as error:
-        said = re.sub(
-            r"--([a-z-]+)(?: ([^\s:,]+)(?=:))?",
-            lambda found: found[1].replace("-", "_") + (f"={found[2]}" if found[2] else ""),
-            str(error),
-        )
-        raise Misuse(said) from None
-
-
-def _hypermodel(given: Any) -> kt.HyperModel:
-    """Return the hypermodel of an instance, a class or a function. Raises ValueError for None."""
-    if given is None:
-        raise ValueError("hypermodel is None: give a HyperModel, or a function that builds a model")
-    if inspect.isclass(given) and issubclass(given, kt.HyperModel):
-        given = given()
-    return get_hypermodel(given)
-
-
-def _name(hypermodel: Any) -> str:
-    """Return the name of a hypermodel's class or function."""
-    return getattr(hypermodel, "__name__", None) or type(hypermodel).__name__
-
-
-def _entries(tune: bool, allow: bool, retries: int, consecutive: int) -> dict[str, Any]:
-    """Return the arguments that KerasTuner's tuners hand on to their oracles."""
-    return {
-        "tune_new_entries": tune,
-        "allow_new_entries": allow,
-        "max_retries_per_trial": retries,
-        "max_consecutive_failed_trials": consecutive,
-    }
-
-
-def _explored(
-    program: ProgramModel, given: kt.HyperParameters | None, entries: dict[str, Any]
-) -> kt.HyperParameters:
-    """Return the whole space, found by building models. given: what the program declares."""
-    kt.Oracle(hyperparameters=given, **entries)  # raises if nothing may be added to nothing
-    return explored(
-        program,
-        given,
-        entries["allow_new_entries"],
-        entries["tune_new_entries"],
-    )
-
-
-def _source_hash(hypermodel: kt.HyperModel) -> str:
-    """Return the SHA-256 of a hypermodel's source, of nothing if Python cannot find the source."""
-    plain = type(hypermodel) is DefaultHyperModel
-    try:
-        source = inspect.getsource(hypermodel.build if plain else type(hypermodel))
-    except (OSError, TypeError):
-        source = ""
-    return hashlib.sha256(source.encode()).hexdigest()
