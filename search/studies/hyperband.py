@@ -34,8 +34,8 @@ COSTLY = 8
 """An epoch of a draw that is not random costs at most so many times an epoch of textbook values."""
 
 RANDOM_EVERY = 3
-"""One draw in so many is always random, so that Hyperband's guarantee holds (Falkner et al. 2018,
-BOHB, section 3.2)."""
+"""One draw in so many is always random, so that Hyperband's guarantee holds. BOHB has the same share
+(Falkner et al. 2018, and HpBandSter's `random_fraction`)."""
 
 
 class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
@@ -133,8 +133,8 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
     def _next(self) -> Next | None:
         """Return the trial to begin next, None if there is none now.
 
-        The textbook values come first, at a third of the longest budget, where they are worth more
-        than at the shortest (PriorBand, section 4). A draw that would outlast everything else is
+        The textbook values come first, as in PriorBand (Mallik et al. 2023), but at a third of the
+        longest budget, where one trial costs little. A draw that would outlast everything else is
         begun before it does. Otherwise earlier brackets come first, in a bracket promotions before
         draws, and the longest rung first.
         """

@@ -13,7 +13,7 @@ from search.records.trial import MODEL, PRIOR, RANDOM, Values
 
 WIDTH = 0.25
 """Standard deviation of a number about its textbook value, as a share of its range, on its own
-scale. PriorBand's value (Mallik et al. 2023, NeurIPS, appendix)."""
+scale. NePS, which has PriorBand (Mallik et al. 2023), changes the best configuration by as much."""
 
 
 SURE = 0.5
@@ -112,7 +112,7 @@ def _better(one: Seen, other: Seen) -> bool:
 
 
 def learnable(seen: Iterable[Seen]) -> list[Seen]:
-    """Return the trials of the largest budget that has enough of them (BOHB, algorithm 2).
+    """Return the trials of the largest budget that has enough of them, as BOHB does.
 
     A trial that failed counts as bad as the worst.
     """
