@@ -115,6 +115,12 @@ def test_what_cannot_be_loaded_is_refused_in_one_line(own, spec, said):
     assert "\n" not in str(refused.value)
 
 
+def test_after_a_misspelt_name_the_modules_beside_the_file_are_found_again(own):
+    with pytest.raises(Misuse):
+        load("own.py:Nett")
+    assert set(load("own.py:Net").source) == {"own.py", "widths.py"}
+
+
 def test_a_file_may_have_the_name_of_a_package(own):
     (own / "search.py").write_text(OWN)
     loaded = load("search.py:Net")
