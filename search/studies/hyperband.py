@@ -330,7 +330,10 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
         return min(planned, self.entrants(bracket, rung - 1) - failed)
 
     def _winners(self, bracket: Bracket, rung: int) -> list[str]:
-        """Return the trials whose promotion into a round is certain now, the best first."""
+        """Return the trials whose promotion into a round is certain now, the best first.
+
+        The textbook values are always promoted. They take the place of another trial.
+        """
         before = bracket.rounds[rung - 1]
         promoted = {bracket.parents[name] for name in bracket.rounds[rung]}
         waiting = [t for t in before if self.trials[t].status == COMPLETED and t not in promoted]
@@ -338,8 +341,16 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
         size = self._get_size(bracket.number, rung)
         losers = self.entrants(bracket, rung - 1) - size
         free = size - len(bracket.rounds[rung])
-        certain = min(free, len(waiting) + failed - losers)
-        return sorted(waiting, key=lambda name: self._rank(bracket, name))[: max(0, certain)]
+        textbook = [t for t in before if self._is_textbook(t) and t not in promoted]
+        first = [t for t in textbook if t in waiting]
+        free -= sum(self.trials[t].status != FAILED for t in textbook)
+        others = [t for t in waiting if t not in first]
+        certain = max(0, min(free, len(waiting) - len(first) + failed - losers))
+        return [*first, *sorted(others, key=lambda name: self._rank(bracket, name))[:certain]]
+
+    def _is_textbook(self, trial_id: str) -> bool:
+        draw = self.trials[trial_id].hyperparameters.values.get("tuner/draw")
+        return draw is not None and draw == self._textbook_draw
 
     def _rank(self, bracket: Bracket, name: str) -> tuple[float, int]:
         return self.rank(self.trials[name].score), self._draw_of[bracket.root(name)]
@@ -356,7 +367,8 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
                     ]
                     promoted = {bracket.parents[t] for t in bracket.rounds[rung + 1]}
                     size = self._get_size(bracket.number, rung + 1)
-                    return trial_id not in promoted and len(ahead) < size
+                    may = self._is_textbook(trial_id) or len(ahead) < size
+                    return trial_id not in promoted and may
         return False
 
     def _labels(self, bracket: Bracket, rung: int) -> Values:

@@ -128,6 +128,18 @@ def test_the_textbook_comes_first_at_a_third_of_the_longest_budget(whole):
     }  # fmt: skip
 
 
+def test_textbook_values_are_promoted_to_the_end_however_bad_they_are():
+    worst = {"kind": "a", "rate": 1e-4}
+    oracle = play(searched(textbook=worst), workers=2, order=3)
+    places = [
+        (values["tuner/bracket"], values["tuner/epochs"])
+        for trial in oracle.trials.values()
+        if configuration(values := trial.hyperparameters.values) == worst
+    ]
+    assert places == [(1, 9), (1, 27)]
+    assert len(oracle.trials) == 70
+
+
 def test_what_a_draw_learns_from_by_hand(whole):
     """Bracket 3 has draws 0 to 26, in blocks of six, bracket 2 has 27 to 38, bracket 1 has 39 to 44."""
     by_draw = {
