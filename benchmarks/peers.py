@@ -27,6 +27,7 @@ from search.data.load import load_pool
 from search.networks.baselines import TEXTBOOK, complete
 from search.networks.dense import DenseNetworks
 from search.networks.narrowing import log_steps, narrowed
+from search.networks.spaces import configured
 from search.records.trial import Values
 from search.training.fit import Fit
 
@@ -135,12 +136,7 @@ def one_thread(job: Job) -> None:
 
 def drawn(seed: int, n: int) -> Values:
     """Return a random configuration."""
-    sample = kt.HyperParameters()
-    for hp in narrowed([]).space:
-        sample.merge([hp])
-        if sample.is_active(hp):
-            sample.values[hp.name] = hp.random_sample(f"{seed} {n} {hp.name}")
-    return dict(sample.values)
+    return configured(narrowed([]), lambda hp: hp.random_sample(f"{seed} {n} {hp.name}"))
 
 
 def keras_tuner(job: Job) -> None:
@@ -196,12 +192,8 @@ def optuna_worker(job: Job, number: int) -> None:
             if trial.should_prune():
                 raise optuna.TrialPruned
 
-        sample = kt.HyperParameters()
-        for hp in narrowed([]).space:
-            sample.merge([hp])
-            if sample.is_active(hp):
-                sample.values[hp.name] = suggested(trial, hp)
-        return train(job, sample.values, EPOCHS, EPOCHS, Reporting(report))
+        values = configured(narrowed([]), partial(suggested, trial))
+        return train(job, values, EPOCHS, EPOCHS, Reporting(report))
 
     study = optuna.create_study(
         study_name="study",

@@ -77,7 +77,7 @@ PEERS = {
 }
 """By run: the arguments of `benchmarks.peers`."""
 
-PACKAGES = ("keras", "tensorflow", "keras-tuner", "optuna", "smac", "ray")
+PEER_PACKAGES = ("optuna", "smac", "ray")
 
 
 @dataclass(frozen=True)
@@ -177,9 +177,9 @@ def measured(run: str, data: str, seed: int) -> Row:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of the packages that are installed."""
-    found = {}
-    for package in PACKAGES:
+    """Return the versions of what results depend on, and of the peers that are installed."""
+    found = provenance.versions()
+    for package in PEER_PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[package] = importlib.metadata.version(package)
     return found
@@ -275,8 +275,9 @@ def table(data: str) -> Iterator[str]:
         f"| {data} | seeds | " + " | ".join(f"{t:g}" for t in targets) + " | best accuracy | busy |"
     )
     yield "| --- |" + " --- |" * (len(targets) + 3)
+    every = rows()
     for run in [*OURS, *PEERS]:
-        own = [row for row in rows() if (row.run, row.data) == (run, data)]
+        own = [row for row in every if (row.run, row.data) == (run, data)]
         if not own:
             continue
         cells = [cell(np.array([row.seconds_to(target) for row in own])) for target in targets]

@@ -40,6 +40,16 @@ def planted_study(logs, name, arguments, **fields):
     return folder
 
 
+def write_project(directory, oracle):
+    """Write the trials of an oracle as KerasTuner's project `project`."""
+    folder = StudyFolder(directory, "project")
+    folder.directory.mkdir()
+    folder.write_json("tuner0.json", {})
+    folder.write_json("oracle.json", oracle.get_state())
+    for trial_id, trial in oracle.trials.items():
+        folder.write_trial(trial_id, trial.get_state())
+
+
 def write_trial(directory, name, values, accuracies, status="COMPLETED", metrics=None, **run):
     """Write a trial over `SPACE`, with its val_accuracy by epoch.
 

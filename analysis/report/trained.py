@@ -46,10 +46,7 @@ def worked_until(study: Study, trial: str) -> float:
     ended = study.trials["ended"].get(trial)
     if ended is None or pd.isna(ended):
         return math.nan
-    before = [session for session in study.sessions if session.started <= ended]
-    if not before:
-        return math.nan
-    return float(sum(s.seconds for s in before[:-1]) + ended - before[-1].started)
+    return study.record.worked_until(float(ended)) if study.record else math.nan
 
 
 def _duration(seconds: float, say: Language) -> str:
@@ -62,7 +59,7 @@ def drawn(study: Study, say: Language) -> list[Block]:
     if set(counts.index) == {RANDOM}:
         return []
     kinds = {
-        RANDOM: (say("at random", "al azar")),
+        RANDOM: say("at random", "al azar"),
         PRIOR: say("near textbook values", "cerca de valores de manual"),
         MODEL: say("by a model of earlier trials", "con un modelo de pruebas anteriores"),
         GIVEN: say("given in advance", "dadas de antemano"),

@@ -1,7 +1,5 @@
 """The schedule of a search, and an estimate of its running time on this machine."""
 
-import itertools
-import math
 import random
 import time
 from dataclasses import fields
@@ -22,7 +20,6 @@ from search.records.datasets import DATASETS, Dataset
 from search.records.errors import Failure
 from search.records.folder import RECORD, StudyFolder
 from search.records.reading import Json
-from search.records.study import StudyRecord
 from search.records.trial import Values
 
 IMAGES = 4096
@@ -149,20 +146,8 @@ def seconds_to_target(
             if record.objective.reaches(record.objective.value(row.logs), arguments.target)
         ]
         if ends or record.finished:
-            found[folder.name] = worked_until(record, min(ends)) if ends else None
+            found[folder.name] = record.worked_until(min(ends)) if ends else None
     return found
-
-
-def worked_until(record: StudyRecord, moment: float) -> float:
-    """Return how long a study had run at a moment, in seconds, without pauses.
-
-    moment: seconds since 1970.
-    """
-    return sum(
-        min(session.seconds, moment - session.started)
-        for session in record.sessions
-        if session.started < moment
-    )
 
 
 def measure_own(
@@ -205,6 +190,7 @@ def measure_dense(space: Any, facts: Dataset, draws: list[Values]) -> tuple[floa
     """
     from keras_tuner.engine.hyperparameters import Fixed
 
+    from search.networks.dense import costs
     from search.networks.space import UNSEARCHED
 
     fixed = {hp.name: hp.value for hp in space.space if isinstance(hp, Fixed)}
@@ -225,7 +211,7 @@ def measure(facts: Dataset, fixed: Json) -> tuple[float, np.ndarray]:
     from scipy.optimize import nnls
 
     from search.networks.baselines import complete
-    from search.networks.dense import DenseNetworks
+    from search.networks.dense import DenseNetworks, costs
     from search.training.loop import EpochLoop
 
     images = _noise(facts)
@@ -248,15 +234,6 @@ def measure(facts: Dataset, fixed: Json) -> tuple[float, np.ndarray]:
     scale = np.max(rows, axis=0)
     fitted, _ = nnls(np.array(rows) / scale, np.array(seconds))
     return float(np.mean(builds)), fitted / scale
-
-
-def costs(values: Values, dataset: Dataset, images: int) -> np.ndarray:
-    """Return an epoch's steps, layer steps, multiplications and weight updates, shape (4,)."""
-    hidden = [values[f"units_{i}"] for i in range(1, values["layers"] + 1)]
-    widths = [dataset.features, *hidden, len(dataset.classes)]
-    weights = sum(a * b for a, b in itertools.pairwise(widths))
-    steps = math.ceil(images / values["batch_size"])
-    return np.array([steps, steps * (len(widths) - 1), images * weights, steps * weights], float)
 
 
 def _noise(facts: Dataset) -> Data:

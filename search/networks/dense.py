@@ -73,6 +73,19 @@ class Restarts(keras.optimizers.schedules.LearningRateSchedule):
         return cls(list(schedules), config["ends"])
 
 
+def costs(values: Values, dataset: Dataset, images: int) -> np.ndarray:
+    """Return an epoch's steps, layer steps, multiplications and weight updates, shape (4,)."""
+    hidden = [values[f"units_{i}"] for i in range(1, values["layers"] + 1)]
+    widths = [dataset.features, *hidden, len(dataset.classes)]
+    weights = sum(a * b for a, b in itertools.pairwise(widths))
+    steps = math.ceil(images / values["batch_size"])
+    return np.array([steps, steps * (len(widths) - 1), images * weights, steps * weights], float)
+
+
+BILLIONS = np.array([3.5e6, 1.5e6, 3, 10]) / 1e9
+"""Billions of multiplications that take about as long as each of the `costs` (benchmarks.epoch)."""
+
+
 def _falling(schedule: str, rate: float, steps: int) -> Any:
     """Return a schedule that falls to zero over some steps, after a warm-up if asked."""
     if schedule == "cosine":
@@ -159,17 +172,8 @@ class DenseNetworks(kt.HyperModel):
         return [math.ceil(self.max_epochs / self.factor**rung) for rung in rungs]
 
     def cost(self, values: Values) -> float:
-        """Return about how many billions of multiplications an epoch takes, steps included.
-
-        A step costs about as much as 2 million multiplications, a layer in it 1.5 million, and the
-        update of a weight 10 (measured by benchmarks.epoch).
-        """
-        widths = [values[f"units_{i}"] for i in range(1, values["layers"] + 1)]
-        widths = [self.facts.features, *widths, len(self.facts.classes)]
-        weights = sum(a * b for a, b in itertools.pairwise(widths))
-        steps = -(-self.facts.train_size // values["batch_size"])
-        per_step = 2e6 + 1.5e6 * len(widths) + 10 * weights
-        return float(3 * self.facts.train_size * weights + steps * per_step) / 1e9
+        """Return about how many billions of multiplications an epoch takes, steps included."""
+        return float(costs(values, self.facts, self.facts.train_size) @ BILLIONS)
 
     def seed_weights(self, model: keras.Model, seed: int) -> None:
         """Draw every Dense kernel again from its own initializer, by `seed` and position alone.

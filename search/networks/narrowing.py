@@ -86,14 +86,21 @@ def value_of(found: Sequence[Any], word: str, said: str) -> Any:
     raise errors[0]
 
 
-def _holds(hp: Any, value: Any) -> bool:
+def in_range(hp: Any, value: Any) -> bool:
+    """Return whether a value is one of a hyperparameter's. A number may stand beside its steps."""
     if isinstance(hp, kinds.Fixed):
         return bool(value == hp.value)
     if isinstance(hp, kinds.Choice):
         return value in hp.values
     if isinstance(hp, kinds.Boolean):
         return isinstance(value, bool)
-    return bool(hp.min_value <= value <= hp.max_value) and (not hp.step or _on_grid(hp, value))
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and bool(hp.min_value <= value <= hp.max_value)
+
+
+def _holds(hp: Any, value: Any) -> bool:
+    steps = isinstance(hp, kinds.Int | kinds.Float) and hp.step
+    return in_range(hp, value) and (not steps or _on_grid(hp, value))
 
 
 def _on_grid(hp: Any, value: float) -> bool:

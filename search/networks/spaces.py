@@ -1,12 +1,27 @@
 """A search space as controlled studies see it: defaults, choices, and what depends on what."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import keras_tuner as kt
 from keras_tuner.engine import hyperparameters as kinds
 
 from search.records.trial import Values
+
+
+def configured(parameters: kt.HyperParameters, value_of: Callable[[Any], Any]) -> Values:
+    """Return a configuration of a space, without inactive values.
+
+    value_of: returns the value of an active hyperparameter. Parents come before what depends on them.
+    """
+    made = kt.HyperParameters()
+    for hp in parameters.space:
+        made.merge([hp])
+        if made.is_active(hp):
+            made.values[hp.name] = value_of(hp)
+    return dict(made.values)
 
 
 def stated_defaults(parameters: kt.HyperParameters) -> Values:

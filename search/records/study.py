@@ -1,5 +1,6 @@
 """The content of `study.json`: the study's definition, and every run that worked on it."""
 
+import math
 from dataclasses import asdict, dataclass, field, replace
 from dataclasses import fields as fields_of
 from pathlib import Path
@@ -91,6 +92,16 @@ class StudyRecord:
         """Value of the objective that ends a search."""
         searches = HyperbandArguments | ProgramArguments
         return self.arguments.target if isinstance(self.arguments, searches) else None
+
+    def worked_until(self, moment: float) -> float:
+        """Return how long the study had worked at a moment, in seconds, without pauses.
+
+        moment: seconds since 1970. The result is NaN before the first run.
+        """
+        begun = [session for session in self.sessions if session.started <= moment]
+        if not begun:
+            return math.nan
+        return sum(session.seconds for session in begun[:-1]) + moment - begun[-1].started
 
     def to_file(self) -> Json:
         """Return the record as `study.json` holds it."""

@@ -2,10 +2,12 @@
 
 import random
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import keras_tuner as kt
 
+from search.networks.spaces import configured
 from search.records.errors import Failure
 from search.records.reading import Json
 from search.records.trial import Values, configuration
@@ -102,15 +104,10 @@ class DrawingOracle(RecordedOracle):
             roots = (self.trials[name] for name in self._draw_of)
             taken = [*taken, *(configuration(root.hyperparameters.values) for root in roots)]
         for attempt in range(self._max_collisions):
-            sample = kt.HyperParameters()
-            for hp in space.space:
-                sample.merge([hp])
-                if sample.is_active(hp):
-                    sample.values[hp.name] = hp.random_sample(
-                        f"{self.seed} {n} {attempt} {hp.name}"
-                    )
-            if sample.values not in taken:
-                return sample.values
+            seed = f"{self.seed} {n} {attempt}"
+            values = configured(space, partial(_random_value, seed))
+            if values not in taken:
+                return values
         return None
 
     def space_for(self, trial_id: str, values: Values) -> kt.HyperParameters:
@@ -222,6 +219,10 @@ class DrawingOracle(RecordedOracle):
             if trial.run and trial.run.seed == seed and values.items() >= drawn.items():
                 grown = grown or name
         return grown
+
+
+def _random_value(seed: str, hp: Any) -> Any:
+    return hp.random_sample(f"{seed} {hp.name}")
 
 
 def _entries(space: kt.HyperParameters) -> dict[tuple[str, str], Json]:

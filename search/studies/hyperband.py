@@ -208,8 +208,7 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
         if self.textbook is None:
             return False
         last = self._draws_of_iteration(n).stop - 1
-        known = len(self._draws) if self._wider is None else self._wider[0]
-        return last < known or (self._wider is None and self.draw(last) is not None)
+        return self.draw(last) is not None if self._wider is None else last < self._wider[0]
 
     def _draws_of_iteration(self, n: int) -> range:
         size = self.brackets[self._get_num_brackets() - 1].draws.stop
@@ -345,7 +344,7 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
         first = [t for t in textbook if t in waiting]
         free -= sum(self.trials[t].status != FAILED for t in textbook)
         others = [t for t in waiting if t not in first]
-        certain = max(0, min(free, len(waiting) - len(first) + failed - losers))
+        certain = max(0, min(free, len(others) + failed - losers))
         return [*first, *sorted(others, key=lambda name: self._rank(bracket, name))[:certain]]
 
     def _is_textbook(self, trial_id: str) -> bool:

@@ -9,6 +9,8 @@ from typing import Any
 import keras_tuner as kt
 from keras_tuner.engine import hyperparameters as kinds
 
+from search.networks.narrowing import in_range
+from search.networks.spaces import configured
 from search.records.trial import MODEL, PRIOR, RANDOM, Values
 
 WIDTH = 0.25
@@ -127,24 +129,18 @@ def learnable(seen: Iterable[Seen]) -> list[Seen]:
 
 def centre(space: kt.HyperParameters, textbook: Values) -> Values:
     """Return the configuration with the textbook values, and defaults where they name none."""
-    sample = kt.HyperParameters()
-    for hp in space.space:
-        sample.merge([hp])
-        if sample.is_active(hp):
-            named = [v for v in (textbook.get(hp.name), hp.default) if _holds(hp, v)]
-            # KerasTuner accepts a default that is outside the range.
-            sample.values[hp.name] = named[0] if named else hp.random_sample(0)
-    return dict(sample.values)
+
+    def value_of(hp: Any) -> Any:
+        named = [v for v in (textbook.get(hp.name), hp.default) if in_range(hp, v)]
+        # KerasTuner accepts a default that is outside the range.
+        return named[0] if named else hp.random_sample(0)
+
+    return configured(space, value_of)
 
 
 def from_prior(space: kt.HyperParameters, textbook: Values, rng: random.Random) -> Values:
     """Return a configuration near the textbook values, random where they name none."""
-    sample = kt.HyperParameters()
-    for hp in space.space:
-        sample.merge([hp])
-        if sample.is_active(hp):
-            sample.values[hp.name] = near(hp, textbook.get(hp.name), rng)
-    return dict(sample.values)
+    return configured(space, lambda hp: near(hp, textbook.get(hp.name), rng))
 
 
 def near(hp: Any, centre: Any, rng: random.Random) -> Any:
@@ -154,23 +150,11 @@ def near(hp: Any, centre: Any, rng: random.Random) -> Any:
     """
     if isinstance(hp, kinds.Fixed):
         return hp.value
-    if not _holds(hp, centre):
+    if not in_range(hp, centre):
         return hp.random_sample(rng.getrandbits(31))
     if _is_ordered(hp):
         return hp.prob_to_value(_normal(hp.value_to_prob(centre), rng))
     return centre if rng.random() < SURE else hp.random_sample(rng.getrandbits(31))
-
-
-def _holds(hp: Any, value: Any) -> bool:
-    """Return whether a value is one of a hyperparameter's."""
-    if isinstance(hp, kinds.Fixed):
-        return bool(value == hp.value)
-    if isinstance(hp, kinds.Boolean):
-        return isinstance(value, bool)
-    if isinstance(hp, kinds.Choice):
-        return value in hp.values
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and bool(hp.min_value <= value <= hp.max_value)
 
 
 def _is_ordered(hp: Any) -> bool:
@@ -202,12 +186,8 @@ def from_model(space: kt.HyperParameters, trials: Sequence[Seen], seed: int) -> 
         study = optuna.create_study(sampler=sampler)
         study.add_trials([_as_optuna(space, trial, worst) for trial in trials])
         asked = study.ask()
-        sample = kt.HyperParameters()
-        for place, hp in enumerate(space.space):
-            sample.merge([hp])
-            if sample.is_active(hp):
-                sample.values[hp.name] = _suggested(asked, f"{place}", hp)
-    return dict(sample.values)
+        places = {id(hp): f"{place}" for place, hp in enumerate(space.space)}
+        return configured(space, lambda hp: _suggested(asked, places[id(hp)], hp))
 
 
 def _as_optuna(space: kt.HyperParameters, trial: Seen, worst: float) -> Any:
@@ -224,7 +204,7 @@ def _as_optuna(space: kt.HyperParameters, trial: Seen, worst: float) -> Any:
         for place, hp in enumerate(space.space)
         if known.is_active(hp)
         and not isinstance(hp, kinds.Fixed)
-        and _holds(hp, trial.values.get(hp.name))
+        and in_range(hp, trial.values.get(hp.name))
     }
     return optuna.trial.create_trial(
         params={place: _encoded(hp, trial.values[hp.name]) for place, hp in active.items()},
@@ -244,8 +224,7 @@ def _suggested(asked: Any, place: str, hp: Any) -> Any:
     if isinstance(hp, kinds.Fixed):
         return hp.value
     if not _is_ordered(hp):
-        options = [False, True] if isinstance(hp, kinds.Boolean) else list(hp.values)
-        return asked.suggest_categorical(place, options)
+        return asked.suggest_categorical(place, _options(hp))
     return hp.prob_to_value(min(asked.suggest_float(place, 0.0, 1.0), BELOW_ONE))
 
 
@@ -255,7 +234,11 @@ def _distribution(hp: Any) -> Any:
 
     if _is_ordered(hp):
         return FloatDistribution(0.0, 1.0)
-    return CategoricalDistribution([False, True] if isinstance(hp, kinds.Boolean) else hp.values)
+    return CategoricalDistribution(_options(hp))
+
+
+def _options(hp: Any) -> list[Any]:
+    return [False, True] if isinstance(hp, kinds.Boolean) else list(hp.values)
 
 
 BELOW_ONE = 1 - 1e-9

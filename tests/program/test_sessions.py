@@ -279,67 +279,62 @@ def test_a_trial_that_needs_keras_own_fit_is_not_checkpointed_in_the_middle(data
 
 
 @pytest.mark.parametrize(("skips", "epochs"), [(True, 1), (False, 2)])
-def test_a_network_without_gradients_ends_before_its_first_epoch(few_digits, skips, epochs):
+def test_a_network_without_gradients_ends_before_its_first_epoch(data, skips, epochs):
     """Zeros everywhere and ReLU: no weight would ever change. Its accuracy is that of chance."""
     networks = DenseNetworks(DATASETS["digits"])
-    hp = kt.HyperParameters()
-    hp.values = complete({"initializer": "zeros", "layers": 1, "units_1": 8})
-    config = {**hp.get_config(), "values": {**hp.values, "tuner/epochs": 2}}
+    config = dense_config({"tuner/epochs": 2}, initializer="zeros")
     work = Work("s", "0000", config, 3, 1, 0, 0, 2, seconds=1e9, skips_idle=skips)
-    validation = few_digits.x_validation[:50], few_digits.y_validation[:50]
-    call = (few_digits.x_train, few_digits.y_train), {"validation_data": validation}
-    report = train(networks, work, call)
+    report = train(networks, work, data)
     assert report.finished
     assert len(report.rows) == epochs
     assert bool(report.cut_short) == skips
     assert "no weight matrix has a gradient" in report.cut_short or not skips
     # The first class is predicted for every image, because all probabilities are equal.
-    share = np.mean(validation[1] == 0)
+    share = np.mean(data[1]["validation_data"][1] == 0)
     if skips:
         assert report.rows[0].val_accuracy == pytest.approx(share)
         assert math.isnan(report.rows[0].accuracy)
     trained = work_with(work, initializer="he_normal")
-    assert train(networks, trained, call).cut_short == ""
+    assert train(networks, trained, data).cut_short == ""
     # Without validation, or for an objective of training, an epoch must be trained.
     by_loss = replace(work, goal=Objective("loss", "min"))
-    assert len(train(networks, by_loss, call).rows) == 2
+    assert len(train(networks, by_loss, data).rows) == 2
 
 
-def test_the_child_of_an_untrained_trial_is_untrained_wherever_it_goes_on(few_digits):
+def test_the_child_of_an_untrained_trial_is_untrained_wherever_it_goes_on(data):
     networks = DenseNetworks(DATASETS["digits"], 9, 3)
-    validation = few_digits.x_validation[:50], few_digits.y_validation[:50]
-    call = (few_digits.x_train, few_digits.y_train), {"validation_data": validation}
-    hp = kt.HyperParameters()
-    hp.values = complete({"initializer": "zeros", "layers": 1, "units_1": 8})
-    config = {**hp.get_config(), "values": {**hp.values, "tuner/epochs": 1, "tuner/bracket": 2}}
+    config = dense_config({"tuner/epochs": 1, "tuner/bracket": 2}, initializer="zeros")
     first = Work("s", "0000", config, 3, 1, 0, 0, 1, seconds=1e9, skips_idle=True)
-    state = train(networks, first, call).state
+    state = train(networks, first, data).state
     config["values"]["tuner/epochs"] = 3
     child = replace(first, hyperparameters=config, initial_epoch=1, counted_from=1, epochs=3)
-    promoted = train(networks, child, call, state)
-    again = train(networks, replace(child, initial_epoch=0), call)
+    promoted = train(networks, child, data, state)
+    again = train(networks, replace(child, initial_epoch=0), data)
     assert promoted.cut_short == again.cut_short != ""
     assert [row.epoch for row in promoted.rows] == [1]
     assert [row.epoch for row in again.rows] == [0, 1]
     assert promoted.rows[0].val_accuracy == again.rows[1].val_accuracy
 
 
-def test_a_chain_that_is_trained_again_has_the_same_weights(few_digits):
+def test_a_chain_that_is_trained_again_has_the_same_weights(data):
     """With a rate that begins anew on each rung: 3 epochs, then 6 more, or 9 at once."""
     networks = DenseNetworks(DATASETS["digits"], 9, 3)
-    validation = few_digits.x_validation[:50], few_digits.y_validation[:50]
-    call = (few_digits.x_train, few_digits.y_train), {"validation_data": validation}
-    hp = kt.HyperParameters()
-    hp.values = complete({"schedule": "warmup", "layers": 1, "units_1": 8})
-    config = {**hp.get_config(), "values": {**hp.values, "tuner/epochs": 3, "tuner/bracket": 1}}
+    config = dense_config({"tuner/epochs": 3, "tuner/bracket": 1}, schedule="warmup")
     first = Work("s", "0000", config, 3, 1, 0, 0, 3, seconds=1e9)
-    state = train(networks, first, call).state
+    state = train(networks, first, data).state
     config["values"]["tuner/epochs"] = 9
     child = replace(first, hyperparameters=config, initial_epoch=3, counted_from=3, epochs=9)
-    promoted = train(networks, child, call, state)
-    again = train(networks, replace(child, initial_epoch=0), call)
+    promoted = train(networks, child, data, state)
+    again = train(networks, replace(child, initial_epoch=0), data)
     assert [r.val_loss for r in promoted.rows] == [r.val_loss for r in again.rows[3:]]
     assert max(row.learning_rate for row in promoted.rows) > 0
+
+
+def dense_config(labels, **changes):
+    """The config of a small dense network, with KerasTuner's labels."""
+    hp = kt.HyperParameters()
+    hp.values = complete({"layers": 1, "units_1": 8, **changes})
+    return {**hp.get_config(), "values": {**hp.values, **labels}}
 
 
 def work_with(work, **values):

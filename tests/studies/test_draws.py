@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 
 from search.networks.exploring import Drawing
 from search.records.errors import Failure, Misuse
-from search.records.folder import StudyFolder
 from search.records.objective import Objective
 from search.records.trial import EpochRow, TrialRun, configuration, trial_file
 from search.studies.hyperband import HyperbandOracle
 from search.studies.objectives import goal_of, objective_of
 from search.studies.oracles import Trial
 from search.studies.random_search import RandomSearchOracle
+from tests.planted import write_project
 
 
 def space_of(size):
@@ -254,12 +254,7 @@ def build(hp):
 )
 def test_stock_kerastuner_reloads_it(tmp_path, make, tuner, options):
     oracle = play(make(executions=2), fails=("0003",))
-    folder = StudyFolder(tmp_path, "project")
-    folder.directory.mkdir()
-    folder.write_json("tuner0.json", {})
-    folder.write_json("oracle.json", oracle.get_state())
-    for trial_id, trial in oracle.trials.items():
-        folder.write_trial(trial_id, trial.get_state())
+    write_project(tmp_path, oracle)
     stock = tuner(build, "val_loss", directory=tmp_path, project_name="project", **options)
     best = oracle.get_best_trials(5)
     assert [t.trial_id for t in stock.oracle.get_best_trials(5)] == [t.trial_id for t in best]

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.records.folder import StudyFolder
 from search.records.trial import GIVEN, MODEL, PRIOR, RANDOM, configuration, trial_file
 from search.studies.brackets import BLOCK
 from search.studies.hyperband import HyperbandOracle
 from search.studies.oracles import Trial
+from tests.planted import write_project
 
 TEXTBOOK = {"kind": "b", "rate": 1e-2}
 
@@ -299,12 +299,7 @@ def test_iterations_may_be_added(whole):
 
 
 def test_stock_kerastuner_reloads_it(tmp_path, whole):
-    folder = StudyFolder(tmp_path, "project")
-    folder.directory.mkdir()
-    folder.write_json("tuner0.json", {})
-    folder.write_json("oracle.json", whole.get_state())
-    for trial_id, trial in whole.trials.items():
-        folder.write_trial(trial_id, trial.get_state())
+    write_project(tmp_path, whole)
     stock = kt.oracles.HyperbandOracle(kt.Objective("val_loss", "min"), max_epochs=27)
     stock._set_project_dir(str(tmp_path), "project")
     stock.reload()
