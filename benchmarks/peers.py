@@ -21,6 +21,7 @@ from typing import Any
 
 import keras
 import keras_tuner as kt
+import numpy as np
 from keras_tuner.engine import hyperparameters as kinds
 
 from search.data.load import load_pool
@@ -266,7 +267,8 @@ def smac_trial(job: Job, config: Any, seed: int = 0, budget: float = EPOCHS) -> 
     """Return the cost of a configuration. As in SMAC's example, each budget trains from scratch."""
     one_thread(job)
     epochs = round(budget)
-    return 1 - train(job, complete(dict(config)), epochs, epochs)
+    values = {name: np.asarray(value).item() for name, value in dict(config).items()}
+    return 1 - train(job, complete(values), epochs, epochs)
 
 
 def of_config_space(library: Any, hp: Any) -> Any:
@@ -276,7 +278,7 @@ def of_config_space(library: Any, hp: Any) -> Any:
     if isinstance(hp, kinds.Choice):
         return library.Categorical(hp.name, hp.values, default=hp.default)
     if isinstance(hp, kinds.Int) and hp.sampling == "log" and hp.step:
-        return library.Ordinal(hp.name, log_steps(hp), default=hp.default)
+        return library.OrdinalHyperparameter(hp.name, log_steps(hp), default_value=hp.default)
     kind = library.Integer if isinstance(hp, kinds.Int) else library.Float
     bounds = (hp.min_value, hp.max_value)
     return kind(hp.name, bounds, default=hp.default, log=hp.sampling == "log")
@@ -370,7 +372,8 @@ TUNERS: dict[str, Callable[[Job], None]] = {
 }
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Run a tuner until it ends or is stopped."""
     parser = argparse.ArgumentParser()
     parser.add_argument("tuner", choices=TUNERS)
     parser.add_argument("seed", type=int)
@@ -379,3 +382,9 @@ if __name__ == "__main__":
     parser.add_argument("--loop", action="store_true")
     job = Job(**vars(parser.parse_args()))
     TUNERS[job.tuner](job)
+
+
+if __name__ == "__main__":
+    from benchmarks import peers  # Ray's workers import what they run, and cannot import __main__
+
+    peers.main()
