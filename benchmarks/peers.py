@@ -385,6 +385,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    from benchmarks import peers  # Ray's workers import what they run, and cannot import __main__
+    # Ray's workers import what they run, and cannot import __main__.
+    from benchmarks import peers  # noqa: PLW0406
 
     peers.main()
