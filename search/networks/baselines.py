@@ -35,9 +35,9 @@ TEXTBOOK: Values = {
     "momentum_lr": 0.03,
     "momentum": 0.9,
     "nesterov": True,
-    "rmsprop_lr": 1e-3,
+    "rmsprop_lr": 2e-3,
     "rmsprop_rho": 0.9,
-    **{f"{name}_lr": 1e-3 for name in ("adam", "adamw", "nadam")},
+    **{f"{name}_lr": 2e-3 for name in ("adam", "adamw", "nadam")},
     **{f"{name}_beta_1": 0.9 for name in ("adam", "adamw", "nadam")},
     **{f"{name}_beta_2": 0.999 for name in ("adam", "adamw", "nadam")},
     "adamw_decay": 4e-3,
@@ -52,7 +52,9 @@ TEXTBOOK: Values = {
 """What textbooks name for any data: ReLU with He's initializer, Adam at its authors' values, and a
 rate that warms up and falls (Géron 2022, Hands-On Machine Learning, table 11-3; Kingma and Ba 2015;
 Godbole et al. 2023, Deep Learning Tuning Playbook). Numbers that no source names stand in the middle
-of the space. Regularisation is left out at first, as the playbook advises."""
+of the space. The rates of adaptive optimizers are Keras' defaults for its batch of 32, times the square
+root of the batches' ratio (Malladi et al. 2022, On the SDEs and Scaling Rules for Adaptive Gradient
+Algorithms). Regularisation is left out at first, as the playbook advises."""
 
 
 def complete(changes: Values) -> Values:

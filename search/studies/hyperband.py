@@ -134,13 +134,13 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
         """Return the trial to begin next, None if there is none now.
 
         The textbook values come first, as in PriorBand (Mallik et al. 2023), but at a third of the
-        longest budget, where one trial costs little. A draw that would outlast everything else is
-        begun before it does. Otherwise earlier brackets come first, in a bracket promotions before
-        draws, and the longest rung first.
+        longest budget, where one trial costs little, and then at the longest. A draw that would
+        outlast everything else is begun before it does. Otherwise earlier brackets come first, in a
+        bracket promotions before draws, and the longest rung first.
         """
-        n = self._textbook_draw
-        if n is not None and n not in self._draw_of.values():
-            return Next(self._bracket_of(n), 0, self.reserved[0], n)
+        textbook = self._next_of_textbook()
+        if textbook:
+            return textbook
         size = self._get_num_brackets()
         for start in range(0, len(self.brackets), size):
             ready = list(self._ready(self.brackets[start : start + size]))
@@ -151,17 +151,33 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
                 return longest if lasts else ready[0]
         return None
 
+    def _next_of_textbook(self) -> Next | None:
+        """Return the trial of the textbook values that may begin now."""
+        n = self._textbook_draw
+        if n is None:
+            return None
+        bracket = self._bracket_of(n)
+        if n not in self._draw_of.values():
+            return Next(bracket, 0, self.reserved[0], n)
+        certain = (
+            t for rung in range(1, len(bracket.rounds)) for t in self._certain(bracket, rung)
+        )
+        return next((trial for trial in certain if self._is_textbook(str(trial.source))), None)
+
+    def _certain(self, bracket: Bracket, rung: int) -> list[Next]:
+        """Return the promotions into a round that are certain now."""
+        return [
+            Next(bracket, rung, configuration(self.trials[n].hyperparameters.values), n)
+            for n in self._winners(bracket, rung)
+        ]
+
     def _ready(self, brackets: Sequence[Bracket]) -> Iterator[Next]:
         """Yield the trials of some brackets that may begin now."""
         for bracket in brackets:
             # An exhausted space is noticed here, and then fewer trials decide promotions.
             draws = list(self._drawable(bracket))
             for rung in reversed(range(1, len(bracket.rounds))):
-                certain = [
-                    Next(bracket, rung, configuration(self.trials[n].hyperparameters.values), n)
-                    for n in self._winners(bracket, rung)
-                ]
-                yield from sorted(certain, key=self._seconds)
+                yield from sorted(self._certain(bracket, rung), key=self._seconds)
             # In a block, cheap configurations come first, so that promotions may begin early.
             yield from sorted(draws, key=self._turn)
 

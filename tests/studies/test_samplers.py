@@ -38,7 +38,7 @@ def test_the_centre_of_the_built_in_space_is_the_textbook_network():
     values = samplers.centre(narrowed([]), TEXTBOOK)
     expected = built_in().complete(TEXTBOOK)
     assert values == {name: expected[name] for name in values}
-    assert (values["layers"], values["units_3"], values["adam_lr"]) == (3, 256, 1e-3)
+    assert (values["layers"], values["units_3"], values["adam_lr"]) == (3, 256, 2e-3)
     narrow = samplers.centre(narrowed(["activation=tanh,elu", "layers=1"]), TEXTBOOK)
     assert narrow["activation"] == "tanh", "the default of a space without the textbook value"
     assert [name for name in narrow if name.startswith("units")] == ["units_1"]
