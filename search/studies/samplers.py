@@ -18,8 +18,9 @@ WIDTH = 0.25
 scale. NePS, which has PriorBand (Mallik et al. 2023), changes the best configuration by as much."""
 
 
-SURE = 0.5
-"""Probability that a choice has its textbook value before chance has its part."""
+KEPT = 0.75
+"""Probability that a hyperparameter has its textbook value before chance has its part. Then a few of
+them differ in a draw. If all do, as little is left of the textbook network as in a random draw."""
 
 
 ENOUGH = 10
@@ -150,11 +151,12 @@ def near(hp: Any, centre: Any, rng: random.Random) -> Any:
     """
     if isinstance(hp, kinds.Fixed):
         return hp.value
-    if not in_range(hp, centre):
-        return hp.random_sample(rng.getrandbits(31))
-    if _is_ordered(hp):
+    known = in_range(hp, centre)
+    if known and rng.random() < KEPT:
+        return centre
+    if known and _is_ordered(hp):
         return hp.prob_to_value(_normal(hp.value_to_prob(centre), rng))
-    return centre if rng.random() < SURE else hp.random_sample(rng.getrandbits(31))
+    return hp.random_sample(rng.getrandbits(31))
 
 
 def _is_ordered(hp: Any) -> bool:
