@@ -35,6 +35,9 @@ ROWS = Path("benchmarks/time_to_target.json")
 SECONDS = 1200.0
 """A run ends after this time, and counts as censored for the targets that it has not reached."""
 
+FEWEST = 3
+"""Fewest seeds that have an interval."""
+
 WHOLE = 3600.0
 """The same for a search without a target."""
 
@@ -288,12 +291,10 @@ def table(data: str) -> Iterator[str]:
 
 
 def cell(values: np.ndarray) -> str:
-    """Return the median of seconds with its interval, in words."""
-    median, low, high = interval(values)
-    said = [
-        f"{value:.0f}" if np.isfinite(value) else f">{SECONDS:.0f}" for value in (median, low, high)
-    ]
-    return f"{said[0]} s [{said[1]}; {said[2]}]"
+    """Return the median of seconds with its interval, in words. Few seeds have no interval."""
+    median, *ends = (f"{value:.0f} s" if np.isfinite(value) else "∞" for value in interval(values))
+    low, high = (end.removesuffix(" s") for end in ends)
+    return f"{median} [{low}; {high}]" if len(values) >= FEWEST else median
 
 
 def main() -> None:
