@@ -17,7 +17,7 @@ def test_the_median_of_censored_runs_is_infinite_if_most_are():
     assert np.isinf(median)
     assert low == 10.0
     assert np.isinf(high)
-    assert time_to_target.cell(np.array([np.inf, 20.0, 10.0])) == "20 s [10; >1200]"
+    assert time_to_target.cell(np.array([np.inf, 20.0, 10.0])) == "20 s [10; ∞]"
 
 
 def test_a_planted_space_has_its_optimum_where_it_says():

@@ -374,15 +374,18 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
         for bracket in self.brackets:
             for rung, entrants in enumerate(bracket.rounds[:-1]):
                 if trial_id in entrants:
-                    ahead = [
+                    done = [t for t in entrants if self.trials[t].status == COMPLETED]
+                    # The textbook values have a place of their own.
+                    sure = [
                         t
                         for t in entrants
-                        if self.trials[t].status == COMPLETED
-                        and self._rank(bracket, t) < self._rank(bracket, trial_id)
+                        if self._is_textbook(t) and self.trials[t].status != FAILED
                     ]
+                    own = self._rank(bracket, trial_id)
+                    ahead = [t for t in done if t not in sure and self._rank(bracket, t) < own]
                     promoted = {bracket.parents[t] for t in bracket.rounds[rung + 1]}
-                    size = self._get_size(bracket.number, rung + 1)
-                    may = self._is_textbook(trial_id) or len(ahead) < size
+                    places = self._get_size(bracket.number, rung + 1) - len(sure)
+                    may = trial_id in sure or len(ahead) < places
                     return trial_id not in promoted and may
         return False
 

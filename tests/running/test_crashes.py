@@ -43,7 +43,7 @@ def test_the_study_has_promotions_ties_and_failures(undisturbed, summary):
     """Or the other tests would prove little."""
     trials, _ = StudyFolder(undisturbed, "s").read_trials()
     assert {t.values["tuner/round"] for t in trials.values()} == {0, 1, 2}
-    assert summary["failed"] == 2
+    assert summary["failed"] == 1
     assert summary["trials"] == summary["completed"] + summary["failed"] == 23
 
 
@@ -136,7 +136,9 @@ def test_lost_checkpoint_costs_time_but_changes_nothing(undisturbed, run, tmp_pa
     promoted = {i: t.values["tuner/trial_id"] for i, t in trials.items() if t.values["tuner/round"]}
     for trial_id in promoted:
         shutil.rmtree(directory / f"trial_{trial_id}")
-    torn, *lost = (parent for parent in promoted.values() if parent not in promoted)
+    # The textbook network has trained three epochs by its first promotion.
+    parents = [parent for parent in promoted.values() if parent not in promoted]
+    torn, *lost = (parent for parent in parents if len(trials[parent].run.epochs) == 1)
     assert lost
     (directory / f"trial_{torn}" / "state-00001.npz").write_bytes(b"PK and no more")
     # A trial whose own checkpoint is lost begins again, too.

@@ -138,6 +138,8 @@ def test_textbook_values_are_promoted_to_the_end_at_once_however_bad_they_are():
     }
     assert places == {"0000": (1, 9), "0001": (1, 27)}
     assert len(oracle.trials) == 70
+    # The trial whose place they took needs no checkpoint.
+    assert not [name for name in oracle.trials if oracle.can_be_promoted(name)]
 
 
 def test_what_a_draw_learns_from_by_hand(whole):
