@@ -35,11 +35,11 @@ ROWS = Path("benchmarks/time_to_target.json")
 SECONDS = 1200.0
 """A run ends after this time, and counts as censored for the targets that it has not reached."""
 
-FEWEST = 3
-"""Fewest seeds that have an interval."""
-
 WHOLE = 3600.0
 """The same for a search without a target."""
+
+FEWEST = 3
+"""Fewest seeds that have an interval."""
 
 TARGETS = {
     "fashion-mnist": (0.88, 0.89, 0.90, 0.905),
@@ -292,9 +292,11 @@ def table(data: str) -> Iterator[str]:
 
 def cell(values: np.ndarray) -> str:
     """Return the median of seconds with its interval, in words. Few seeds have no interval."""
-    median, *ends = (f"{value:.0f} s" if np.isfinite(value) else "∞" for value in interval(values))
-    low, high = (end.removesuffix(" s") for end in ends)
-    return f"{median} [{low}; {high}]" if len(values) >= FEWEST else median
+    median, low, high = (
+        f"{value:.0f}" if np.isfinite(value) else "∞" for value in interval(values)
+    )
+    unit = "" if median == "∞" else " s"
+    return f"{median}{unit} [{low}; {high}]" if len(values) >= FEWEST else f"{median}{unit}"
 
 
 def main() -> None:

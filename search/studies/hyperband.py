@@ -356,12 +356,16 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
         size = self._get_size(bracket.number, rung)
         losers = self.entrants(bracket, rung - 1) - size
         free = size - len(bracket.rounds[rung])
-        textbook = [t for t in before if self._is_textbook(t) and t not in promoted]
+        textbook = [t for t in self._sure(before) if t not in promoted]
         first = [t for t in textbook if t in waiting]
-        free -= sum(self.trials[t].status != FAILED for t in textbook)
+        free -= len(textbook)
         others = [t for t in waiting if t not in first]
         certain = max(0, min(free, len(others) + failed - losers))
         return [*first, *sorted(others, key=lambda name: self._rank(bracket, name))[:certain]]
+
+    def _sure(self, entrants: Sequence[str]) -> list[str]:
+        """Return the trial of the textbook values, which has a place of its own unless it failed."""
+        return [t for t in entrants if self._is_textbook(t) and self.trials[t].status != FAILED]
 
     def _is_textbook(self, trial_id: str) -> bool:
         draw = self.trials[trial_id].hyperparameters.values.get("tuner/draw")
@@ -375,12 +379,7 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
             for rung, entrants in enumerate(bracket.rounds[:-1]):
                 if trial_id in entrants:
                     done = [t for t in entrants if self.trials[t].status == COMPLETED]
-                    # The textbook values have a place of their own.
-                    sure = [
-                        t
-                        for t in entrants
-                        if self._is_textbook(t) and self.trials[t].status != FAILED
-                    ]
+                    sure = self._sure(entrants)
                     own = self._rank(bracket, trial_id)
                     ahead = [t for t in done if t not in sure and self._rank(bracket, t) < own]
                     promoted = {bracket.parents[t] for t in bracket.rounds[rung + 1]}
