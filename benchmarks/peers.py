@@ -3,8 +3,8 @@
 Run by benchmarks.time_to_target as: python -m benchmarks.peers TUNER SEED DATA FOLDER [--loop]
 
 Every tuner searches the whole space of the dense networks, on the split of the seed. Models train by
-`model.fit`, or by this project's compiled loop with --loop. Two tuners are controls of our own:
-`one-epoch` and `limit`. All but KerasTuner train on two processes of one thread.
+`model.fit`, or by this project's compiled loop with --loop. Three tuners are controls of our own:
+`random`, `one-epoch` and `limit`. All but KerasTuner train on two processes of one thread.
 """
 
 import argparse
@@ -335,13 +335,28 @@ def of_ray(tune: Any, hp: Any) -> Any:
     return uniform(hp.min_value, hp.max_value)
 
 
+def processes(job: Job) -> concurrent.futures.ProcessPoolExecutor:
+    """Return two processes of one thread."""
+    context = multiprocessing.get_context("spawn")
+    return concurrent.futures.ProcessPoolExecutor(
+        WORKERS, context, initializer=one_thread, initargs=(job,)
+    )
+
+
+def random(job: Job) -> None:
+    """Train random configurations, each to the end."""
+    with processes(job) as pool:
+        list(
+            pool.map(
+                partial(trained_for, job, epochs=EPOCHS), (drawn(job.seed, n) for n in range(1000))
+            )
+        )
+
+
 def one_epoch(job: Job) -> None:
     """Train every configuration for one epoch, then the best to the end (Egele 2023)."""
-    context = multiprocessing.get_context("spawn")
     values = [drawn(job.seed, n) for n in range(DRAWS)]
-    with concurrent.futures.ProcessPoolExecutor(
-        WORKERS, context, initializer=one_thread, initargs=(job,)
-    ) as pool:
+    with processes(job) as pool:
         each = list(pool.map(partial(trained_for, job, epochs=1), values))
         best = sorted(range(DRAWS), key=lambda n: -each[n])[:WORKERS]
         list(pool.map(partial(trained_for, job, epochs=EPOCHS), [values[n] for n in best]))
@@ -367,6 +382,7 @@ TUNERS: dict[str, Callable[[Job], None]] = {
     "optuna": optuna,
     "smac": smac,
     "ray": ray,
+    "random": random,
     "one-epoch": one_epoch,
     "limit": limit,
 }

@@ -1,6 +1,6 @@
 """Seconds until a validation accuracy is reached, start-up included: this project and other tuners.
 
-Run as: python -m benchmarks.time_to_target [RUN ...] [--seeds N ...] [--data NAME]
+Run as: python -m benchmarks.time_to_target [RUN ...] [--seeds N ...] [--data NAME] [--seconds S]
 
 A run is a row of the table: a tuner, and for other tuners what trains their models. Every run that
 is named is measured again, one after another, in turn over the seeds. Without a name, the rows that
@@ -33,7 +33,7 @@ from search.running import provenance
 ROWS = Path("benchmarks/time_to_target.json")
 
 SECONDS = 1200.0
-"""A run ends after this time, and counts as censored for the targets that it has not reached."""
+"""A run with a target ends after this time. It is censored for the targets that it has not reached."""
 
 WHOLE = 3600.0
 """The same for a search without a target."""
@@ -75,6 +75,7 @@ PEERS = {
     }.items()
     for training in ("model.fit", "our loop")
 } | {
+    "random search": ("random", "--loop"),
     "one epoch, then the best": ("one-epoch", "--loop"),
     "limit": ("limit", "--loop"),
 }
@@ -127,8 +128,8 @@ def keep(row: Row) -> None:
     ROWS.write_text(f"[\n{lines}\n]\n")
 
 
-def measured(run: str, data: str, seed: int) -> Row:
-    """Run a tuner on a seed and return its row."""
+def measured(run: str, data: str, seed: int, limit: float) -> Row:
+    """Run a tuner on a seed for a limited number of seconds, and return its row."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         command, place = command_of(run, data, seed, folder)
@@ -146,7 +147,6 @@ def measured(run: str, data: str, seed: int) -> Row:
                 start_new_session=True,
             )
             try:
-                limit = WHOLE if "whole" in run else SECONDS
                 while process.poll() is None and time.monotonic() - clock < limit:
                     time.sleep(0.5)
                     if run in PEERS and reached(folder, max(TARGETS[data])):
@@ -305,10 +305,11 @@ def main() -> None:
     parser.add_argument("runs", nargs="*", choices=[*OURS, *PEERS, []])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
     parser.add_argument("--data", choices=TARGETS, default="fashion-mnist")
+    parser.add_argument("--seconds", type=float, default=SECONDS)
     given = parser.parse_args()
     for seed in given.seeds:
         for run in given.runs:
-            row = measured(run, given.data, seed)
+            row = measured(run, given.data, seed, WHOLE if "whole" in run else given.seconds)
             keep(row)
             found = [f"{target:g}: {row.seconds_to(target):.0f} s" for target in TARGETS[row.data]]
             print(
