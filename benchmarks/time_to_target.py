@@ -159,7 +159,8 @@ def measured(run: str, data: str, seed: int, limit: float) -> Row:
                     process.wait(20)
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
-        epochs = sorted(epochs_of(folder))
+        # A tuner that is stopped may still end an epoch.
+        epochs = sorted(epoch for epoch in epochs_of(folder) if epoch[0] <= started + seconds)
         if not epochs:
             raise Failure(f"{run}: no epoch ended:\n{(folder / 'output.txt').read_text()[-3000:]}")
         return Row(
