@@ -318,13 +318,12 @@ def main() -> None:
             )
     print("\n".join(table(given.data)))
     if given.data == "fashion-mnist":
-        curves: dict[str, list[Any]] = {}
+        drawn: dict[str, list[time_to_target_figure.Drawn]] = {}
         for row in rows():
             if row.data == given.data and "whole" not in row.run:
-                curves.setdefault(row.run, []).append(row.curve)
-        time_to_target_figure.draw(
-            curves, TARGETS[given.data], ["this project", "Hyperband as it was", "limit"]
-        )
+                one = time_to_target_figure.Drawn(row.curve, row.seconds, row.finished)
+                drawn.setdefault(row.run, []).append(one)
+        time_to_target_figure.draw(drawn, TARGETS[given.data])
 
 
 if __name__ == "__main__":

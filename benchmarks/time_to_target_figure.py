@@ -1,6 +1,7 @@
 """The figure of docs/speed.md: best validation accuracy so far against seconds, by tuner."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -14,37 +15,69 @@ FROM, TO = 8.0, 1200.0
 LOWEST = 0.80
 """Lower end of the axis of accuracies."""
 
+SLACK = 2.0
+"""Seconds within which a run ends that has reached its target."""
+
 Curve = Sequence[Sequence[float]]
 
 
-def best_so_far(curves: Sequence[Curve], seconds: np.ndarray) -> np.ndarray:
-    """Return the best accuracy of each run at each moment, shape (runs, moments). NaN before any."""
-    found = np.full((len(curves), len(seconds)), np.nan)
-    for row, curve in enumerate(curves):
-        for at, value in curve:
+COLOURS = {
+    "this project": "#0072B2",
+    "limit": "#009E73",
+    "Hyperband as it was": "#D55E00",
+    "KerasTuner": "#CC79A7",
+    "Optuna": "#8C6D31",
+    "SMAC": "#56B4E9",
+    "Ray Tune": "#E69F00",
+}
+"""By the beginning of a run's name. Others are grey."""
+
+BANDS = ("this project", "limit", "Hyperband as it was")
+"""Runs that are drawn with a band over their seeds."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One run on one seed. curve: [seconds, best accuracy so far]. seconds: its end."""
+
+    curve: Curve
+    seconds: float
+    finished: bool
+
+
+def best_so_far(runs: Sequence[Drawn], seconds: np.ndarray) -> np.ndarray:
+    """Return the best accuracy of each run at each moment, shape (runs, moments). NaN before any.
+
+    A run that was cut off is not drawn beyond its end. The others keep what they reached.
+    """
+    found = np.full((len(runs), len(seconds)), np.nan)
+    for row, run in enumerate(runs):
+        for at, value in run.curve:
             found[row, seconds >= at] = value
+        reached = run.finished or run.curve[-1][0] >= run.seconds - SLACK
+        if not reached:
+            found[row, seconds > run.seconds] = np.nan
     return found
 
 
-def draw(runs: dict[str, list[Curve]], targets: Sequence[float], shown: Sequence[str]) -> None:
+def draw(runs: dict[str, list[Drawn]], targets: Sequence[float]) -> None:
     """Write the figure. Lines are medians over the seeds, bands reach from the worst to the best.
 
-    runs: by name, a curve for each seed. shown: the runs with a colour and a band.
+    Dashed lines are peers that train by `model.fit`.
     """
     seconds = np.geomspace(FROM, TO, 400)
-    figure, axis = plt.subplots(figsize=(8, 4.5), layout="constrained")
-    colours = dict(zip(shown, ("#0b5394", "#b45f06", "#38761d", "#741b47"), strict=False))
+    figure, axis = plt.subplots(figsize=(8.5, 5), layout="constrained")
     labels: list[tuple[float, str, str]] = []
-    for name, curves in runs.items():
-        values = best_so_far(curves, seconds)
+    for name, drawn in runs.items():
+        values = best_so_far(drawn, seconds)
         known = ~np.isnan(values).any(axis=0)
         if not known.any():
             continue
-        colour = colours.get(name, "#888888")
+        colour = next((c for start, c in COLOURS.items() if name.startswith(start)), "#777777")
         middle = np.median(values[:, known], axis=0)
-        width = 2.0 if name in colours else 1.0
-        axis.plot(seconds[known], middle, color=colour, linewidth=width)
-        if name in colours:
+        style = "--" if "model.fit" in name else "-"
+        axis.plot(seconds[known], middle, style, color=colour, lw=2.0 if name in BANDS else 1.2)
+        if name in BANDS:
             low, high = values[:, known].min(axis=0), values[:, known].max(axis=0)
             axis.fill_between(seconds[known], low, high, color=colour, alpha=0.15, linewidth=0)
         labels.append((float(middle[-1]), name, colour))
@@ -63,11 +96,20 @@ def draw(runs: dict[str, list[Curve]], targets: Sequence[float], shown: Sequence
     plt.close(figure)
 
 
+GAP = 0.0062
+"""Least distance of two labels, in accuracy."""
+
+
 def _label_ends(axis: Axes, labels: list[tuple[float, str, str]]) -> None:
-    """Write each name to the right of its line, without overlaps."""
-    gap, place = 0.0062, -np.inf
-    for value, name, colour in sorted(labels):
-        place = max(place + gap, value, LOWEST)
+    """Write each name to the right of the axis, near the height of its line's end, without overlaps."""
+    ordered = sorted(labels)
+    places = [max(value, LOWEST) for value, _, _ in ordered]
+    for _ in range(200):
+        for n in range(len(places) - 1):
+            overlap = GAP - (places[n + 1] - places[n])
+            if overlap > 0:
+                places[n], places[n + 1] = places[n] - overlap / 2, places[n + 1] + overlap / 2
+    for place, (_, name, colour) in zip(places, ordered, strict=True):
         axis.annotate(
             name,
             (TO, place),
