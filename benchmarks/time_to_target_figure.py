@@ -29,6 +29,7 @@ COLOURS = {
     "Optuna": "#8C6D31",
     "SMAC": "#56B4E9",
     "Ray Tune": "#E69F00",
+    "random search": "#000000",
 }
 """By the beginning of a run's name. Others are grey."""
 
