@@ -346,11 +346,12 @@ def processes(job: Job) -> concurrent.futures.ProcessPoolExecutor:
 def random(job: Job) -> None:
     """Train random configurations, each to the end."""
     with processes(job) as pool:
-        list(
-            pool.map(
-                partial(trained_for, job, epochs=EPOCHS), (drawn(job.seed, n) for n in range(1000))
-            )
-        )
+        list(pool.map(partial(trained_draw, job), range(1000)))
+
+
+def trained_draw(job: Job, n: int) -> float:
+    """Draw a configuration and train it to the end. Return its best validation accuracy."""
+    return trained_for(job, drawn(job.seed, n), EPOCHS)
 
 
 def one_epoch(job: Job) -> None:

@@ -306,7 +306,9 @@ def main() -> None:
     parser.add_argument("runs", nargs="*", choices=[*OURS, *PEERS, []])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
     parser.add_argument("--data", choices=TARGETS, default="fashion-mnist")
-    parser.add_argument("--seconds", type=float, default=SECONDS)
+    parser.add_argument(
+        "--seconds", type=float, default=SECONDS, help="limit of a run that has a target"
+    )
     given = parser.parse_args()
     for seed in given.seeds:
         for run in given.runs:

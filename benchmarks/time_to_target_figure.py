@@ -15,9 +15,6 @@ FROM, TO = 8.0, 1200.0
 LOWEST = 0.80
 """Lower end of the axis of accuracies."""
 
-SLACK = 2.0
-"""Seconds within which a run ends that has reached its target."""
-
 Curve = Sequence[Sequence[float]]
 
 
@@ -46,17 +43,17 @@ class Drawn:
     finished: bool
 
 
-def best_so_far(runs: Sequence[Drawn], seconds: np.ndarray) -> np.ndarray:
+def best_so_far(runs: Sequence[Drawn], seconds: np.ndarray, target: float) -> np.ndarray:
     """Return the best accuracy of each run at each moment, shape (runs, moments). NaN before any.
 
-    A run that was cut off is not drawn beyond its end. The others keep what they reached.
+    A run that was cut off before the target is not drawn beyond its end. The others keep what they
+    reached.
     """
     found = np.full((len(runs), len(seconds)), np.nan)
     for row, run in enumerate(runs):
         for at, value in run.curve:
             found[row, seconds >= at] = value
-        reached = run.finished or run.curve[-1][0] >= run.seconds - SLACK
-        if not reached:
+        if not run.finished and run.curve[-1][1] < target:
             found[row, seconds > run.seconds] = np.nan
     return found
 
@@ -70,7 +67,7 @@ def draw(runs: dict[str, list[Drawn]], targets: Sequence[float]) -> None:
     figure, axis = plt.subplots(figsize=(8.5, 5), layout="constrained")
     labels: list[tuple[float, str, str]] = []
     for name, drawn in runs.items():
-        values = best_so_far(drawn, seconds)
+        values = best_so_far(drawn, seconds, max(targets))
         known = ~np.isnan(values).any(axis=0)
         if not known.any():
             continue
@@ -93,7 +90,8 @@ def draw(runs: dict[str, list[Drawn]], targets: Sequence[float]) -> None:
     axis.set_xlabel("seconds since the start, imports included")
     axis.set_ylabel("best validation accuracy so far")
     axis.spines[["top", "right"]].set_visible(False)
-    figure.savefig(FIGURE, metadata={"Date": None})
+    with plt.rc_context({"svg.hashsalt": "time-to-target"}):  # the same rows give the same file
+        figure.savefig(FIGURE, metadata={"Date": None})
     plt.close(figure)
 
 
