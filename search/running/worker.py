@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from search.records.trial import EpochRow
     from search.running.trial_session import TrialSession
 
-GROWTH = 0.1
+GROWTH = 0.25
 """Share by which a process may grow after its first trial before it is replaced. Keras and
 TensorFlow leak up to 4.5 MB with every model."""
 

@@ -6,7 +6,7 @@ files can make them disagree.
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from statistics import fmean
+from statistics import median
 from typing import Any
 
 import keras_tuner as kt
@@ -25,7 +25,7 @@ from search.studies.brackets import BLOCK, Bracket, Next
 from search.studies.draws import DrawingOracle
 from search.studies.objectives import objective_of
 from search.studies.oracles import IDLE, STOPPED, Trial
-from search.studies.samplers import Seen, centre, guided
+from search.studies.samplers import ENOUGH, Seen, centre, guided
 
 DRAWN = ("tuner/draw", "tuner/sampler")
 """Labels of a draw: its number, and what made it. Promoted trials keep them."""
@@ -146,8 +146,7 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
             ready = list(self._ready(self.brackets[start : start + size]))
             if ready:
                 longest = max(ready, key=self._seconds)
-                mean = fmean(self._cost(trial.values) for trial in ready)
-                lasts = self._seconds(longest) * self.workers >= self._epochs_left() * mean
+                lasts = self._seconds(longest) * self.workers >= self._seconds_left(ready)
                 return longest if lasts else ready[0]
         return None
 
@@ -199,19 +198,27 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
 
     def _seconds(self, trial: Next) -> float:
         """Return the expected seconds of a trial, in the unit of `cost`."""
+        return self._epochs(trial) * self._cost(trial.values)
+
+    def _epochs(self, trial: Next) -> int:
         last = self._get_epochs(trial.bracket.number, trial.rung)
-        first = self._get_epochs(trial.bracket.number, trial.rung - 1) if trial.rung else 0
-        return (last - first) * self._cost(trial.values)
+        return last - (self._get_epochs(trial.bracket.number, trial.rung - 1) if trial.rung else 0)
 
     def _cost(self, values: Values) -> float:
         return self.cost(values) if self.cost else 1.0
 
-    def _epochs_left(self) -> int:
-        """Return the number of epochs of all trials that have not begun."""
-        return sum(
-            (size - len(bracket.rounds[rung])) * epochs
-            for bracket, rung, size, epochs in self.sizes()
-        )
+    def _seconds_left(self, ready: Sequence[Next]) -> float:
+        """Return the expected seconds of all trials that have not begun.
+
+        ready: those that may begin now. Others are expected to cost as much as the textbook values,
+        or what is usual among `ready` if there are none.
+        """
+        unknown = -sum(map(self._epochs, ready))
+        for bracket, rung, size, epochs in self.sizes():
+            unknown += (size - len(bracket.rounds[rung])) * epochs
+        known = self.reserved or [trial.values for trial in ready]
+        usual = median(map(self._cost, known))
+        return sum(map(self._seconds, ready)) + unknown * usual
 
     def is_random(self, n: int) -> bool:
         """Return whether a draw follows from the seed and its number alone."""
@@ -280,24 +287,39 @@ class HyperbandOracle(DrawingOracle, kt.oracles.HyperbandOracle):
         """Return the trials that a draw learns from, None as long as they have not all ended.
 
         They are the earlier blocks of its bracket on the first rung, and the trials of earlier
-        brackets. Trials of the longest rung do not count before the next iteration.
+        brackets on their first rungs, and at the largest budget that has enough trials by plan.
         """
-        place = self.brackets.index(bracket)
-        iteration = place // self._get_num_brackets()
         found: list[str] = []
-        for number, earlier in enumerate(self.brackets[:place]):
-            same = number // self._get_num_brackets() == iteration
-            for rung, entrants in enumerate(earlier.rounds[:-1] if same else earlier.rounds):
-                if len(entrants) < self.entrants(earlier, rung):
-                    return None
-                found += entrants
         block = bracket.block(n)
+        for earlier, rung in self._rungs_before(bracket, block):
+            if len(earlier.rounds[rung]) < self.entrants(earlier, rung):
+                return None
+            found += earlier.rounds[rung]
         within = {name: self._draw_of[name] for name in bracket.rounds[0]}
         own = [name for name, m in within.items() if bracket.block(m) < block]
         if len(own) < block * BLOCK:
             return None
         found += own
         return found if all(self.trials[name].status in ENDED for name in found) else None
+
+    def _rungs_before(self, bracket: Bracket, block: int) -> list[tuple[Bracket, int]]:
+        """Return the rungs of earlier brackets from which a block of draws learns.
+
+        Draws do not wait for other rungs, because neither skills nor the model depend on them. The
+        longest rung does not count before the next iteration.
+        """
+        place = self.brackets.index(bracket)
+        start = place // self._get_num_brackets() * self._get_num_brackets()
+        planned = {self._get_epochs(bracket.number, 0): block * BLOCK}
+        rungs: list[tuple[Bracket, int, int]] = []
+        for number, earlier in enumerate(self.brackets[:place]):
+            last = earlier.number if number >= start else earlier.number + 1
+            for rung in range(last):
+                budget = self._get_epochs(earlier.number, rung)
+                planned[budget] = planned.get(budget, 0) + self._get_size(earlier.number, rung)
+                rungs.append((earlier, rung, budget))
+        largest = max((b for b, size in planned.items() if size >= ENOUGH), default=None)
+        return [(b, rung) for b, rung, budget in rungs if rung == 0 or budget == largest]
 
     def _seen(self, name: str) -> Seen:
         """Return a trial as draws see it: with the value of its last epoch."""
