@@ -168,7 +168,9 @@ def test_what_a_draw_learns_from_by_hand(whole):
         for rung in (0, 1)
     )
     assert set(whole.learned_from(by_draw[28])) == first
-    assert set(whole.learned_from(by_draw[34])) == first | second | {names[n] for n in range(27, 33)}
+    assert set(whole.learned_from(by_draw[34])) == first | second | {
+        names[n] for n in range(27, 33)
+    }
 
 
 @settings(max_examples=8, deadline=None)
