@@ -1,4 +1,4 @@
-"""The command line: python -m analysis report | tables | export | tensorboard | simulate."""
+"""The command line: python -m analysis report | answers | findings | tables | export | tensorboard | simulate."""
 
 import os
 import sys
@@ -74,6 +74,65 @@ def report(
 
 
 @app.command()
+def answers(
+    study: Studies = None, logs: Logs = LOGS, events: Events = None, lang: Lang = "en"
+) -> None:
+    """Print the answers with which a report begins: a line for each question, with its number.
+
+    \b
+    Examples:
+      python -m analysis answers
+      python -m analysis answers --study fashion-mnist --lang es
+    """
+    from analysis.report.answers import KEY
+
+    printed(study, logs, events, Language(lang), KEY)
+
+
+@app.command()
+def findings(
+    study: Studies = None,
+    logs: Logs = LOGS,
+    events: Events = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Print every finding with its interval, and as JSON with the trials and seeds behind it.
+
+    docs/findings.schema.json describes the JSON.
+
+    \b
+    Examples:
+      python -m analysis findings --study exercises
+      python -m analysis findings --json > findings.json
+    """
+    from json import dumps
+
+    import pandas as pd
+
+    from analysis.evidence import listing
+
+    found = listing.findings(*loaded(study, logs, events))
+    if json:
+        print(dumps(listing.document(found), indent=1))
+        return
+    shown = [
+        "study",
+        "part",
+        "kind",
+        "subject",
+        "endpoint",
+        "value",
+        "low",
+        "high",
+        "p",
+        "detected",
+        "n",
+    ]
+    frame = pd.DataFrame([one.to_json() for one in found])[shown]
+    print(frame.to_csv(index=False, float_format="%.5g", lineterminator="\n"), end="")
+
+
+@app.command()
 def tables(
     study: Studies = None,
     exercise: Annotated[
@@ -90,20 +149,29 @@ def tables(
       python -m analysis tables --exercise 1
       python -m analysis tables --study fashion-mnist --lang es
     """
+    wanted = EXERCISES[int(exercise) - 1] if exercise else None
+    if not printed(study, logs, events, Language(lang), wanted):
+        named = ", ".join(study or [f"{logs}/"])
+        raise Misuse(f"{named}: no study contains exercise {exercise}")
+
+
+def printed(
+    names: list[str] | None, logs: Path, events: Path | None, say: Language, only: str | None
+) -> bool:
+    """Print the sections of a report, or one of them. Return whether there are any.
+
+    Raises Failure if a section failed.
+    """
     import pandas as pd
     from rich.table import Table
 
     from analysis.report.contents import sections
     from analysis.report.files import crashes, printable
 
-    wanted = EXERCISES[int(exercise) - 1] if exercise else None
     out = Console(highlight=False, markup=False, emoji=False)
     if not out.is_terminal and "COLUMNS" not in os.environ:
         out.width = PIPED_WIDTH
-    made = list(sections(loaded(study, logs, events), Language(lang), wanted))
-    if not made:
-        named = ", ".join(study or [f"{logs}/"])
-        raise Misuse(f"{named}: no study contains exercise {exercise}")
+    made = list(sections(loaded(names, logs, events), say, only))
     for line in printable(made):
         if isinstance(line, pd.DataFrame):
             table = Table(*map(str, line.columns), box=None)
@@ -113,6 +181,7 @@ def tables(
         else:
             out.print(line)
     fail_if_any([crash for section in made for crash in crashes(section)])
+    return bool(made)
 
 
 @app.command()

@@ -3,19 +3,14 @@
 Run by benchmarks.time_to_target as: python -m benchmarks.peers TUNER SEED DATA FOLDER [--loop]
 
 Every tuner searches the whole space of the dense networks, on the split of the seed. Models train by
-`model.fit`, or by this project's compiled loop with --loop. Three tuners are controls of our own:
-`random`, `one-epoch` and `limit`. All but KerasTuner train on two processes of one thread.
+`model.fit`, or by this project's compiled loop with --loop. Three tuners are controls of our own
+(`benchmarks.controls`). All but KerasTuner train on two processes of one thread.
 """
 
 import argparse
-import concurrent.futures
-import json
 import multiprocessing
-import os
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,120 +19,22 @@ import keras_tuner as kt
 import numpy as np
 from keras_tuner.engine import hyperparameters as kinds
 
-from search.data.load import load_pool
-from search.networks.baselines import TEXTBOOK, complete
-from search.networks.dense import DenseNetworks
+from benchmarks.controls import limit, one_epoch, random
+from benchmarks.peer_training import (
+    EPOCHS,
+    FACTOR,
+    WORKERS,
+    Job,
+    Networks,
+    Note,
+    examples,
+    one_thread,
+    train,
+)
+from search.networks.baselines import complete
 from search.networks.narrowing import log_steps, narrowed
 from search.networks.spaces import configured
 from search.records.trial import Values
-from search.training.fit import Fit
-
-EPOCHS = 27
-"""Epochs of the longest trials, as in `search run`."""
-
-FACTOR = 3
-
-WORKERS = 2
-
-DRAWS = 49
-"""Configurations that `one-epoch` trains: as many as a Hyperband search of 27 epochs draws."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One run of a tuner.
-
-    data: `fashion-mnist`, `digits` or an .npz file.
-    folder: receives a line for each epoch, in a file for each process.
-    loop: whether this project's compiled loop trains.
-    """
-
-    tuner: str
-    seed: int
-    data: str
-    folder: Path
-    loop: bool
-
-
-class Note(keras.callbacks.Callback):
-    """Writes down each epoch's validation accuracy and its time."""
-
-    transient = True
-
-    def __init__(self, folder: Path):
-        super().__init__()
-        self.file = folder / f"epochs-{os.getpid()}.jsonl"
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        row = {"time": time.time(), "val_accuracy": float((logs or {})["val_accuracy"])}
-        with self.file.open("a") as file:
-            file.write(json.dumps(row) + "\n")
-
-
-class Networks(DenseNetworks):
-    """The dense networks, trained by the loop if asked."""
-
-    def __init__(self, facts: Any, horizon: int | None, job: Job):
-        super().__init__(facts, horizon)
-        self.job = job
-
-    def build(self, hp: kt.HyperParameters) -> keras.Model:
-        model = super().build(hp)
-        if self.job.loop:
-            model.fit = Fit(model, self.job.seed)
-        return model
-
-
-@cache
-def examples(data: str, seed: int) -> tuple[Any, Any]:
-    """Return the facts of a data set, and its split by a seed."""
-    own = None if data in ("fashion-mnist", "digits") else data
-    pool = load_pool("fashion-mnist" if own else data, own)  # type: ignore[arg-type]
-    return pool.facts, pool.split(seed)
-
-
-def train(
-    job: Job, values: Values, epochs: int, horizon: int, *callbacks: keras.callbacks.Callback
-) -> float:
-    """Train a configuration from its first epoch, and return its best validation accuracy.
-
-    horizon: the epochs in which a schedule falls.
-    """
-    facts, data = examples(job.data, job.seed)
-    keras.backend.clear_session()
-    hp = kt.HyperParameters()
-    hp.values = dict(values)
-    networks = Networks(facts, horizon, job)
-    model = networks.build(hp)
-    history = networks.fit(
-        hp,
-        model,
-        data.x_train,
-        data.y_train,
-        validation_data=(data.x_validation, data.y_validation),
-        epochs=epochs,
-        verbose=0,
-        callbacks=[Note(job.folder), *callbacks],
-    )
-    return float(max(history.history["val_accuracy"]))
-
-
-def one_thread(job: Job) -> None:
-    """Give this process one thread, which does not slow the training on two processes."""
-    if job.loop:
-        from search.running.worker import configure
-
-        configure()
-    else:
-        import tensorflow as tf
-
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
-
-
-def drawn(seed: int, n: int) -> Values:
-    """Return a random configuration."""
-    return configured(narrowed([]), lambda hp: hp.random_sample(f"{seed} {n} {hp.name}"))
 
 
 def keras_tuner(job: Job) -> None:
@@ -333,49 +230,6 @@ def of_ray(tune: Any, hp: Any) -> Any:
         return tune.randint(hp.min_value, hp.max_value + 1)
     uniform = tune.loguniform if hp.sampling == "log" else tune.uniform
     return uniform(hp.min_value, hp.max_value)
-
-
-def processes(job: Job) -> concurrent.futures.ProcessPoolExecutor:
-    """Return two processes of one thread."""
-    context = multiprocessing.get_context("spawn")
-    return concurrent.futures.ProcessPoolExecutor(
-        WORKERS, context, initializer=one_thread, initargs=(job,)
-    )
-
-
-def random(job: Job) -> None:
-    """Train random configurations, each to the end."""
-    with processes(job) as pool:
-        list(pool.map(partial(trained_draw, job), range(1000)))
-
-
-def trained_draw(job: Job, n: int) -> float:
-    """Draw a configuration and train it to the end. Return its best validation accuracy."""
-    return trained_for(job, drawn(job.seed, n), EPOCHS)
-
-
-def one_epoch(job: Job) -> None:
-    """Train every configuration for one epoch, then the best to the end (Egele 2023)."""
-    values = [drawn(job.seed, n) for n in range(DRAWS)]
-    with processes(job) as pool:
-        each = list(pool.map(partial(trained_for, job, epochs=1), values))
-        best = sorted(range(DRAWS), key=lambda n: -each[n])[:WORKERS]
-        list(pool.map(partial(trained_for, job, epochs=EPOCHS), [values[n] for n in best]))
-
-
-def trained_for(job: Job, values: Values, epochs: int) -> float:
-    """Return the best validation accuracy of a configuration."""
-    return train(job, values, epochs, EPOCHS)
-
-
-def limit(job: Job) -> None:
-    """Train the textbook network alone, for 9 epochs and then for 27.
-
-    No configuration is known that reaches 0.90 on Fashion-MNIST sooner.
-    """
-    one_thread(job)
-    for epochs in (9, 27):
-        train(job, complete(TEXTBOOK), epochs, epochs)
 
 
 TUNERS: dict[str, Callable[[Job], None]] = {

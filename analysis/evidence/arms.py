@@ -1,10 +1,14 @@
 """The runs of a controlled study: which trial is which arm and seed of which part."""
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cache
 
+import numpy as np
 import pandas as pd
 
+from analysis.evidence import paired
 from analysis.evidence.study import Study
 from search.records.objective import Objective
 from search.records.parts import PlannedPart
@@ -14,9 +18,22 @@ COMPARE = "compare"
 """The `exercise` of a part that compares any hyperparameter's values."""
 
 
-@dataclass(frozen=True)
+LAST = 3
+"""Epochs at the end whose mean is the level of a run. A single epoch is noisy."""
+
+
+class Endpoint(StrEnum):
+    """The two quantities by which arms are compared."""
+
+    LEVEL = "level"
+    """The mean of the objective over the last three epochs."""
+    MEAN = "mean"
+    """The mean of the objective over all epochs, which grows with the speed of convergence."""
+
+
+@dataclass(frozen=True, eq=False)
 class Part:
-    """One comparison of a controlled study.
+    """One comparison of a controlled study. Parts are equal if identical.
 
     runs: a row for each planned arm and seed: trial (blank if it was not run), status, and
         held_out, the value of the objective, if held-out images judged the trial.
@@ -35,6 +52,7 @@ class Part:
     runs: pd.DataFrame
     curves: pd.DataFrame
     at_start: pd.DataFrame
+    _found: dict[object, pd.DataFrame] = field(default_factory=dict, repr=False)
 
     @property
     def label(self) -> str:
@@ -51,19 +69,73 @@ class Part:
         """Whether runs stopped early and were judged by images that did not stop them."""
         return bool(self.study.held_out)
 
-    def table(self, column: str = "") -> pd.DataFrame:
-        """Return a quantity of completed runs after the last epoch: a row a seed, a column an arm.
+    def table(self, column: str = "", endpoint: Endpoint = Endpoint.LEVEL) -> pd.DataFrame:
+        """Return an endpoint of a quantity of completed runs: a row a seed, a column an arm.
 
-        column: of `curves`. Empty: what arms are compared by, which is held_out if runs stop early,
-        else the objective.
+        column: of `curves`. Empty: what arms are compared by. It is held_out, whatever the endpoint,
+        if runs stop early, else the objective. The frame is made once and must not be changed.
         """
+        key = ("table", column, endpoint)
+        if key not in self._found:
+            self._found[key] = self._table(column, endpoint).reindex(columns=self.arms)
+        return self._found[key]
+
+    def _table(self, column: str, endpoint: Endpoint) -> pd.DataFrame:
         if not column and self.stops:
-            found = self.runs.dropna(subset=["held_out"])
-            table = found.pivot(index="seed", columns="arm", values="held_out")
-        else:
-            last = self.curves.groupby("trial").tail(1)
-            table = last.pivot(index="seed", columns="arm", values=column or self.objective.name)
-        return table.reindex(columns=self.arms)
+            judged = self.runs.dropna(subset=["held_out"])
+            return judged.pivot(index="seed", columns="arm", values="held_out")
+        curves = self.curves
+        if curves.empty:
+            return pd.DataFrame(columns=self.arms, dtype=float)
+        if endpoint is Endpoint.LEVEL:
+            curves = curves.groupby(["trial", "execution"]).tail(LAST)
+        values = curves.groupby(["seed", "arm"])[column or self.objective.name].mean()
+        return values.unstack("arm")
+
+    def level_at(self, epoch: int) -> pd.DataFrame:
+        """Return the mean of the objective over the last epochs up to an epoch, by seed and arm."""
+        within = self.curves[self.curves["epoch"].between(epoch - LAST + 1, epoch)]
+        values = within.groupby(["seed", "arm"])[self.objective.name].mean()
+        return values.unstack("arm").reindex(columns=self.arms)
+
+    def at_epoch(self, epoch: int) -> pd.DataFrame:
+        """Return the objective of completed runs after an epoch: a row a seed, a column an arm."""
+        own = self.curves[self.curves["epoch"] == epoch]
+        if own.empty:
+            return pd.DataFrame(columns=self.arms, dtype=float)
+        values = own.groupby(["seed", "arm"])[self.objective.name].mean()
+        return values.unstack("arm").reindex(columns=self.arms)
+
+    def compared(self, endpoint: Endpoint = Endpoint.LEVEL) -> pd.DataFrame:
+        """Return every arm against the reference (`paired.compare`). The frame is made once."""
+        key = ("compared", endpoint)
+        if key not in self._found:
+            self._found[key] = paired.compare(self.table(endpoint=endpoint), self.reference)
+        return self._found[key]
+
+    def epochs_to(self, goal: float) -> pd.DataFrame:
+        """Return the epochs in which runs reach a value: a row a seed, a column an arm.
+
+        Infinity for a run that never does, NaN for a run that is missing.
+        """
+        column = self.objective.name
+        rows = {
+            key: paired.epochs_to(run.set_index("epoch")[column], goal, self.study.lower)
+            for key, run in self.curves[self.curves["execution"] == 0].groupby(["seed", "arm"])
+        }
+        if not rows:
+            return pd.DataFrame(columns=self.arms)
+        return pd.Series(rows).unstack().reindex(columns=self.arms)
+
+    def reached(self, goal: float) -> pd.DataFrame:
+        """Compare the epochs to a value with those of the reference, as `paired.compare` does.
+
+        A run that never reaches it counts as if it reached it in the epoch after its last. If arms do
+        not differ, any sign of a paired difference is as likely, whatever is counted, so p is valid.
+        The size of a difference with such runs is too small, and its interval means little.
+        """
+        counted = self.epochs_to(goal).replace(np.inf, self.epochs + 1)
+        return paired.compare(counted, self.reference)
 
     def trials(self, arm: str) -> str:
         """Return the trials of an arm, in the order of seeds."""
@@ -74,6 +146,7 @@ class Part:
         return sorted({int(seed) for seed in self.curves["seed"]})
 
 
+@cache
 def parts(study: Study) -> list[Part]:
     """Return the parts of a controlled study; a search has none."""
     trials = {key_of(values): trial for trial, values in study.values.items()}

@@ -1,4 +1,4 @@
-"""Importance of the hyperparameters in a search: Optuna's fANOVA with bootstrap intervals."""
+"""Importance of the hyperparameters in a search: Optuna's fANOVA beside its permutation null."""
 
 import warnings
 from dataclasses import dataclass
@@ -15,17 +15,18 @@ from optuna.distributions import (
 from optuna.importance import FanovaImportanceEvaluator
 from optuna.trial import FrozenTrial, create_trial
 
-from analysis.evidence.observed import at_budget, budgets
+from analysis.evidence.observed import at_budget, at_chance, budgets
+from analysis.evidence.paired import ALPHA
 from analysis.evidence.study import Study
 
-TREES = 32
+TREES = 16
 
 
 DEPTH = 16
 
 
-REPEATS = 100
-"""Number of bootstrap samples of the configurations."""
+PERMUTATIONS = 39
+"""Permutations of the scores. The smallest p-value is then 0.025, and a test at 0.05 is exact."""
 
 
 FEWEST = 20
@@ -39,15 +40,25 @@ EVALUATOR = f"fANOVA (Optuna {optuna.__version__})"
 class Importance:
     """Shares of the variance of the objective at a budget.
 
-    table: one row per hyperparameter that is active in all configurations, largest share first,
-    with importance, low and high (95 % bootstrap interval over configurations).
+    table: one row per hyperparameter that is active in all configurations, largest share first.
+    importance: its share. null: the share that the largest of all has in 95 % of the permutations of
+    the scores. p: how often the largest share of a permutation is at least as large, which corrects
+    for the choice of the largest (Westfall and Young 1993). clear: p is at most 0.05.
     n: number of configurations, all unselected. epochs: the budget. chains: the configurations.
+    stuck: configurations that ended at the accuracy of a guess. They are left out, because a value
+    with which no network learns has all of the variance, and says nothing of the networks that do.
     """
 
     table: pd.DataFrame
     n: int
     epochs: int
     chains: list[str]
+    stuck: list[str]
+
+    @property
+    def clear(self) -> list[str]:
+        """The hyperparameters whose share chance does not explain, largest share first."""
+        return [str(name) for name in self.table.index[self.table["clear"]]]
 
 
 def importance(study: Study) -> Importance | None:
@@ -55,12 +66,13 @@ def importance(study: Study) -> Importance | None:
     for epochs in reversed(budgets(study)):
         found = at_budget(study, epochs)
         found = found[found["unselected"]]
-        if len(found) >= FEWEST:
-            return at(study, found, epochs)
+        stuck = at_chance(study, found["score"])
+        if len(found) - stuck.sum() >= FEWEST:
+            return at(study, found[~stuck], epochs, list(found.index[stuck]))
     return None
 
 
-def at(study: Study, found: pd.DataFrame, epochs: int) -> Importance | None:
+def at(study: Study, found: pd.DataFrame, epochs: int, stuck: list[str]) -> Importance | None:
     """Compute importances over configurations, as `observed.at_budget` returns them."""
     names = [
         name
@@ -69,19 +81,24 @@ def at(study: Study, found: pd.DataFrame, epochs: int) -> Importance | None:
     ]
     if not names:
         return None
-    trials = as_optuna(study, found, names)
-    whole = shares(trials, names, seed=0)
-    rng = np.random.default_rng(0)
-    samples = []
-    for repeat in range(REPEATS):
-        drawn = [trials[n] for n in rng.integers(0, len(trials), len(trials))]
-        samples.append(shares(drawn, names, seed=repeat + 1))
-    spread = pd.DataFrame(samples)
-    table = pd.DataFrame(
-        {"importance": whole, "low": spread.quantile(0.025), "high": spread.quantile(0.975)}
+    return Importance(
+        against_chance(study, found, names), len(found), epochs, list(found.index), stuck
     )
-    table = table.sort_values("importance", ascending=False, kind="stable")
-    return Importance(table, len(found), epochs, list(found.index))
+
+
+def against_chance(study: Study, found: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """Return `Importance.table` of some hyperparameters."""
+    whole = shares(as_optuna(study, found, names), names, seed=0)
+    rng = np.random.default_rng(0)
+    largest = []
+    for repeat in range(PERMUTATIONS):
+        shuffled = found.assign(score=rng.permutation(found["score"].to_numpy()))
+        largest.append(shares(as_optuna(study, shuffled, names), names, seed=repeat + 1).max())
+    null = np.array(largest)
+    table = pd.DataFrame({"importance": whole, "null": np.quantile(null, 1 - ALPHA)})
+    table["p"] = [(1 + np.sum(null >= share)) / (1 + len(null)) for share in whole]
+    table["clear"] = table["p"] <= ALPHA
+    return table.sort_values("importance", ascending=False, kind="stable")
 
 
 def as_optuna(study: Study, found: pd.DataFrame, names: list[str]) -> list[FrozenTrial]:

@@ -3,8 +3,10 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+from analysis.evidence.study import Study
 from search.records.folder import RECORD
 from search.records.ledger import (
     DECLARED,
@@ -67,6 +69,12 @@ class Ledger:
     def interrupted(self) -> bool:
         """Whether the last opening began and did not come to its end."""
         return bool(self.entries) and self.entries[-1].what == OPENED
+
+
+@cache
+def ledger_of(study: Study) -> Ledger:
+    """Return the ledger of a final study."""
+    return read(study.directory, study.directory.resolve().parent / study.search)
 
 
 def read(final: Path, search: Path) -> Ledger:

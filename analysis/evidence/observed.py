@@ -35,6 +35,16 @@ def at_budget(study: Study, epochs: int) -> pd.DataFrame:
     return found.dropna(subset=["score"])
 
 
+ABOVE_CHANCE = 0.01
+"""An accuracy at most this much above that of a guess counts as chance."""
+
+
+def at_chance(study: Study, scores: pd.Series) -> pd.Series:
+    """Return which scores are those of a guess among classes of equal size."""
+    guess = study.facts.chance if study.facts and study.objective.is_accuracy else 0.0
+    return (scores <= guess + ABOVE_CHANCE) & (guess > 0)
+
+
 def budgets(study: Study) -> list[int]:
     """Return the epochs at which rungs of the study end: one number if there are no rungs."""
     found = sorted({int(epochs) for epochs in study.trials["epochs"].dropna()})

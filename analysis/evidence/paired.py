@@ -4,7 +4,6 @@ A table of arms is a frame with one row per seed and one column per arm. Accurac
 percent.
 """
 
-import bisect
 import gc
 import itertools
 import math
@@ -14,15 +13,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.power import TTestPower
 
 LEVEL = 0.95
 
 
 ALPHA = 1 - LEVEL
-
-
-POWER = 0.8
 
 
 RESAMPLES = 2**14
@@ -109,40 +104,6 @@ def sign_change_p(pairs: np.ndarray) -> float:
     return float(test.pvalue)
 
 
-MOST_SEEDS = 10_000
-"""Upper limit of the search for the number of seeds that a difference needs."""
-
-
-def fewest_seeds(arms: int) -> int:
-    """Return the fewest seeds that can detect any of `arms` differences, as p >= 2 / 2^seeds."""
-    return math.ceil(math.log2(2 * arms / ALPHA))
-
-
-def seeds_needed(pairs: np.ndarray, arms: int) -> float:
-    """Return the number of seeds that detects a difference of this size with 80 % power.
-
-    The power is that of a paired t-test at level 0.05 / arms, the first step of Holm's correction.
-    """
-    spread = np.std(pairs, ddof=1) if len(pairs) > 1 else math.nan
-    if not spread > 0 or not np.mean(pairs):
-        return math.nan
-    effect = abs(np.mean(pairs)) / spread
-    test, sizes = TTestPower(), range(fewest_seeds(arms), MOST_SEEDS)
-    # Bisection, because the solver of statsmodels does not converge for small effects.
-    needed = bisect.bisect_left(
-        sizes, POWER, key=lambda n: np.nan_to_num(test.power(effect, n, ALPHA / arms), nan=1.0)
-    )
-    return float(sizes[needed]) if needed < len(sizes) else math.inf
-
-
-def detectable(pairs: np.ndarray, arms: int) -> float:
-    """Return the smallest difference that these seeds detect with 80 % power; NaN for too few."""
-    if len(pairs) < fewest_seeds(arms):
-        return math.nan
-    effect = TTestPower().solve_power(nobs=len(pairs), alpha=ALPHA / arms, power=POWER)
-    return float(effect * np.std(pairs, ddof=1))
-
-
 def factorial(table: pd.DataFrame, factors: Sequence[str], none: str = "none") -> pd.DataFrame:
     """Return main effects and interactions of a full two-level factorial, paired by seed.
 
@@ -179,18 +140,12 @@ def epochs_to(curve: pd.Series, value: float, lower: bool = False) -> float:
     return float(reached[0]) if len(reached) else math.inf
 
 
-def reaching(epochs: Sequence[float]) -> dict[str, float]:
-    """Summarise how many epochs runs took to reach an accuracy, infinity if they never did.
+def middle(epochs: Sequence[float]) -> float:
+    """Return the lower median of epochs, which is an epoch itself. NaN if there are none.
 
-    n: number of runs. reached: number of runs that reached the accuracy. median: epoch by which
-    half of the runs had reached it, infinity if fewer did. As all runs are censored at the same
-    epoch, the median equals that of Kaplan and Meier.
+    Infinity, for a run that never got there, counts as the largest.
     """
-    return {
-        "n": len(epochs),
-        "reached": int(np.isfinite(epochs).sum()),
-        "median": float(np.quantile(epochs, 0.5, method="lower")) if len(epochs) else math.nan,
-    }
+    return float(np.quantile(epochs, 0.5, method="lower")) if len(epochs) else math.nan
 
 
 def early_stop(curve: pd.Series, patience: int) -> tuple[int, int]:

@@ -17,9 +17,9 @@ from search.records.study import SessionRecord, StudyRecord
 from search.records.trial import COMPLETED, RANDOM, HeldOut
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Study:
-    """The logs of one study. Epochs are absolute and counted from 1."""
+    """The logs of one study. Epochs are absolute and counted from 1. Studies are equal if identical."""
 
     name: str
     directory: Path

@@ -6,11 +6,12 @@ import pandas as pd
 
 from analysis.evidence import paired
 from analysis.evidence.arms import Part, parts
+from analysis.evidence.finals import chosen_values
+from analysis.evidence.path import RATED, reverted, steps
 from analysis.evidence.study import Study
 from analysis.report import comparison, figures
 from analysis.report.blocks import Block, Card, Chapter, Plot, Table, Text
-from analysis.report.comparison import capital
-from analysis.report.final import chosen_values
+from analysis.report.cells import capital
 from analysis.report.searched import shown
 from analysis.words.language import Language
 from analysis.words.terms import Terms, terms
@@ -93,24 +94,6 @@ def differ(walked: Part, left_out: Part) -> bool:
     return walked.values[walked.arms[-1]] != left_out.values[left_out.reference]
 
 
-def steps(part: Part) -> pd.DataFrame:
-    """Return one row per step of the path, indexed by choice.
-
-    gain, low, high: mean difference from the previous step and its 95 % interval, paired by seed.
-    total, total_low, total_high: the same for the difference from the start of the path.
-    n: number of pairs of the gain.
-    """
-    table = part.table()
-    rows = []
-    for before, arm in zip(part.arms, part.arms[1:], strict=False):
-        pairs = (table[arm] - table[before]).dropna().to_numpy()
-        total = paired.interval((table[arm] - table[part.arms[0]]).dropna().to_numpy())
-        names = ("gain", "low", "high", "total", "total_low", "total_high")
-        values = dict(zip(names, (*paired.interval(pairs), *total), strict=True))
-        rows.append({"choice": arm, **values, "n": len(pairs)})
-    return pd.DataFrame(rows).set_index("choice") if rows else pd.DataFrame()
-
-
 def path(part: Part, races: list[Part], unfinished_yet: bool, say: Language) -> list[Block]:
     found = steps(part)
     unfinished = comparison.missing(part, say)
@@ -168,13 +151,13 @@ def path_in_words(part: Part, found: pd.DataFrame, so_far: bool, say: Language) 
             f"El cambio total de la {told.baseline} a la red final (pasos: {len(found)}) es de "
             f"{gained} {between}. ",
         )
-    gains, losses = found[found["low"] > 0], found[found["high"] < 0]
+    hits = found[found["detected"]]
     for rows, english, spanish in (
-        (gains, "Steps with an interval above 0", "Pasos con intervalo por encima de 0"),
-        (losses, "Steps with an interval below 0", "Pasos con intervalo por debajo de 0"),
+        (hits[hits["gain"] > 0], "Steps whose gain is detected", "Pasos cuya ganancia se detecta"),
+        (hits[hits["gain"] < 0], "Steps whose loss is detected", "Pasos cuya pérdida se detecta"),
     ):
         text += f"{say(english, spanish)}: {by_arm(rows['gain'], part, say) or say('none', 'ninguno')}. "
-    return text + each_alone(part, say)
+    return text + by_t_tests(say) + rated(list(found.index), say)
 
 
 def by_arm(differences: pd.Series, part: Part, say: Language) -> str:
@@ -183,23 +166,29 @@ def by_arm(differences: pd.Series, part: Part, say: Language) -> str:
     return say.several([f"{say.arm(arm)} ({told.signed(own)})" for arm, own in differences.items()])
 
 
-def each_alone(part: Part, say: Language) -> str:
-    """Say that the intervals are not corrected, and how many seeds a correction would take."""
-    arms, seeds = len(part.arms) - 1, int(part.table().notna().sum().min())
-    text = say(
-        "The intervals are not corrected for multiple comparisons.",
-        "Los intervalos no están corregidos por comparaciones múltiples.",
+def by_t_tests(say: Language) -> str:
+    """Say how differences on few seeds are tested."""
+    return say(
+        "Detected: p is at most 0.05 by Student's t, with Holm's correction. So few seeds allow no test "
+        "by sign changes, as the exercises have it. ",
+        "Detectada: p es como mucho 0,05 con la t de Student y la corrección de Holm. Tan pocas semillas "
+        "no permiten una prueba por cambios de signo, como la de los ejercicios. ",
     )
-    needed = paired.fewest_seeds(arms)
-    if seeds < needed:
-        text += say(
-            f" With Holm's correction, as used in the exercises, at least {needed} seeds are needed "
-            f"to detect any of {arms} differences; this study has {seeds}.",
-            f" Con la corrección de Holm, que se usa en los ejercicios, hacen falta al menos "
-            f"{needed} semillas para detectar alguna de {arms} diferencias; este estudio tiene "
-            f"{seeds}.",
-        )
-    return text
+
+
+def rated(choices: list[str], say: Language) -> str:
+    """Name the choices whose effect contains that of a learning rate."""
+    found = [say.arm(choice) for choice in choices if choice in RATED]
+    if not found:
+        return ""
+    return say(
+        "A learning rate belongs to the optimizer, the batch size and the schedule. These choices were "
+        f"changed without tuning it anew, so their effects contain that of an unfit rate: "
+        f"{say.several(found)}.",
+        "La tasa de aprendizaje va unida al optimizador, al tamaño de lote y a su programación. Estas "
+        "decisiones se cambiaron sin volver a ajustarla, así que sus efectos contienen el de una tasa "
+        f"inadecuada: {say.several(found)}.",
+    )
 
 
 def path_table(part: Part, found: pd.DataFrame, say: Language) -> Table:
@@ -226,6 +215,7 @@ def path_table(part: Part, found: pd.DataFrame, say: Language) -> Table:
                 step = found.loc[arm]
                 ends = ("low", "high") if key == "gain" else ("total_low", "total_high")
                 row[say(*heading)] = told.difference(step[key], *(step[end] for end in ends))
+        row["p (t, Holm)"] = say.p(found.loc[arm, "p_holm"]) if number else ""
         rows.append(row)
     caption = told.direction + say(
         f"The path: mean {told.name} over seeds after each step, with its 95 % interval. The "
@@ -309,19 +299,18 @@ def leave_one_out(part: Part, say: Language) -> list[Block]:
             "Todas las decisiones de la red final son las de por defecto: no hay nada que revertir.",
         )
         return [*unfinished, Text(nothing)]
-    compared = paired.compare(part.table(), part.reference)
+    compared = reverted(part)
     if compared["low"].isna().all():
         waiting = say(
             "No reverted choice is measured yet.", "Aún no se midió ninguna decisión revertida."
         )
         return [*unfinished, Text(waiting)]
     told = terms(part.study, say)
-    below, above = compared[compared["high"] < 0], compared[compared["low"] > 0]
+    hits = compared[compared["detected"]]
+    below, above = hits[hits["difference"] < 0], hits[hits["difference"] > 0]
     worse, better = (above, below) if told.lower else (below, above)
     worse = worse.sort_values("difference", ascending=not told.lower)
     listed = by_arm(worse["difference"], part, say)
-    sides = (say("below", "por debajo de"), say("above", "por encima de"))
-    loses, gains = reversed(sides) if told.lower else sides
     quantity = say("accuracy", "exactitud") if told.share else told.name
     start = say(
         "The default is not always the value in the assignment's network, so this is not the path in "
@@ -333,25 +322,21 @@ def leave_one_out(part: Part, say: Language) -> list[Block]:
         start = ""
     text = told.direction + say(
         "Each choice alone is changed back to the default of the search space. "
-        f"{start}Reverting these choices makes {quantity} worse (interval {loses} 0): "
-        f"{listed or 'none'}. ",
+        f"{start}Choices whose reversal makes {quantity} worse: {listed or 'none'}. ",
         "Cada decisión por separado vuelve al valor por defecto del espacio de búsqueda. "
-        f"{start}Al revertir estas decisiones empeora la {quantity} (intervalo {loses} 0): "
-        f"{listed or 'ninguna'}. ",
+        f"{start}Decisiones que, al revertirse, empeoran la {quantity}: {listed or 'ninguna'}. ",
     )
     if len(better):
         listed = by_arm(better["difference"], part, say)
         text += say(
-            f"Reverting these choices makes {quantity} better (interval {gains} 0): {listed}. ",
-            f"Al revertir estas decisiones mejora la {quantity} (intervalo {gains} 0): {listed}. ",
+            f"Choices whose reversal makes {quantity} better: {listed}. ",
+            f"Decisiones que, al revertirse, mejoran la {quantity}: {listed}. ",
         )
-    rest = [say.arm(n) for n in compared.index[(compared["low"] <= 0) & (compared["high"] >= 0)]]
+    rest = [say.arm(n) for n in compared.index[~compared["detected"] & compared["low"].notna()]]
     if rest:
         text += say(
-            f"The interval includes 0 for {say.several(rest)}: there is no evidence that reverting "
-            f"any of them alone changes {quantity}. ",
-            f"El intervalo incluye el 0 en {say.several(rest)}: nada indica que revertir una sola "
-            f"de ellas cambie la {quantity}. ",
+            f"No difference was detected for {say.alternatives(rest)}. ",
+            f"No se detecta diferencia en {say.alternatives(rest)}. ",
         )
     few = [say.arm(n) for n in compared.index[compared["low"].isna()]]
     if few:
@@ -359,7 +344,7 @@ def leave_one_out(part: Part, say: Language) -> list[Block]:
             f"Too few finished runs to compare: {say.several(few)}. ",
             f"Muy pocas pruebas terminadas para comparar: {say.several(few)}. ",
         )
-    text += each_alone(part, say)
+    text += by_t_tests(say) + rated(list(compared.index), say)
     ordered = compared.sort_values("difference", ascending=not told.lower)
     rows = [
         {
@@ -370,6 +355,7 @@ def leave_one_out(part: Part, say: Language) -> list[Block]:
             say("difference", "diferencia") + told.unit: told.difference(
                 row["difference"], row["low"], row["high"]
             ),
+            "p (t, Holm)": say.p(row["p_holm"]),
             "n": row["n"],
         }
         for arm, row in ordered.iterrows()
@@ -377,10 +363,10 @@ def leave_one_out(part: Part, say: Language) -> list[Block]:
     name = capital(told.name)
     caption = told.direction + say(
         f"{name} of the final network with one choice at its default, minus that of "
-        f"the final network, after {part.epochs} epochs. Differences are paired by "
+        f"the final network, at the end of {part.epochs} epochs. Differences are paired by "
         f"seed, with 95 % intervals{told.in_points}.",
         f"{name} de la red final con una decisión en su valor por defecto, menos "
-        f"la de la red final, tras {part.epochs} épocas. Diferencias por parejas de "
+        f"la de la red final, al final de {part.epochs} épocas. Diferencias por parejas de "
         f"semilla, con intervalos del 95 %{told.in_points}.",
     )
     return [

@@ -73,6 +73,42 @@ class Finding:
         return Card(code, self.status, self.found, self.todo)
 
 
+@dataclass(frozen=True)
+class Code:
+    """A program, in Python."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One row of the page of answers.
+
+    verdict: what the evidence says of the assignment's claim, empty if there is none. link: the key of
+    the section with the evidence.
+    """
+
+    question: str
+    answer: str
+    verdict: str
+    link: str
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The page of answers. The first three fields are the headings of its columns."""
+
+    question: str
+    answer: str
+    verdict: str
+    rows: list[Answer]
+
+    @property
+    def judged(self) -> bool:
+        """Whether any row has a verdict."""
+        return any(row.verdict for row in self.rows)
+
+
 def crash(code: str, error: Exception, say: Language) -> Card:
     """Return the card that replaces a block whose code raised an error."""
     return Card(
@@ -90,7 +126,7 @@ def some(names: list[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + (f" … (+{rest})" if rest > 0 else "")
 
 
-Block = Text | Table | Plot | Card
+Block = Text | Table | Plot | Card | Code | Answers
 
 
 @dataclass(frozen=True)

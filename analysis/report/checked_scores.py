@@ -12,9 +12,6 @@ from analysis.words.language import Language
 from analysis.words.terms import terms
 from search.records.trial import COMPLETED
 
-ABOVE_CHANCE = 0.01
-"""An accuracy at most this much above that of a guess counts as chance."""
-
 
 def chance(study: Study, found: list[Part], say: Language) -> Finding:
     """Check that no trial ended at the accuracy of guessing among classes of equal size."""
@@ -36,7 +33,7 @@ def chance(study: Study, found: list[Part], say: Language) -> Finding:
     done = study.trials.index[study.trials["status"] == COMPLETED]
     curves = curves[curves["trial"].isin(done)]
     last = curves.dropna(subset=[name]).groupby("trial").tail(1)
-    stuck = last[last[name] <= guess + ABOVE_CHANCE]["trial"]
+    stuck = last[observed.at_chance(study, last[name])]["trial"]
     if not len(stuck):
         text = say(
             "No trial ended at chance accuracy.",

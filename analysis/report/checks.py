@@ -1,16 +1,19 @@
 """Health checks on a study and on the claims that it supports."""
 
 from collections.abc import Callable
+from functools import cache
 
 import pandas as pd
 
-from analysis.evidence import observed, paired
+from analysis.evidence import observed
+from analysis.evidence import power as powers
 from analysis.evidence.arms import Part, parts
 from analysis.evidence.study import Study
 from analysis.report.blocks import FAIL, NONE, PASS, WARN, Block, Card, Finding, crash, some
 from analysis.report.checked_scores import chance, selection
-from analysis.report.opening import LEDGER, ledger_finding
+from analysis.report.openings import LEDGER, ledger_finding
 from analysis.words.language import Language
+from analysis.words.terms import terms
 from search.records.trial import COMPLETED
 
 FAILED_SHARE = 0.1
@@ -20,8 +23,9 @@ FAILED_SHARE = 0.1
 Check = Callable[[Study, list[Part], Language], Finding]
 
 
+@cache
 def cards(study: Study, say: Language) -> list[Block]:
-    """Run all checks on a study, in a fixed order."""
+    """Run all checks on a study, in a fixed order. They are run once."""
     found = parts(study)
     codes = [code for code in CHECKS if code != LEDGER or study.kind == "final"]
     return [_card(code, study, found, say) for code in codes]
@@ -57,7 +61,7 @@ def seeds(study: Study, found: list[Part], say: Language) -> Finding:
         text = say("There are no arms to compare yet.", "Aún no hay variantes que comparar.")
         return Finding(NONE, text)
     fewest = min(int(part.table().notna().sum().min()) for part in compared)
-    needed = max(paired.fewest_seeds(len(part.arms) - 1) for part in compared)
+    needed = max(powers.fewest_seeds(len(part.arms) - 1) for part in compared)
     text = say(
         f"Every arm has at least {fewest} completed seeds. Detecting a difference in every part "
         f"takes at least {needed} seeds.",
@@ -158,33 +162,38 @@ def stopped_early(study: Study) -> int:
 
 
 def power(study: Study, found: list[Part], say: Language) -> Finding:
-    """Check which differences the study detects, and how many seeds the others need."""
+    """Check which differences are not detected, and how many seeds differences of two sizes need."""
     waiting = []
     compared_parts = comparable(found)
+    told = terms(study, say)
     for part in compared_parts:
-        table = part.table()
-        compared = paired.compare(table, part.reference)
+        table, compared = part.table(), part.compared()
+        sizes = powers.sizes(told.share, float(table[part.reference].mean()))
         for arm in compared.index[~compared["detected"]]:
             pairs = (table[arm] - table[part.reference]).dropna().to_numpy()
-            needed = paired.seeds_needed(pairs, len(compared))
-            waiting.append(f"{part.label}: {arm} ({say.number(needed, 0)})")
+            needed = [powers.seeds_for(size, pairs, len(compared)) for size in sizes]
+            counts = " / ".join(say.number(count, 0) for count in needed)
+            waiting.append(f"{part.label}: {arm} ({counts})")
     if not compared_parts:
         text = say("There are no arms to compare.", "No hay variantes que comparar.")
         return Finding(NONE, text)
     if not waiting:
         text = say("Every difference is detected.", "Se detectan todas las diferencias.")
         return Finding(PASS, text)
+    wanted = " / ".join(told.size(size) for size in sizes)
     return Finding(
         WARN,
         say(
-            "Differences not detected, with the number of seeds that would detect a difference of "
-            f"the measured size 80 % of the time: {some(waiting, 12)}.",
-            "Diferencias no detectadas, con el número de semillas que detectaría una diferencia "
-            f"del tamaño medido el 80 % de las veces: {some(waiting, 12)}.",
+            f"Differences not detected, with the number of seeds that would detect {wanted} with 80 % "
+            f"power: {some(waiting, 12)}.",
+            f"Diferencias no detectadas, con el número de semillas que detectarían {wanted} con una "
+            f"potencia del 80 %: {some(waiting, 12)}.",
         ),
         say(
-            "Add seeds, or report that no difference was detected.",
-            "Añada semillas, o informe de que no se detectó diferencia.",
+            "Report that no difference was detected. If you add seeds because of this result, say "
+            "so: two tests have more chances of a false alarm than the 5 % of a single test.",
+            "Informe de que no se detectó diferencia. Si añade semillas a la vista de este resultado, "
+            "dígalo: dos pruebas tienen más ocasiones de falsa alarma que el 5 % de una sola.",
         ),
     )
 

@@ -5,7 +5,7 @@ from functools import partial
 
 import pandas as pd
 
-from analysis.evidence import paired
+from analysis.evidence import paired, power
 from analysis.evidence.arms import Part, parts
 from analysis.evidence.study import Study
 from analysis.report import comparison
@@ -146,10 +146,10 @@ def effects(part: Part, name: str, say: Language) -> list[Block]:
         f"Efectos detectados en {told.name}{told.in_points}: {say.several(listed) or 'ninguno'}. "
         f"Sin detectar: {say.several(rest) or 'ninguno'}.",
     )
-    if not len(found) and result["n"].min() < paired.fewest_seeds(len(result)):
+    if not len(found) and result["n"].min() < power.fewest_seeds(len(result)):
         text += say(
-            f" {len(result)} effects need at least {paired.fewest_seeds(len(result))} seeds.",
-            f" {len(result)} efectos requieren al menos {paired.fewest_seeds(len(result))} semillas.",
+            f" {len(result)} effects need at least {power.fewest_seeds(len(result))} seeds.",
+            f" {len(result)} efectos requieren al menos {power.fewest_seeds(len(result))} semillas.",
         )
     rows = [
         {

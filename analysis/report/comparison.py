@@ -1,27 +1,21 @@
 """The table, figures and sentences that every comparison of arms has."""
 
-import math
-
-import numpy as np
 import pandas as pd
 
-from analysis.evidence import paired
-from analysis.evidence.arms import Part
+from analysis.evidence import paired, power
+from analysis.evidence.arms import LAST, Part
+from analysis.evidence.equivalence import MARGINS, equivalent
 from analysis.report import figures
 from analysis.report.blocks import Block, Plot, Table, Text
+from analysis.report.cells import capital, difference_numbers
+from analysis.report.speed import speed
 from analysis.words.language import Language
 from analysis.words.terms import Terms, terms
-from search.records.arguments import EXERCISES
-
-THRESHOLDS = (0.85, 0.88)
-"""Accuracies for which the tables of the exercises count the epochs to reach them."""
 
 
 def comparison(part: Part, name: str, language: Language) -> list[Block]:
     """Return the result in words, the table and the figure of all seeds."""
     say = language
-    table = part.table()
-    compared = paired.compare(table, part.reference)
     seeds = part.seeds()
     told = terms(part.study, say)
     source = say(
@@ -31,15 +25,17 @@ def comparison(part: Part, name: str, language: Language) -> list[Block]:
         f"{part.curves['trial'].nunique()} pruebas",
     )
     return [
-        Text(verdict(part, compared, say)),
-        arms_table(part, compared, name, say),
+        Text(verdict(part, say)),
+        *equal(part, say),
+        arms_table(part, name, say),
+        *speed(part, name, say),
         Plot(
             f"{name}-seeds",
             say(
-                f"{capital(told.name)} of each arm after the last epoch: every seed, the mean and its "
-                "95 % interval.",
-                f"{capital(told.name)} de cada variante tras la última época: cada semilla, la "
-                "media y su intervalo del 95 %.",
+                f"{capital(told.name)} of each arm at the end: every seed, the mean and its 95 % "
+                "interval.",
+                f"{capital(told.name)} de cada variante al final: cada semilla, la media y su "
+                "intervalo del 95 %.",
             ),
             lambda: figures.over_seeds(part, say),
             source,
@@ -47,9 +43,9 @@ def comparison(part: Part, name: str, language: Language) -> list[Block]:
     ]
 
 
-def verdict(part: Part, compared: pd.DataFrame, say: Language) -> str:
-    """Return one sentence per arm that differs, and one for all arms that do not."""
-    told = terms(part.study, say)
+def verdict(part: Part, say: Language) -> str:
+    """Return one sentence per arm that differs at the end, and one for all arms that do not."""
+    told, compared = terms(part.study, say), part.compared()
     mean = part.table().mean()[part.reference]
     sentences = [
         say(
@@ -92,6 +88,34 @@ def verdict(part: Part, compared: pd.DataFrame, say: Language) -> str:
     return " ".join(sentences)
 
 
+def equal(part: Part, say: Language) -> list[Block]:
+    """Say which arms are practically equal to the reference. Nothing if the objective has no margin."""
+    if not terms(part.study, say).share:
+        return []
+    sentences, known = [], set()
+    for margin in MARGINS:
+        found = equivalent(part.table(), part.reference, margin)
+        arms = [arm for arm in found.index[found["equivalent"]] if arm not in known]
+        known |= set(arms)
+        if arms:
+            size = say.short(100 * margin)
+            sentences.append(
+                say(
+                    f"within {size} points: {say.several(arms)}",
+                    f"a menos de {size} puntos: {say.several(arms)}",
+                )
+            )
+    if not sentences:
+        return []
+    text = say(
+        f"Practically equal to {part.reference} at the end (two one-sided tests, Holm p at most "
+        f"0.05): {'; '.join(sentences)}.",
+        f"En la práctica iguales a {part.reference} al final (dos pruebas unilaterales, p de Holm de "
+        f"0,05 como mucho): {'; '.join(sentences)}.",
+    )
+    return [Text(text)]
+
+
 def not_detected(part: Part, arms: list[str], tested: int, say: Language) -> list[str]:
     """Return the sentence on the arms without a detected difference, and the detectable one."""
     if not arms:
@@ -99,7 +123,7 @@ def not_detected(part: Part, arms: list[str], tested: int, say: Language) -> lis
     table = part.table()
     pairs = [(table[arm] - table[part.reference]).dropna().to_numpy() for arm in arms]
     listed = say.alternatives(arms)
-    fewest, had = paired.fewest_seeds(tested), min(len(p) for p in pairs)
+    fewest, had = power.fewest_seeds(tested), min(len(p) for p in pairs)
     if had < fewest:
         return [
             say(
@@ -109,7 +133,7 @@ def not_detected(part: Part, arms: list[str], tested: int, say: Language) -> lis
                 f"{listed}: {tested} comparaciones requieren al menos {fewest}.",
             )
         ]
-    smallest = terms(part.study, say).size(max(paired.detectable(p, tested) for p in pairs))
+    smallest = terms(part.study, say).size(max(power.detectable(p, tested) for p in pairs))
     noisiest = ""
     if len(arms) > 1:
         noisiest = say(", even for the noisiest of them", ", incluso en la más variable de ellas")
@@ -123,35 +147,19 @@ def not_detected(part: Part, arms: list[str], tested: int, say: Language) -> lis
     ]
 
 
-def told_goal(goal: float, digits: int, told: Terms) -> str:
-    """Return the value that runs are to reach, as the heading of a column has it."""
-    if not told.share:
-        return told.value(goal)
-    wanted = told.say.percent(goal, digits)
-    return wanted.replace(" %", "%") if told.say.code == "en" else wanted
-
-
-def reached_by(runs: pd.DataFrame, objective: str, goal: float, told: Terms) -> dict[str, float]:
-    """Return the median of the epochs in which an arm's runs reach a value, and how many do."""
-    curves = [run.set_index("epoch")[objective] for _, run in runs.groupby("seed")]
-    return paired.reaching([paired.epochs_to(curve, goal, told.lower) for curve in curves])
-
-
-def arms_table(part: Part, compared: pd.DataFrame, name: str, say: Language) -> Table:
-    """Return the arms with their final objective, differences, speed and gap."""
+def arms_table(part: Part, name: str, say: Language) -> Table:
+    """Return the arms with their objective at the end, differences and gap."""
     told = terms(part.study, say)
     objective = part.objective.name
-    table = part.table()
+    table, compared = part.table(), part.compared()
     # The gap is of the objective on training data, if the objective has a value there.
     trained = told.train != objective and told.train in part.curves
     train = part.table(told.train) if trained else None
     loss = part.table("val_loss") if objective != "val_loss" else None
-    goals = thresholds(part)
     rows, numbers = [], []
     for arm in part.arms:
         values = table[arm].dropna().to_numpy()
         mean, low, high = paired.interval(values)
-        runs = part.curves[part.curves["arm"] == arm]
         shown: dict[str, object] = {
             say("arm", "variante"): arm,
             "n": len(values),
@@ -166,44 +174,50 @@ def arms_table(part: Part, compared: pd.DataFrame, name: str, say: Language) -> 
         if train is not None:
             number["gap"] = gap = (train[arm] - table[arm]).mean()
             shown[say("train − val.", "entren. − val.")] = told.signed(gap)
-        for key, goal in goals.items():
-            reached = reached_by(runs, objective, goal, told)
-            wanted = told_goal(goal, 0 if key != "reference" else 1, told)
-            cell = say.number(reached["median"], 0)
-            if reached["reached"] < reached["n"]:
-                cell += f" ({reached['reached']}/{reached['n']})"
-            shown[say(f"epochs to {wanted}", f"épocas hasta {wanted}")] = cell
-            number[f"epochs_to_{key}"] = reached["median"]
-            number[f"reached_{key}"] = reached["reached"]
         row = compared.loc[arm] if arm in compared.index else None
         shown |= _beside_reference(row, told)
         number |= {} if row is None else difference_numbers(row)
         rows.append(shown)
         numbers.append(number)
-    caption = say(
-        f"After {part.epochs} epochs: means and 95 % intervals over seeds. Differences from the "
-        f"reference ({part.reference}) are paired by seed; p comes from all sign changes, with Holm's "
-        "correction over the arms. Detected: the interval excludes 0 and p is at most 0.05. Seeds "
-        "above: share of seeds on which the arm is better, ties counting half. Epochs: median over "
-        "runs; runs that never reached the value are censored (in brackets: how many reached it).",
-        f"Tras {part.epochs} épocas: medias e intervalos del 95 % entre semillas. Las diferencias "
-        f"con la referencia ({part.reference}) son por parejas de semilla; p se obtiene con todos "
-        "los cambios de signo y la corrección de Holm entre variantes. Detectada: el intervalo "
-        "excluye el 0 y p es como mucho 0,05. Semillas por encima: proporción de semillas en las "
-        "que la variante es mejor; los empates cuentan la mitad. Épocas: mediana de las pruebas; "
-        "las que nunca alcanzaron el valor se censuran (entre paréntesis, cuántas lo alcanzaron).",
+    caption = at_the_end(part, say) + say(
+        f" Means and 95 % intervals over seeds. Differences from the reference ({part.reference}) are "
+        "paired by seed; p comes from all sign changes, with Holm's correction over the arms. "
+        "Detected: the interval excludes 0 and p is at most 0.05. Seeds above: share of seeds on which "
+        "the arm is better, ties counting half. A seed decides the split, the initial weights and the "
+        f"order of the {told.examples}. Intervals are for new seeds on these same {told.examples}.",
+        f" Medias e intervalos del 95 % entre semillas. Las diferencias con la referencia "
+        f"({part.reference}) son por parejas de semilla; p se obtiene con todos los cambios de signo y "
+        "la corrección de Holm entre variantes. Detectada: el intervalo excluye el 0 y p es como mucho "
+        "0,05. Semillas por encima: proporción de semillas en las que la variante es mejor; los empates "
+        "cuentan la mitad. Una semilla decide la partición, los pesos iniciales y el orden de las "
+        f"{told.examples}. Los intervalos valen para nuevas semillas con estas mismas {told.examples}.",
     )
     if told.lower:
         caption = caption.replace(
             say("Seeds above", "Semillas por encima"), say("Seeds better", "Semillas mejores")
         )
-    if "reference" in goals:
-        caption += say(
-            " That value is the result of the reference's worst seed.",
-            " Ese valor es el resultado de la peor semilla de la referencia.",
-        )
     trials = [part.trials(arm) for arm in part.arms]
     return Table(name, caption, pd.DataFrame(rows).fillna(""), pd.DataFrame(numbers), trials)
+
+
+def at_the_end(part: Part, say: Language) -> str:
+    """Say of which epochs the results at the end are."""
+    if part.stops:
+        return say(
+            "Results on examples that chose no epoch.",
+            "Resultados con las observaciones que no eligieron época.",
+        )
+    if part.epochs <= LAST:
+        return say(
+            f"Means over all epochs ({part.epochs}).",
+            f"Medias de todas las épocas ({part.epochs}).",
+        )
+    return say(
+        f"Level at the end: the mean of the last {LAST} of {part.epochs} epochs, since a single epoch "
+        "is noisy.",
+        f"Nivel al final: la media de las últimas {LAST} de {part.epochs} épocas, ya que una sola época "
+        "tiene mucho ruido.",
+    )
 
 
 def _beside_reference(row: pd.Series | None, told: Terms) -> dict[str, object]:
@@ -226,27 +240,9 @@ def _beside_reference(row: pd.Series | None, told: Terms) -> dict[str, object]:
     }
 
 
-def thresholds(part: Part) -> dict[str, float]:
-    """Return the values for which the table counts the epochs to reach them, by name."""
-    if part.exercise in EXERCISES:
-        return {f"{threshold:g}": threshold for threshold in THRESHOLDS}
-    results = part.table()[part.reference]
-    return {"reference": float(results.max() if part.study.lower else results.min())}
-
-
-def capital(words: str) -> str:
-    """Return words that begin a sentence. A name from the code keeps its letters."""
-    return words if "_" in words else words[:1].upper() + words[1:]
-
-
-def shown_accuracy(mean: float, low: float, high: float, say: Language) -> str:
-    """Return an accuracy in percent with its interval, clipped to 0–100 %."""
-    return f"{say.number(100 * mean)} {shown_interval(low, high, say)}"
-
-
 def detection(count: int, p: float, low: float, high: float, say: Language) -> str:
     """Say whether a single difference, paired by seed, is detected. count: number of seeds."""
-    needed = paired.fewest_seeds(1)
+    needed = power.fewest_seeds(1)
     if count < needed:
         return say(
             f"too few seeds to detect any difference; at least {needed} are needed.",
@@ -257,28 +253,13 @@ def detection(count: int, p: float, low: float, high: float, say: Language) -> s
     return say("no difference is detected.", "no se detecta diferencia.")
 
 
-def shown_interval(low: float, high: float, say: Language) -> str:
-    """Return an interval of accuracies in percent, clipped to 0–100 %."""
-    ends = (say.number(100 * float(np.clip(end, 0, 1))) for end in (low, high))
-    return f"[{'; '.join(ends)}]"
-
-
-def difference_numbers(row: pd.Series) -> dict[str, object]:
-    """Return a row of `paired.compare` for a CSV file, with names distinct from `low` and `high`."""
-    keys = ["difference", "p", "p_holm", "superiority", "detected"]
-    ends = {"difference_low": row["low"], "difference_high": row["high"]}
-    return {**{key: row[key] for key in keys}, **ends}
-
-
 def after_one_epoch(part: Part, arm: str, say: Language) -> Text:
     """Return a sentence on an arm's difference from the reference after the first epoch."""
     told = terms(part.study, say)
-    first = part.curves[part.curves["epoch"] == 1]
-    table = first.pivot(index="seed", columns="arm", values=part.objective.name)
-    pair = table.reindex(columns=[part.reference, arm])
+    pair = part.at_epoch(1)[[part.reference, arm]]
     row = paired.compare(pair, part.reference).loc[arm]
     lower = row["difference"] < 0
-    if row["n"] < paired.fewest_seeds(1):
+    if row["n"] < power.fewest_seeds(1):
         return Text(
             say(
                 f"{row['n']} seeds are too few to compare the first epoch.",
@@ -363,15 +344,3 @@ def missing(part: Part, say: Language) -> list[Block]:
             )
         )
     return [Text(" ".join(sentences))] if sentences else []
-
-
-def spread(table: pd.DataFrame) -> tuple[float, float, float]:
-    """Return the best arm's mean minus the worst's, with a 95 % bootstrap interval over seeds."""
-    complete = table.dropna()
-    if len(complete) < 2:
-        return math.nan, math.nan, math.nan
-    rng = np.random.default_rng(0)
-    drawn = complete.to_numpy()[rng.integers(0, len(complete), (4000, len(complete)))].mean(axis=1)
-    ranges = np.ptp(drawn, axis=1)
-    low, high = np.quantile(ranges, [0.025, 0.975])
-    return float(np.ptp(complete.mean())), float(low), float(high)

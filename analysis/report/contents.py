@@ -8,6 +8,7 @@ from analysis.evidence.arms import COMPARE
 from analysis.evidence.study import Study
 from analysis.report import (
     ablation,
+    answers,
     checks,
     compared,
     exercises,
@@ -27,7 +28,7 @@ def sections(studies: list[Study], say: Language, only: str | None = None) -> It
     only: make only the section with this key and the sections whose key starts with it and "-".
     A section that raises an error becomes a card with the error and its traceback.
     """
-    chapters = _results(studies, say)
+    chapters = [answers.chapter(studies, say), *_results(studies, say)]
     for study in studies:
         title = say(f"Health checks of {study.name}", f"Comprobaciones de {study.name}")
         make = partial(checks.cards, study, say)
@@ -70,7 +71,8 @@ def _results(studies: list[Study], say: Language) -> list[Chapter]:
     if walked:
         chapters += ablation.sections(walked, beside, say)
     if network:
-        chapters += opening.sections(network, earlier, say)
+        alike = experiment if experiment and experiment.data == network.data else None
+        chapters += opening.sections(network, earlier, alike, say)
     return chapters
 
 

@@ -1,16 +1,20 @@
-"""The sections on exercises 1 to 3, from a controlled study; regularization.py has 4.1."""
+"""The sections on exercises 1 and 2, and the plan of all: optimizers.py has 3, regularization.py 4.1."""
 
+import itertools
 import math
 from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from analysis.evidence import paired
+from analysis.evidence import paired, power
 from analysis.evidence.arms import Part, parts
+from analysis.evidence.depth import ITSELF, slopes
 from analysis.evidence.study import Study
 from analysis.report import comparison, figures
 from analysis.report.blocks import Block, Chapter, Table, Text
+from analysis.report.cells import shown_accuracy
+from analysis.report.optimizers import optimizer
 from analysis.report.regularization import regularization
 from analysis.words.language import Language
 
@@ -82,21 +86,39 @@ def activation(found: list[Part], say: Language) -> list[Block]:
             figures.saturation,
             say,
         ),
+        Text(saturated(main, say)),
         *(block for part in depths for block in comparison.missing(part, say)),
         Text(by_depth(depths, say)),
         comparison.figure(
             deepest,
             "depth",
             say(
-                "Validation accuracy after the last epoch, by depth: mean and 95 % interval.",
-                "Exactitud de validación tras la última época, según la profundidad: media e "
-                "intervalo del 95 %.",
+                "Validation accuracy at the end, by depth: mean and 95 % interval.",
+                "Exactitud de validación al final, según la profundidad: media e intervalo del 95 %.",
             ),
             lambda part, language: figures.by_depth(depths, language),
             say,
         ),
         depth_table(depths, say),
     ]
+
+
+def saturated(part: Part, say: Language) -> str:
+    """Say how many pairs are saturated at the end, and what that means of ReLU."""
+    last = part.curves[part.curves["epoch"] == part.epochs]
+    layers = figures.layer_names(last, "saturated")
+    shares = last.groupby("arm")[[f"saturated/{layer}" for layer in layers]].mean().mean(axis=1)
+    listed = say.several(
+        [f"{arm} {say.percent(shares[arm], 0)}" for arm in part.arms if arm in shares.dropna()]
+    )
+    return say(
+        f"Saturated at the end, mean over hidden layers: {listed}. For ReLU, a saturated pair is a unit "
+        "that an image leaves at 0. Other images still train this unit, and the slope of all other pairs "
+        "is 1. A saturated sigmoid passes almost nothing on.",
+        f"Saturación al final, media de las capas ocultas: {listed}. En ReLU, un par saturado es una "
+        "unidad que una imagen deja en 0. Otras imágenes sí entrenan esa unidad, y la pendiente de los "
+        "demás pares es 1. Una sigmoide saturada no deja pasar casi nada.",
+    )
 
 
 def layer_ratio(part: Part, arm: str) -> float:
@@ -120,11 +142,11 @@ def gradients(part: Part, say: Language) -> str:
     sigmoid = ratios.get("sigmoid", math.nan)
     agrees = 0.15 <= sigmoid <= 0.35
     return say(
-        "Why: before training, the gradient of each hidden layer is that of the next layer "
+        "Why, as measured: before training, the gradient of each hidden layer is that of the next layer "
         f"multiplied by a factor: {listed} (geometric mean, {part.level} hidden layers, "
         f"n = {len(part.seeds())}). The slope of a sigmoid is at most 1/4: "
         + ("the measured factor agrees." if agrees else "the measured factor does not agree."),
-        "Por qué: antes de entrenar, el gradiente de cada capa oculta es el de la capa siguiente "
+        "Por qué, según lo medido: antes de entrenar, el gradiente de cada capa oculta es el de la capa siguiente "
         f"multiplicado por un factor: {listed} (media geométrica, {part.level} capas ocultas, "
         f"n = {len(part.seeds())}). La pendiente de una sigmoide es como mucho 1/4: "
         + ("el factor medido concuerda." if agrees else "el factor medido no concuerda."),
@@ -132,29 +154,43 @@ def gradients(part: Part, say: Language) -> str:
 
 
 def by_depth(depths: list[Part], say: Language) -> str:
-    sentences = []
-    for part in depths:
-        compared = paired.compare(part.table(), part.reference)
-        found = [
-            f"{arm} {say.points(row['difference'])} {say.between(row['low'], row['high'])}"
-            for arm, row in compared[compared["detected"]].iterrows()
-        ]
-        if compared["n"].min() < paired.fewest_seeds(len(compared)):
-            result = say("too few seeds to detect any", "muy pocas semillas para detectarlas")
+    """Say how the accuracy of ReLU and the differences from it change with depth."""
+    found = slopes(depths)
+    first, last = depths[0].level, depths[-1].level
+    text = say(
+        f"Depth, from {first} to {last} hidden layers. One slope is tested for each activation, with "
+        "Holm's correction, in points per layer. ",
+        f"Profundidad, de {first} a {last} capas ocultas. De cada activación se prueba una pendiente, con "
+        "la corrección de Holm, en puntos por capa. ",
+    )
+    if found["n"].min() < power.fewest_seeds(len(found)):
+        return text + say(
+            f"{found['n'].min()} seeds are too few to detect any.",
+            f"{found['n'].min()} semillas son muy pocas para detectar ninguna.",
+        )
+    relu = depths[0].reference
+    for arm, row in found.iterrows():
+        by = f"{say.points(row['difference'])} {say.between(row['low'], row['high'])}"
+        p = say.p(row["p_holm"])
+        if arm == ITSELF:
+            text += say(
+                f"The accuracy of {relu} itself: {by}, p {p}, ",
+                f"La exactitud de la propia {relu}: {by}, p {p}, ",
+            )
         else:
-            result = say.several(found) or say("none", "ninguna")
-        sentences.append(f"{part.level}: {result}")
-    return say(
-        "Differences from relu detected, in points, by number of hidden layers: ",
-        "Diferencias con relu detectadas, en puntos, según el número de capas ocultas: ",
-    ) + ("; ".join(sentences) + ".")
+            text += say(f"{arm} less {relu}: {by}, p {p}, ", f"{arm} menos {relu}: {by}, p {p}, ")
+        text += (
+            say("detected. ", "detectada. ")
+            if row["detected"]
+            else say("not detected. ", "no detectada. ")
+        )
+    return text.strip()
 
 
 def depth_table(depths: list[Part], say: Language) -> Table:
     rows, numbers, trials = [], [], []
     for part in depths:
-        table = part.table()
-        compared = paired.compare(table, part.reference)
+        table, compared = part.table(), part.compared()
         for arm in part.arms:
             values = table[arm].dropna().to_numpy()
             mean, low, high = paired.interval(values)
@@ -164,27 +200,29 @@ def depth_table(depths: list[Part], say: Language) -> Table:
                     say("layers", "capas"): part.level,
                     say("arm", "variante"): arm,
                     "n": len(values),
-                    say("val. accuracy %", "exactitud val. %"): comparison.shown_accuracy(
+                    say("val. accuracy %", "exactitud val. %"): shown_accuracy(
                         mean, low, high, say
                     ),
                     say("difference from relu", "diferencia con relu"): ""
                     if other is None
                     else f"{say.points(other['difference'])} "
                     f"{say.between(other['low'], other['high'])}",
-                    "p (Holm)": "" if other is None else say.p(other["p_holm"]),
                 }
             )
             number: dict[str, object] = {"layers": part.level, "arm": arm, "n": len(values)}
             number |= {"val_accuracy": mean, "low": low, "high": high}
             if other is not None:
-                number |= comparison.difference_numbers(other)
+                ends = {"difference_low": other["low"], "difference_high": other["high"]}
+                number |= {"difference": other["difference"], **ends}
             numbers.append(number)
             trials.append(part.trials(arm))
     caption = say(
-        "Accuracy by depth. Every hidden layer has 128 units; the initializer is Glorot uniform, "
-        "the optimizer Adam. Differences are paired by seed.",
-        "Exactitud según la profundidad. Cada capa oculta tiene 128 unidades; el inicializador es "
-        "Glorot uniforme y el optimizador, Adam. Las diferencias son por parejas de semilla.",
+        "Accuracy at the end by depth. Every hidden layer has 128 units; the initializer is Glorot "
+        "uniform, the optimizer Adam. Differences are paired by seed. These rows describe; the tests "
+        "are those of the slopes.",
+        "Exactitud al final según la profundidad. Cada capa oculta tiene 128 unidades; el inicializador "
+        "es Glorot uniforme y el optimizador, Adam. Las diferencias son por parejas de semilla. Estas "
+        "filas describen; las pruebas son las de las pendientes.",
     )
     return Table("depth", caption, pd.DataFrame(rows), pd.DataFrame(numbers), trials)
 
@@ -199,6 +237,7 @@ def initializer(found: list[Part], say: Language) -> list[Block]:
         comparison.curves(main, "initializer", say),
         comparison.after_one_epoch(main, "random_normal", say),
         Text(zeros(main, say)),
+        Text(scales(main, say)),
         comparison.figure(
             main,
             "initializer-gradients",
@@ -213,6 +252,29 @@ def initializer(found: list[Part], say: Language) -> list[Block]:
         ),
         *under_sigmoid(sigmoid, say),
     ]
+
+
+NORMAL = 0.05
+"""Standard deviation of Keras' RandomNormal."""
+
+
+def scales(part: Part, say: Language) -> str:
+    """Compare the standard deviations of random normal and of Glorot, layer by layer."""
+    values = part.values[part.reference]
+    units = [int(values[f"units_{n}"]) for n in range(1, int(values["layers"]) + 1)]
+    facts = part.study.facts
+    widths = [facts.features if facts else 784, *units, len(facts.classes) if facts else 10]
+    pairs = dict.fromkeys(itertools.pairwise(widths))
+    listed = [f"{a}→{b}: {say.number(NORMAL / math.sqrt(2 / (a + b)), 2)}" for a, b in pairs]
+    return say(
+        "Why, by arithmetic: random normal has a standard deviation of 0.05 in every layer, and Glorot "
+        f"√(2 / (inputs + outputs)). The first as a multiple of the second: {'; '.join(listed)}. The "
+        "layers start with weights of a similar size or half of it, so both can train.",
+        "Por qué, por aritmética: la normal aleatoria tiene una desviación típica de 0,05 en cada capa, y "
+        "la de Glorot es √(2 / (entradas + salidas)). La primera como múltiplo de la segunda: "
+        f"{'; '.join(listed)}. Las capas empiezan con pesos de tamaño parecido o la mitad, así que ambas "
+        "pueden entrenar.",
+    )
 
 
 def under_sigmoid(part: Part, say: Language) -> list[Block]:
@@ -279,110 +341,3 @@ def zeros(part: Part, say: Language) -> str:
             " Las clases están equilibradas, así que el sesgo no tiene nada que aprender.",
         )
     return text
-
-
-def optimizer(found: list[Part], say: Language) -> list[Block]:
-    by_name = {part.name: part for part in found}
-    defaults, grid, tuned = (by_name.get(n) for n in ("defaults", "learning rates", "tuned"))
-    assert defaults is not None
-    assert grid is not None
-    unfinished = comparison.missing(defaults, say)
-    if not comparison.begun(defaults) or not comparison.begun(grid):
-        return [*unfinished, *comparison.missing(grid, say)]
-    blocks: list[Block] = [
-        *unfinished,
-        Text(
-            say(
-                "First, every optimizer has Keras' default hyperparameters. The arm momentum is the "
-                "assignment's SGD with learning rate 0.01 and momentum 0.9.",
-                "Primero, cada optimizador tiene los hiperparámetros por defecto de Keras. La "
-                "variante momentum es el SGD de la tarea, con tasa de aprendizaje 0,01 y momento "
-                "0,9.",
-            )
-        ),
-        *comparison.comparison(defaults, "optimizer-defaults", say),
-        comparison.curves(defaults, "optimizer-defaults", say),
-        comparison.figure(
-            grid,
-            "learning-rates",
-            say(
-                f"Validation accuracy by learning rate, mean over {len(grid.seeds())} seeds "
-                f"({grid.seeds()[0]}–{grid.seeds()[-1]}) used only to choose the learning rates.",
-                f"Exactitud de validación según la tasa de aprendizaje, media de "
-                f"{len(grid.seeds())} semillas ({grid.seeds()[0]}–{grid.seeds()[-1]}) usadas solo "
-                "para elegir las tasas.",
-            ),
-            figures.learning_rates,
-            say,
-        ),
-        *comparison.missing(grid, say),
-    ]
-    if tuned is None:
-        return blocks
-    blocks += comparison.missing(tuned, say)
-    if not comparison.begun(tuned):
-        return blocks
-    point = say(".", ",")
-    rates = say.several(
-        [f"{arm} {v[arm + '_lr']:g}".replace(".", point) for arm, v in tuned.values.items()]
-    )
-    chosen = say(
-        "Then every optimizer has its best learning rate from that grid and is trained on fresh "
-        f"seeds: {rates}.",
-        "Después, cada optimizador tiene su mejor tasa de esa rejilla y se entrena con semillas "
-        f"nuevas: {rates}.",
-    )
-    return [
-        *blocks,
-        Text(chosen),
-        *comparison.comparison(tuned, "optimizer-tuned", say),
-        comparison.curves(tuned, "optimizer-tuned", say),
-        Text(closer(defaults, tuned, say)),
-    ]
-
-
-def closer(defaults: Part, tuned: Part, say: Language) -> str:
-    """Say how far apart the optimizers are with default and with tuned learning rates."""
-    before, after = comparison.spread(defaults.table()), comparison.spread(tuned.table())
-    shown = [
-        f"{say.number(100 * s)} [{say.number(100 * low)}; {say.number(100 * high)}]"
-        for s, low, high in (before, after)
-    ]
-    text = say(
-        f"The best and the worst optimizer differ by {shown[0]} points at Keras' defaults and by "
-        f"{shown[1]} points when tuned. ",
-        f"El mejor y el peor optimizador difieren en {shown[0]} puntos con los valores por defecto "
-        f"de Keras y en {shown[1]} puntos una vez ajustados. ",
-    )
-    if after[2] < before[1]:
-        share = say.percent(1 - after[0] / before[0], 0)
-        text += say(
-            f"Tuning the learning rate removes {share} of the difference: a ranking at default "
-            "values compares learning rates as well as optimizers. ",
-            f"Ajustar la tasa de aprendizaje elimina el {share} de la diferencia: una clasificación "
-            "con valores por defecto compara también tasas de aprendizaje, no solo optimizadores. ",
-        )
-    else:
-        text += say(
-            "No reduction of the difference by tuning was detected. ",
-            "No se detecta que ajustarlos reduzca la diferencia. ",
-        )
-    others = ["momentum", "adam"]
-    compared = paired.compare(tuned.table(), "sgd")
-    if compared["n"].min() < paired.fewest_seeds(len(compared)):
-        return text
-    apart = [arm for arm in others if compared.loc[arm, "detected"]]
-    if apart:
-        return text + say(
-            "In DeepOBS, tuned SGD, momentum and Adam perform alike, on a convolutional network "
-            f"trained for more epochs. In this network, a difference from SGD is detected after "
-            f"{tuned.epochs} epochs for {say.several(apart)}.",
-            "En DeepOBS, SGD, momento y Adam rinden igual una vez ajustados, con una red "
-            "convolucional y más épocas. En esta red, tras "
-            f"{tuned.epochs} épocas, se detecta una diferencia con SGD en {say.several(apart)}.",
-        )
-    return text + say(
-        "When tuned, no difference from SGD is detected for momentum or Adam, as in DeepOBS.",
-        "Una vez ajustados, no se detecta diferencia con SGD en momento ni en Adam, como en "
-        "DeepOBS.",
-    )

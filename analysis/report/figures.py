@@ -94,7 +94,7 @@ def learning(part: Part) -> list[str]:
 
 
 def over_seeds(part: Part, language: Language) -> Figure:
-    """Draw every seed's last value of the objective by arm, with mean and 95 % interval."""
+    """Draw every seed's objective at the end by arm, with mean and 95 % interval."""
     told = terms(part.study, language)
     table = part.table()
     framed = learning(part)
@@ -122,8 +122,8 @@ def over_seeds(part: Part, language: Language) -> Figure:
     axis.set_ylim(len(part.arms) - 0.5, -0.5)
     axis.set_xlabel(
         language(
-            f"{told.name} after the last epoch: seeds, mean, 95 % interval",
-            f"{told.name} tras la última época: semillas, media, intervalo del 95 %",
+            f"{told.name} at the end: seeds, mean, 95 % interval",
+            f"{told.name} al final: semillas, media, intervalo del 95 %",
         )
     )
     objective_axis(axis, told, "x")
@@ -131,7 +131,7 @@ def over_seeds(part: Part, language: Language) -> Figure:
 
 
 def by_depth(parts: Sequence[Part], language: Language) -> Figure:
-    """Draw last val_accuracy against the number of hidden layers, one line per activation."""
+    """Draw val_accuracy at the end against the number of hidden layers, one line per activation."""
     figure, (axis,) = new(8.4, 3.6)
     for place, arm in enumerate(parts[0].arms):
         rows = np.array([interval(part.table()[arm].dropna().to_numpy()) for part in parts])
@@ -275,25 +275,31 @@ def framed(values: pd.Series, told: Terms) -> tuple[float, float]:
 
 
 def importances(table: pd.DataFrame, told: Terms) -> Figure:
-    """Draw fANOVA's shares with their bootstrap intervals."""
+    """Draw fANOVA's shares, with the largest share that chance gives in 95 % of the permutations."""
     language = told.say
     shown = table.head(12)
     figure, (axis,) = new(8.4, 0.3 * len(shown) + 1.0)
     place = np.arange(len(shown))
-    axis.barh(place, shown["importance"], color="#56B4E9", height=0.6)
-    axis.hlines(place, shown["low"], shown["high"], color="black", lw=1.4)
+    colours = np.where(shown["clear"], "#0072B2", "#B8C4CC")
+    axis.barh(place, shown["importance"], color=colours, height=0.6)
+    chance = float(shown["null"].iloc[0])
+    axis.axvline(
+        chance, color="black", lw=1.2, ls="--",
+        label=language("largest share by chance, 95 %", "mayor proporción por azar, 95 %"),
+    )  # fmt: skip
     axis.set_yticks(place, list(shown.index))
     axis.invert_yaxis()
     axis.set_xlim(0, 1)
     axis.set_xlabel(
         language(
-            f"share of the variance of {told.name}, 95 % interval",
-            f"proporción de la varianza de {told.name}, intervalo del 95 %"
+            f"share of the variance of {told.name}",
+            f"proporción de la varianza de {told.name}"
             if told.objective.name != "val_accuracy"
-            else "proporción de la varianza de la exactitud de validación, intervalo del 95 %",
+            else "proporción de la varianza de la exactitud de validación",
         )
     )
     percent_axis(axis, language, "x")
+    legend(figure, axis)
     return figure
 
 

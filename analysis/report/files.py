@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from analysis.evidence.study import Study
 from analysis.report.axes import rendered
-from analysis.report.blocks import Block, Card, Plot, Section, Table, Text, crash
+from analysis.report.blocks import Answers, Block, Card, Code, Plot, Section, Table, Text, crash
 from analysis.report.contents import sections
 from analysis.words.language import MINUS, Language
 
@@ -105,7 +105,8 @@ def _files(block: Block, files: dict[str, bytes], say: Language) -> Written:
             return Written(crash("SECTION", error, say), "card")
         files[f"figures/{block.name}.svg"], files[f"figures/{block.name}.png"] = svg, png
         return Written(block, "plot", _inline(svg.decode(), block.name))
-    return Written(block, "card" if isinstance(block, Card) else "text")
+    kinds: dict[type, str] = {Card: "card", Answers: "answers", Code: "code", Text: "text"}
+    return Written(block, kinds[type(block)])
 
 
 def _latex(table: Table) -> str:
@@ -169,3 +170,9 @@ def printable(made: Iterable[Section]) -> Iterator[str | pd.DataFrame]:
             elif isinstance(block, Card):
                 todo = f" → {block.todo}" if block.todo else ""
                 yield f"{block.status:5} {block.code}: {block.found}{todo}"
+            elif isinstance(block, Code):
+                yield block.text
+            elif isinstance(block, Answers):
+                for row in block.rows:
+                    yield f"{row.question}{f' ({row.verdict})' if row.verdict else ''}"
+                    yield f"  {row.answer}"

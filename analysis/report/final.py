@@ -5,14 +5,16 @@ import pandas as pd
 
 from analysis.evidence import paired
 from analysis.evidence.arms import Part, parts
+from analysis.evidence.finals import chosen_candidate
 from analysis.evidence.study import Study
 from analysis.report import comparison, figures
-from analysis.report.blocks import Block, Chapter, Plot, Table, Text
+from analysis.report.blocks import Block, Chapter, Code, Plot, Table, Text
+from analysis.report.cells import capital
+from analysis.report.keras_code import code, parameters
 from analysis.report.searched import shown
 from analysis.words.language import Language
 from analysis.words.terms import terms
 from search.records.parts import AUGMENTED, BASELINE, FINAL
-from search.records.trial import Values
 
 
 def sections(study: Study, search: Study | None, say: Language) -> list[Chapter]:
@@ -40,6 +42,7 @@ def choice(study: Study, search: Study | None, say: Language) -> list[Block]:
         return [*blocks, Text(waiting)]
     blocks += [
         Text(chosen(tried, found["final"], say)),
+        *as_code(study, found["final"], say),
         *comparison.missing(found["final"], say),
         *training(found["final"], say),
     ]
@@ -48,17 +51,17 @@ def choice(study: Study, search: Study | None, say: Language) -> list[Block]:
     return blocks
 
 
-def chosen_values(study: Study) -> Values:
-    """Return the hyperparameters of the final network; empty before the choice."""
-    found = (part.arms[FINAL] for part in study.parts if FINAL in part.arms)
-    return next(found, {})
-
-
-def chosen_candidate(study: Study) -> str:
-    """Return the name of the chosen candidate, such as "trial 0123"; empty before the choice."""
-    values = chosen_values(study)
-    candidates = study.final_arguments.configurations
-    return next((name for name, own in candidates.items() if own == values), "")
+def as_code(study: Study, final: Part, say: Language) -> list[Block]:
+    """Return the Keras code of the built-in final network, with the number of its parameters."""
+    if study.own or study.facts is None:
+        return []
+    values = final.values[FINAL]
+    count = say.number(parameters(values, study.facts), 0)
+    text = say(
+        f"The final network has {count} parameters. This Keras code builds it:",
+        f"La red final tiene {count} parámetros. Este código de Keras la construye:",
+    )
+    return [Text(text), Code(code(values, study.facts, final.epochs))]
 
 
 def procedure(study: Study, tried: Part, say: Language) -> str:
@@ -175,7 +178,7 @@ def chosen(tried: Part, final: Part, say: Language) -> str:
     arm = chosen_candidate(final.study)
     told = terms(final.study, say)
     failed = tried.runs[tried.runs["status"] == "FAILED"]
-    table = tried.table()
+    table = tried.table().copy()
     others = [other for other in tried.arms if other != arm]
     if told.share:
         # As in the choice itself: a failed run counts as an accuracy of 0.
@@ -240,10 +243,11 @@ def training(final: Part, say: Language) -> list[Block]:
     to_the_end = int((stops == final.epochs).sum())
     text = say(
         f"{to_the_end} of {len(stops)} runs trained for the full {final.epochs} epochs; the "
-        f"restored weights come from epochs {best.min()} to {best.max()} (median "
-        f"{best.median():.0f}).",
+        f"restored weights come from epochs {best.min()} to {best.max()} (lower median "
+        f"{paired.middle(list(best)):.0f}).",
         f"{to_the_end} de {len(stops)} pruebas completaron las {final.epochs} épocas; los pesos "
-        f"restaurados son de las épocas {best.min()} a {best.max()} (mediana {best.median():.0f}).",
+        f"restaurados son de las épocas {best.min()} a {best.max()} (mediana inferior "
+        f"{paired.middle(list(best)):.0f}).",
     )
     if told.train != name and told.train in restored and restored[told.train].notna().any():
         gap = float((restored[told.train] - restored[name]).mean())
@@ -259,7 +263,7 @@ def training(final: Part, say: Language) -> list[Block]:
             f" En esa época, {one}, medida al entrenar, menos {other} de las {told.examples} que "
             f"eligieron la época es de {shown_gap}.",
         )
-    quantity = comparison.capital(told.trained)
+    quantity = capital(told.trained)
     first = int(stops.index[0])
     curve = own[own["seed"] == first]
     return [

@@ -5,7 +5,15 @@ import re
 import pandas as pd
 
 from analysis.evidence import observed
-from analysis.evidence.importance import DEPTH, EVALUATOR, FEWEST, TREES, importance
+from analysis.evidence.importance import (
+    DEPTH,
+    EVALUATOR,
+    FEWEST,
+    PERMUTATIONS,
+    TREES,
+    Importance,
+    importance,
+)
 from analysis.evidence.study import Study
 from analysis.report import figures
 from analysis.report.blocks import Block, Plot, Table, Text
@@ -166,40 +174,7 @@ def importances(study: Study, say: Language) -> list[Block]:
             )
         ]
     table = found.table
-    first = table.iloc[0]
-    clear = first["low"] > table["high"].iloc[1:].max() if len(table) > 1 else True
-    text = say(
-        f"At {found.epochs} epochs, {table.index[0]} has the largest share of the variance: "
-        f"{say.percent(first['importance'], 0)} (95 % interval {say.percent(first['low'], 0)} to "
-        f"{say.percent(first['high'], 0)}). ",
-        f"A {found.epochs} épocas, {table.index[0]} tiene la mayor proporción de la varianza: "
-        f"{say.percent(first['importance'], 0)} (intervalo del 95 %: de "
-        f"{say.percent(first['low'], 0)} a {say.percent(first['high'], 0)}). ",
-    )
-    text += (
-        say(
-            "Its interval lies above all other intervals.",
-            "Su intervalo queda por encima de todos los demás.",
-        )
-        if clear
-        else say(
-            "Its interval overlaps with others, so the order is uncertain.",
-            "Su intervalo se solapa con otros, así que el orden es incierto.",
-        )
-    )
-    text += say(
-        f" The analysis covers {found.n} configurations that were drawn at random and reached this "
-        "budget without being promoted.",
-        f" El análisis abarca {found.n} configuraciones que se sortearon al azar y llegaron a este "
-        "presupuesto sin ser promovidas.",
-    )
-    if len(table) == 1:
-        text = say(
-            f"{table.index[0]} is the only hyperparameter that is active in all {found.n} "
-            "configurations and varies, so there is nothing to compare its importance with.",
-            f"{table.index[0]} es el único hiperparámetro activo en las {found.n} configuraciones "
-            "que varía, así que su importancia no se compara con ninguna.",
-        )
+    text = in_words(study, found, say)
     searched = [n for n in study.hyperparameters if study.chains[n].nunique() > 1]
     absent = [name for name in searched if name not in table.index]
     if absent:
@@ -211,19 +186,22 @@ def importances(study: Study, say: Language) -> list[Block]:
         {
             say("hyperparameter", "hiperparámetro"): table.index,
             say("share of variance", "proporción de la varianza"): [
-                f"{say.percent(r['importance'], 1)} [{say.percent(r['low'], 1)}; "
-                f"{say.percent(r['high'], 1)}]"
-                for _, r in table.iterrows()
+                say.percent(share, 1) for share in table["importance"]
             ],
-            "n": found.n,
+            say("p (permutations)", "p (permutaciones)"): [say.p(p) for p in table["p"]],
+            say("beyond chance", "más que el azar"): [
+                say("yes", "sí") if clear else "no" for clear in table["clear"]
+            ],
         }
     )
     caption = say(
-        f"{EVALUATOR}, {TREES} trees of depth {DEPTH}: shares of the variance with 95 % bootstrap "
-        "intervals over configurations, for the hyperparameters active in all of them.",
-        f"{EVALUATOR}, {TREES} árboles de profundidad {DEPTH}: proporciones de la varianza con "
-        "intervalos del 95 % por bootstrap entre configuraciones, de los hiperparámetros activos "
-        "en todas ellas.",
+        f"{EVALUATOR}, {TREES} trees of depth {DEPTH}: shares of the variance at {found.epochs} epochs, "
+        f"n = {found.n}, for the hyperparameters active in all configurations. p: how often the largest "
+        f"share of {PERMUTATIONS} permutations of the scores is at least as large.",
+        f"{EVALUATOR}, {TREES} árboles de profundidad {DEPTH}: proporciones de la varianza a "
+        f"{found.epochs} épocas, n = {found.n}, de los hiperparámetros activos en todas las "
+        f"configuraciones. p: cuántas veces la mayor proporción de {PERMUTATIONS} permutaciones de las "
+        "puntuaciones es al menos igual de grande.",
     )
     return [
         Text(text),
@@ -240,4 +218,73 @@ def importances(study: Study, say: Language) -> list[Block]:
             table.reset_index(),
             [", ".join(found.chains)] * len(table),
         ),
+    ]
+
+
+def in_words(study: Study, found: Importance, say: Language) -> str:
+    """Say which hyperparameters matter beyond chance, on which configurations, and what was left out."""
+    told, table = terms(study, say), found.table
+    listed = [f"{name} ({say.percent(table.loc[name, 'importance'], 0)})" for name in found.clear]
+    chance = say.percent(table["null"].iloc[0], 0)
+    text = say(
+        f"The analysis covers {found.n} configurations that were drawn at random and reached "
+        f"{found.epochs} epochs without being promoted. ",
+        f"El análisis abarca {found.n} configuraciones que se sortearon al azar y llegaron a las "
+        f"{found.epochs} épocas sin ser promovidas. ",
+    )
+    if len(table) == 1:
+        text += say(
+            f"{table.index[0]} is the only hyperparameter that is active in all of them and varies, so "
+            "there is nothing to compare its importance with.",
+            f"{table.index[0]} es el único hiperparámetro activo en todas ellas que varía, así que su "
+            "importancia no se compara con ninguna.",
+        )
+        return text + guesses(study, found, say)
+    if listed:
+        text += say(
+            f"These have a larger share of the variance of {told.name} than chance gives: "
+            f"{say.several(listed)}. ",
+            f"Tienen una proporción de la varianza de {told.name} mayor que la que da el azar: "
+            f"{say.several(listed)}. ",
+        )
+    else:
+        first = say.percent(table["importance"].iloc[0], 0)
+        text += say(
+            f"No hyperparameter is shown to matter: the largest share, {first}, is one that chance "
+            "gives. ",
+            f"De ningún hiperparámetro se muestra que importe: la mayor proporción, {first}, es de las "
+            "que da el azar. ",
+        )
+    text += say(
+        f"If the scores are permuted, the largest share is at most {chance} in 95 % of the cases.",
+        f"Si se permutan las puntuaciones, la mayor proporción es como mucho del {chance} en el 95 % de "
+        "los casos.",
+    )
+    return text + guesses(study, found, say)
+
+
+def guesses(study: Study, found: Importance, say: Language) -> str:
+    """Say how many configurations were left out because they only guess, and what they share."""
+    if not found.stuck:
+        return ""
+    text = say(
+        f" Left out because they do not learn (accuracy of a guess): {len(found.stuck)}.",
+        f" Excluidas por no aprender (exactitud del azar): {len(found.stuck)}.",
+    )
+    common = alone(study, found)
+    if common:
+        text += say(
+            f" All of them have {say.several(common)}, which no other has.",
+            f" Todas tienen {say.several(common)}, que no tiene ninguna otra.",
+        )
+    return text
+
+
+def alone(study: Study, found: Importance) -> list[str]:
+    """Return the values that all configurations that do not learn have, and no other has."""
+    stuck, others = study.chains.loc[found.stuck], study.chains.loc[found.chains]
+    return [
+        f"{name} {stuck[name].iloc[0]}"
+        for name in study.hyperparameters
+        if stuck[name].nunique(dropna=False) == 1 and stuck[name].iloc[0] not in set(others[name])
     ]

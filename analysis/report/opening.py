@@ -3,41 +3,53 @@
 import numpy as np
 
 from analysis.evidence import intervals, paired
-from analysis.evidence.ledger import Ledger, read
+from analysis.evidence.finals import chosen_candidate
+from analysis.evidence.ledger import ledger_of
+from analysis.evidence.matched import matched
+from analysis.evidence.splits import split_of
 from analysis.evidence.study import Study
+from analysis.evidence.tested import Arm, Tested, tested
 from analysis.report import figures
-from analysis.report.blocks import FAIL, NONE, PASS, WARN, Block, Chapter, Finding, Plot, Text
-from analysis.report.comparison import detection, shown_interval
-from analysis.report.final import chosen_candidate
-from analysis.report.opening_tables import Arm, Tested, by_class, mcnemar, scores, tested
+from analysis.report.blocks import Block, Chapter, Plot, Text
+from analysis.report.cells import shown_interval
+from analysis.report.comparison import detection
+from analysis.report.opening_tables import by_class, mcnemar, scores, terms_of
 from analysis.report.opening_values import opened_values
+from analysis.report.openings import LEDGER, ledger_finding
 from analysis.words.language import Language
 from analysis.words.terms import terms
-
-LEDGER = "LEDGER"
-"""Code of the check on the record of test-set openings."""
+from search.records.parts import AUGMENTED, FINAL
 
 
-def sections(study: Study, earlier: list[Study], say: Language) -> list[Chapter]:
-    """Plan the section. earlier: the searches before the final network."""
+def sections(
+    study: Study, earlier: list[Study], exercises: Study | None, say: Language
+) -> list[Chapter]:
+    """Plan the section.
+
+    earlier: the searches before the final network. exercises: the exercises on the same data.
+    """
     title = terms(study, say).numbered("4.2", "The test set", "El conjunto de test")
-    return [Chapter("regularization-test", title, lambda: opened(study, earlier, say))]
+    return [Chapter("regularization-test", title, lambda: opened(study, earlier, exercises, say))]
 
 
-def opened(study: Study, earlier: list[Study], say: Language) -> list[Block]:
-    book = ledger(study)
+def opened(
+    study: Study, earlier: list[Study], exercises: Study | None, say: Language
+) -> list[Block]:
+    book = ledger_of(study)
     if not book.results:
         return [ledger_finding(study, say).card(LEDGER)]
     if not book.results.labels:
         return [ledger_finding(study, say).card(LEDGER), *opened_values(study, book.results, say)]
-    found = tested(study, book.results, say)
+    found = tested(study, book.results)
     final = found.final
     return [
         ledger_finding(study, say).card(LEDGER),
         Text(agreement(found, say)),
-        *best_of_many(study, earlier, final, say),
+        *best_of_many(study, earlier, exercises, final, say),
         scores(found, say),
+        *longer_baseline(study, found, say),
         Text(against_baseline(found, say)),
+        *more_images(found, say),
         mcnemar(found, say),
         by_class(found, say),
         Plot(
@@ -50,7 +62,9 @@ def opened(study: Study, earlier: list[Study], say: Language) -> list[Block]:
                 "debajo del 0,5 % se dejan en blanco.",
             ),
             lambda: figures.confusion(
-                final.shares(found.labels, len(found.names)), found.names, say
+                final.shares(found.labels, len(found.classes)),
+                [say.class_name(name) for name in found.classes],
+                say,
             ),
             say("trials ", "pruebas ") + ", ".join(final.trials),
         ),
@@ -58,93 +72,9 @@ def opened(study: Study, earlier: list[Study], say: Language) -> list[Block]:
     ]
 
 
-def ledger(study: Study) -> Ledger:
-    search = study.directory.resolve().parent / study.search
-    return read(study.directory, search)
-
-
-def ledger_finding(study: Study, say: Language) -> Finding:
-    """Check how often the test set was opened, for what reason, and that the record is intact."""
-    book, told = ledger(study), terms(study, say)
-    openings = book.openings
-    if book.wrong:
-        return _damaged(book, say)
-    if not openings:
-        text = say("The test set has not been opened.", "El conjunto de test no se ha abierto.")
-        return Finding(NONE, text)
-    models, day = len(openings[-1].models), openings[-1].time[:10]
-    status = PASS
-    found = say(
-        f"The test set was opened once, on {day}, for {models} models declared by hash beforehand.",
-        f"El conjunto de test se abrió una vez, el {day}, para {models} modelos declarados de "
-        "antemano por su hash.",
-    )
-    todo = ""
-    if len(openings) > 1:
-        reasons = "; ".join(f"{e.time[:10]}: {e.reason}" for e in openings[1:])
-        status = WARN
-        found = say(
-            f"The test set was opened {len(openings)} times. Reasons for opening it again: "
-            f"{reasons}.",
-            f"El conjunto de test se abrió {len(openings)} veces. Motivos para abrirlo de nuevo: "
-            f"{reasons}.",
-        )
-        if book.repeated:
-            found += told(
-                " In all openings, each model predicted the same class for every image.",
-                " En todas las aperturas, cada modelo predijo la misma clase para cada imagen.",
-            )
-        else:
-            todo = say(
-                "Treat the latest test accuracies as validation accuracies.",
-                "Trate las últimas exactitudes de test como exactitudes de validación.",
-            )
-    elsewhere = dict.fromkeys(f"{other.study} ({other.time[:10]})" for other in book.elsewhere)
-    if elsewhere:
-        listed = say.several(list(elsewhere))
-        status = WARN
-        todo = todo or say(
-            "Make sure that no choice in this study depended on their test results.",
-            "Asegúrese de que ninguna decisión de este estudio dependió de sus resultados de test.",
-        )
-        found += say(
-            f" Other studies had already been evaluated on these {told.examples}: {listed}.",
-            f" Otros estudios ya se habían evaluado con estas {told.examples}: {listed}.",
-        )
-    if book.interrupted:
-        status = WARN
-        found += say(" The last opening was interrupted.", " La última apertura se interrumpió.")
-        todo = say("Run the same command again.", "Ejecute de nuevo la misma orden.")
-    if not book.witnessed:
-        status = WARN
-        found += say(
-            " The record of the search, which confirms the ledger, is missing.",
-            " Falta el registro de la búsqueda, que confirma el libro de aperturas.",
-        )
-    return Finding(status, found, todo)
-
-
-def _damaged(book: Ledger, say: Language) -> Finding:
-    """Return the finding on a ledger that is not as it was written."""
-    count = len(book.openings)
-    found = "; ".join(book.wrong) + say(
-        f". In its present state, the ledger records {count} openings",
-        f". En su estado actual, el libro registra {count} aperturas",
-    )
-    reasons = "; ".join(e.reason for e in book.openings if e.reason)
-    found += f" ({reasons})." if reasons else "."
-    todo = say(
-        "Restore the files from version control or a copy. Until then, the numbers of this section "
-        "are unconfirmed.",
-        "Recupere los ficheros del repositorio o de una copia. Hasta entonces, las cifras de esta "
-        "sección no están confirmadas.",
-    )
-    return Finding(FAIL, found, todo)
-
-
 def agreement(found: Tested, say: Language) -> str:
     """Say whether validation predicted the test accuracy; if not, compare with the baseline."""
-    told, final = found.terms(say), found.final
+    told, final = terms_of(found, say), found.final
     mean, low, high = final.gap
     test, test_low, test_high = intervals.seeds_and_images(final.correct)
     text = told(
@@ -173,16 +103,7 @@ def agreement(found: Tested, say: Language) -> str:
             "No se detecta diferencia. Con este número de imágenes y semillas, una diferencia de "
             f"menos de {half} puntos pasaría inadvertida.",
         )
-        other, other_low, other_high = found.baseline.gap
-        if other_high < 0:
-            text += told(
-                " The assignment's network, which no search chose, does score lower on the test "
-                f"images: {say.points(other)} points {say.between(other_low, other_high)}. "
-                "The test images may simply be harder.",
-                " La red de la tarea, que no eligió ninguna búsqueda, sí rinde peor con las "
-                f"imágenes de test: {say.points(other)} puntos "
-                f"{say.between(other_low, other_high)}. Puede que esas imágenes sean más difíciles.",
-            )
+        text += all_networks(found, say)
         return text
     if mean > 0:
         return text + told(
@@ -194,9 +115,29 @@ def agreement(found: Tested, say: Language) -> str:
     return text + shortfall(found, say)
 
 
+def all_networks(found: Tested, say: Language) -> str:
+    """Say whether the test images are harder, by all networks together."""
+    told = terms_of(found, say)
+    mean, low, high = found.pooled
+    text = told(
+        f" Over all networks ({len(found.arms)}), whose runs share the validation images, test minus "
+        f"validation is {say.points(mean)} points {say.between(low, high)}: ",
+        f" En el conjunto de todas las redes ({len(found.arms)}), cuyas pruebas comparten las imágenes de "
+        f"validación, la diferencia entre test y validación es de {say.points(mean)} puntos "
+        f"{say.between(low, high)}: ",
+    )
+    if high < 0:
+        return text + told("the test images are harder.", "las imágenes de test son más difíciles.")
+    if low > 0:
+        return text + told("the test images are easier.", "las imágenes de test son más fáciles.")
+    return text + told(
+        "no difference in difficulty is detected.", "no se detecta diferencia de dificultad."
+    )
+
+
 def shortfall(found: Tested, say: Language) -> str:
     """Say why test accuracy is lower than validation accuracy, as far as the baseline shows."""
-    told = found.terms(say)
+    told = terms_of(found, say)
     other, other_low, other_high = found.baseline.gap
     ours, theirs = found.paired()
     more, low, high = intervals.new_images(ours.held_out - theirs.held_out, ours.less(theirs))
@@ -231,10 +172,13 @@ def shortfall(found: Tested, say: Language) -> str:
     )
 
 
-def best_of_many(study: Study, earlier: list[Study], final: Arm, say: Language) -> list[Block]:
+def best_of_many(
+    study: Study, earlier: list[Study], exercises: Study | None, final: Arm, say: Language
+) -> list[Block]:
     """Say whether the search overstated the accuracy of the configuration it chose.
 
-    earlier: the searches before the final network, its own included.
+    earlier: the searches before the final network, its own included. exercises: on the same data; they
+    tell how easy the search's split is.
     """
     told, arguments = terms(study, say), study.final_arguments
     trial = chosen_candidate(study).removeprefix("trial ")
@@ -277,11 +221,67 @@ def best_of_many(study: Study, earlier: list[Study], final: Arm, say: Language) 
             "below it: the score does not overstate accuracy.",
             "por debajo: no sobrestima la exactitud.",
         )
+    text += told(
+        " The interval is of half as many images as the score, so it is too wide to show a small bias.",
+        " El intervalo es de la mitad de imágenes que la puntuación, así que es demasiado ancho para "
+        "mostrar un sesgo pequeño.",
+    )
+    split = split_of(exercises, arguments.search_seed) if exercises else None
+    if split:
+        text += told(
+            f" In the exercises, accuracies on the split of seed {split.seed} are "
+            f"{say.points(split.easier)} points from those of the other seeds ({split.arms} arms; "
+            f"standard deviation of the others {say.number(100 * split.others)}), which explains part of "
+            "the difference.",
+            f" En los ejercicios, las exactitudes con la partición de la semilla {split.seed} distan "
+            f"{say.points(split.easier)} puntos de las de las demás ({split.arms} variantes; desviación "
+            f"típica de las demás {say.number(100 * split.others)}), lo que explica parte de la "
+            "diferencia.",
+        )
     return [Text(text)]
 
 
+def longer_baseline(study: Study, found: Tested, say: Language) -> list[Block]:
+    """Compare the final network with a baseline that had more epochs, as many as cost about as much."""
+    own = matched(study, found)
+    if own is None:
+        return []
+    told = terms_of(found, say)
+    mean, low, high = own.difference
+    cost = say.number(100 * own.cost, 0)
+    text = told(
+        f"With more computing for the assignment's network: {own.study} trained it for {own.epochs} "
+        f"epochs on the same seeds, {cost} % of the final network's core time. The final network's test "
+        f"accuracy minus that is {say.points(mean)} points {say.between(low, high)}, n = {own.seeds}.",
+        f"Con más cálculo para la red de la tarea: {own.study} la entrenó {own.epochs} épocas con las "
+        f"mismas semillas, el {cost} % del tiempo de núcleo de la red final. La exactitud de test de la "
+        f"red final menos esa es de {say.points(mean)} puntos {say.between(low, high)}, n = {own.seeds}.",
+    )
+    return [Text(text)]
+
+
+def more_images(found: Tested, say: Language) -> list[Block]:
+    """Say what augmented images gained on the test images."""
+    if AUGMENTED not in found.arms:
+        return []
+    told = terms_of(found, say)
+    ours, theirs = found.paired(AUGMENTED, FINAL)
+    by_image = ours.less(theirs)
+    mean, low, high = intervals.seeds_and_images(by_image)
+    p = paired.sign_change_p(by_image.mean(axis=1))
+    text = told(
+        "Augmented images: the same network on images mirrored or shifted, with more epochs and less "
+        f"dropout, has a test accuracy that is {say.points(mean)} points {say.between(low, high)} "
+        f"different (p by sign changes {say.p(p)}, n = {len(by_image)}): ",
+        "Imágenes aumentadas: la misma red con imágenes reflejadas o desplazadas, más épocas y menos "
+        f"dropout tiene una exactitud de test que difiere en {say.points(mean)} puntos "
+        f"{say.between(low, high)} (p por cambios de signo {say.p(p)}, n = {len(by_image)}): ",
+    )
+    return [Text(text + detection(len(by_image), p, low, high, say))]
+
+
 def against_baseline(found: Tested, say: Language) -> str:
-    told = found.terms(say)
+    told = terms_of(found, say)
     ours, theirs = found.paired()
     by_image = ours.less(theirs)
     mean, low, high = intervals.seeds_and_images(by_image)
@@ -300,7 +300,8 @@ def against_baseline(found: Tested, say: Language) -> str:
 
 def comment(study: Study, found: Tested, say: Language) -> str:
     """Comment on the errors, on the choice of the epoch, and on what to expect of new images."""
-    told, final, names = found.terms(say), found.final, found.names
+    told, final = terms_of(found, say), found.final
+    names = [say.class_name(name) for name in found.classes]
     shares = final.shares(found.labels, len(names))
     errors = shares - np.diag(np.diag(shares))
     wrong = ~final.correct
@@ -343,8 +344,10 @@ def comment(study: Study, found: Tested, say: Language) -> str:
         )
     else:
         text += told(
-            ": there is no evidence that choosing the epoch overstates accuracy. ",
-            ": nada indica que elegir la época sobrestime la exactitud. ",
+            f": it is not shown that choosing the epoch overstates accuracy, and {len(final.seeds)} seeds "
+            "would not show a small bias. ",
+            ": no se muestra que elegir la época sobrestime la exactitud, y "
+            f"{len(final.seeds)} semillas no mostrarían un sesgo pequeño. ",
         )
     _, low, high = intervals.seeds_and_images(final.correct)
     return text + told(

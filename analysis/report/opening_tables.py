@@ -1,113 +1,19 @@
-"""The predictions of a final study's models on the test images, by arm and as tables."""
+"""The tables of a test set: accuracies by arm, by seed and by class."""
 
-from dataclasses import dataclass
-
-import numpy as np
 import pandas as pd
 
 from analysis.evidence import intervals, paired
-from analysis.evidence.study import Study
+from analysis.evidence.tested import Tested
 from analysis.report.blocks import Table
-from analysis.report.comparison import shown_accuracy
+from analysis.report.cells import shown_accuracy
 from analysis.words.language import Language
 from analysis.words.terms import Terms, terms
-from search.records.ledger import Results
 from search.records.parts import AUGMENTED, BASELINE, FINAL
 
 
-@dataclass(frozen=True)
-class Arm:
-    """The models of one arm, in the order of seeds.
-
-    held_out: accuracy of each model on the validation images that did not stop it, shape (models,).
-    loss: test loss, shape (models,). predicted: classes, shape (models, test images).
-    correct: whether the predicted class is the label, same shape.
-    """
-
-    seeds: list[int]
-    trials: list[str]
-    held_out: np.ndarray
-    loss: np.ndarray
-    predicted: np.ndarray
-    correct: np.ndarray
-
-    @property
-    def gap(self) -> tuple[float, float, float]:
-        """Test minus validation accuracy, with its interval (`intervals.new_images`)."""
-        return intervals.new_images(self.held_out, self.correct)
-
-    def less(self, other: "Arm") -> np.ndarray:
-        """Return, by model and image, 1 if only this arm is right, -1 if only the other is, else 0."""
-        return self.correct.astype(float) - other.correct
-
-    def of(self, seeds: list[int]) -> "Arm":
-        """Return the models of the given seeds."""
-        at = [self.seeds.index(seed) for seed in seeds]
-        trials = [self.trials[place] for place in at]
-        arrays = (self.held_out, self.loss, self.predicted, self.correct)
-        return Arm(seeds, trials, *(array[at] for array in arrays))
-
-    def shares(self, labels: np.ndarray, classes: int) -> np.ndarray:
-        """Return the share of each class's test images classified as each class, mean over models."""
-        counts = np.zeros((classes, classes))
-        for predicted in self.predicted:
-            np.add.at(counts, (labels, predicted), 1)
-        return np.asarray(counts / counts.sum(axis=1, keepdims=True))
-
-
-@dataclass(frozen=True)
-class Tested:
-    """The arms evaluated on the test set: assignment, final and, in some studies, augmented.
-
-    labels: shape (test images,). names: the names of the classes. told: the terms of the study;
-    None: those of the built-in networks on images.
-    """
-
-    labels: np.ndarray
-    names: list[str]
-    arms: dict[str, Arm]
-    told: Terms | None = None
-
-    def terms(self, say: Language) -> Terms:
-        return self.told or Terms(say)
-
-    @property
-    def baseline(self) -> Arm:
-        return self.arms[BASELINE]
-
-    @property
-    def final(self) -> Arm:
-        return self.arms[FINAL]
-
-    def paired(self, one: str = FINAL, other: str = BASELINE) -> tuple[Arm, Arm]:
-        """Return two arms, restricted to the seeds that both have."""
-        first, second = self.arms[one], self.arms[other]
-        both = [seed for seed in first.seeds if seed in second.seeds]
-        return first.of(both), second.of(both)
-
-
-def tested(study: Study, results: Results, say: Language) -> Tested:
-    """Read the arms from the results of an opening, the content of a `test-N.json`."""
-    labels = np.array(results.labels)
-    known = study.facts.classes if study.facts else ()
-    numbers = range(1 + max([*results.labels, *(max(m.predicted) for m in results.models)]))
-    names = [say.class_name(name) for name in known] or [str(number) for number in numbers]
-    arms = dict.fromkeys(model.arm for model in results.models)
-    told = terms(study, say)
-    return Tested(labels, names, {arm: _arm(results, labels, arm) for arm in arms}, told)
-
-
-def _arm(results: Results, labels: np.ndarray, name: str) -> Arm:
-    models = [model for model in results.models if model.arm == name]
-    predicted = np.array([model.predicted for model in models])
-    return Arm(
-        [model.seed for model in models],
-        [model.trial for model in models],
-        np.array([model.held_out for model in models]),
-        np.array([model.loss for model in models]),
-        predicted,
-        predicted == labels,
-    )
+def terms_of(found: Tested, say: Language) -> Terms:
+    """Return the terms of the study."""
+    return terms(found.study, say) if found.study else Terms(say)
 
 
 KEYS = ("validation", "validation_low", "validation_high", "test", "test_low", "test_high")
@@ -115,7 +21,7 @@ KEYS = ("validation", "validation_low", "validation_high", "test", "test_low", "
 
 def scores(found: Tested, say: Language) -> Table:
     """Return validation and test accuracy by arm, and differences between arms paired by seed."""
-    told = found.terms(say)
+    told = terms_of(found, say)
     pairs = [(FINAL, BASELINE)]
     if AUGMENTED in found.arms:
         pairs += [(AUGMENTED, FINAL), (AUGMENTED, BASELINE)]
@@ -163,7 +69,7 @@ def _arm_scores(found: Tested, name: str, say: Language) -> Row:
     test = intervals.seeds_and_images(arm.correct)
     gap = arm.gap
     shown: dict[str, object] = {
-        say("network", "red"): arm_name(name, found.terms(say)),
+        say("network", "red"): arm_name(name, terms_of(found, say)),
         "n": len(arm.seeds),
         say("validation %", "validación %"): shown_accuracy(*validation, say),
         "test %": shown_accuracy(*test, say),
@@ -185,7 +91,7 @@ def _difference(found: Tested, one: str, other: str, say: Language) -> Row:
     ours, theirs = found.paired(one, other)
     validation = paired.interval(ours.held_out - theirs.held_out)
     test = intervals.seeds_and_images(ours.less(theirs))
-    told = found.terms(say)
+    told = terms_of(found, say)
     shown: dict[str, object] = {
         say("network", "red"): f"{arm_name(one, told)} − {arm_name(other, told)}",
         "n": len(ours.seeds),
@@ -200,7 +106,7 @@ def _difference(found: Tested, one: str, other: str, say: Language) -> Row:
 
 def mcnemar(found: Tested, say: Language) -> Table:
     """Return, by seed, the numbers of images that only one of the two networks gets right."""
-    told = found.terms(say)
+    told = terms_of(found, say)
     ours, theirs = found.paired()
     columns = ["seed", "only_final", "only_assignment", "p"]
     rows = [
@@ -232,10 +138,10 @@ def mcnemar(found: Tested, say: Language) -> Table:
 
 def by_class(found: Tested, say: Language) -> Table:
     """Return the test accuracy of each class by arm, and the difference paired by seed."""
-    told = found.terms(say)
+    told = terms_of(found, say)
     ours, theirs = found.paired()
     rows, numbers = [], []
-    for number, name in enumerate(found.names):
+    for number, name in enumerate(map(say.class_name, found.classes)):
         own = found.labels == number
         if not own.any():
             continue

@@ -1,7 +1,5 @@
 """The section on regularisation: each method, the factorial design, early stopping."""
 
-import math
-
 import numpy as np
 import pandas as pd
 
@@ -24,6 +22,7 @@ def regularization(found: list[Part], say: Language) -> list[Block]:
     crossed = paired.factorial(part.table(), factors)
     return [
         *unfinished,
+        Text(network(part, say)),
         *comparison.comparison(part, "regularization", say),
         comparison.curves(part, "regularization", say),
         comparison.figure(
@@ -41,9 +40,52 @@ def regularization(found: list[Part], say: Language) -> list[Block]:
         ),
         Text(overfitting(part, say)),
         Text(main_effects(crossed, say)),
+        Text(at_budgets(part, factors, say)),
+        *stale(part, say),
         factorial_table(part, crossed, say),
         *early_stopping(part, say),
     ]
+
+
+STRENGTHS = {"dropout": "dropout", "L1": "l1", "L2": "l2"}
+"""By arm: the hyperparameter that is its strength."""
+
+
+def network(part: Part, say: Language) -> str:
+    """Name the network, and the strength of each method."""
+    values = part.values[part.reference]
+    units = "-".join(str(values[f"units_{n}"]) for n in range(1, int(values["layers"]) + 1))
+    strengths = [
+        f"{arm} {say.short(part.values[arm][name])}"
+        for arm, name in STRENGTHS.items()
+        if part.values.get(arm, {}).get(name)
+    ]
+    return say(
+        f"The network has {units} units, {values['activation']} and {values['optimizer']} at a "
+        f"{values['schedule']} rate. Strengths: {say.several(strengths)}.",
+        f"La red tiene {units} unidades, {values['activation']} y {values['optimizer']} con una tasa "
+        f"{'constante' if values['schedule'] == 'constant' else values['schedule']}. Intensidades: "
+        f"{say.several(strengths)}.",
+    )
+
+
+def stale(part: Part, say: Language) -> list[Block]:
+    """Caution that moving statistics lag behind the weights, if no rate falls."""
+    normed = any(values.get("batch_norm") for values in part.values.values())
+    constant = all(values.get("schedule") == "constant" for values in part.values.values())
+    if not (normed and constant):
+        return []
+    text = say(
+        "Caution on batch norm: in validation, Keras uses moving averages of the statistics. Under a "
+        "constant rate, the weights run ahead of these averages, and that alone costs accuracy. So the "
+        "effect of batch norm above is that of the method as Keras measures it, not of what the network "
+        "has learned. A rate that falls to 0 lets the averages catch up.",
+        "Cautela con batch norm: en validación, Keras usa medias móviles de los estadísticos. Con una "
+        "tasa constante, los pesos se adelantan a esas medias, y eso solo ya cuesta exactitud. Así que "
+        "el efecto de batch norm de arriba es el del método tal como Keras lo mide, no el de lo que la "
+        "red ha aprendido. Una tasa que baja hasta 0 deja que las medias se pongan al día.",
+    )
+    return [Text(text)]
 
 
 def overfitting(part: Part, say: Language) -> str:
@@ -54,9 +96,9 @@ def overfitting(part: Part, say: Language) -> str:
     mean = say.number(100 * gap[part.reference].mean())
     text = say(
         f"Overfitting: without regularisation, training accuracy is {mean} points above validation "
-        f"accuracy after {part.epochs} epochs. ",
+        f"accuracy at the end of {part.epochs} epochs. ",
         f"Sobreajuste: sin regularización, la exactitud de entrenamiento queda {mean} puntos por "
-        f"encima de la de validación tras {part.epochs} épocas. ",
+        f"encima de la de validación al final de {part.epochs} épocas. ",
     )
     if not len(smaller):
         return text + say(
@@ -97,6 +139,19 @@ def main_effects(result: pd.DataFrame, say: Language) -> str:
         f"points: {listed}. Not detected: {rest or 'none'}.",
         "En el diseño factorial completo se detectan estos efectos en la exactitud de validación, "
         f"en puntos: {listed}. Sin detectar: {rest or 'ninguno'}.",
+    )
+
+
+def at_budgets(part: Part, factors: list[str], say: Language) -> str:
+    """Say how the main effects change with the number of epochs."""
+    shown = []
+    for epochs in (part.epochs // 4, part.epochs // 2, part.epochs):
+        found = paired.factorial(part.level_at(epochs), factors).loc[factors]
+        effects = [f"{name} {say.points(row['difference'])}" for name, row in found.iterrows()]
+        shown.append(say(f"{epochs} epochs: ", f"{epochs} épocas: ") + ", ".join(effects))
+    return say(
+        f"The effects depend on the budget, in points: {'; '.join(shown)}.",
+        f"Los efectos dependen del presupuesto, en puntos: {'; '.join(shown)}.",
     )
 
 
@@ -154,9 +209,7 @@ def early_stopping(part: Part, say: Language) -> list[Block]:
             {
                 say("arm", "variante"): arm,
                 "n": len(gains),
-                say("stopping epoch", "época de parada"): say.number(
-                    float(np.median(stops)) if stops else math.nan, 0
-                ),
+                say("stopping epoch", "época de parada"): say.number(paired.middle(stops), 0),
                 say("val. accuracy, points", "exactitud val., puntos"): f"{say.points(mean)} "
                 f"{say.between(low, high)}",
                 say("val. loss", "pérdida val."): f"{say.number(loss, 3, sign=True)} "
@@ -167,7 +220,7 @@ def early_stopping(part: Part, say: Language) -> list[Block]:
             {
                 "arm": arm,
                 "n": len(gains),
-                "stop": np.median(stops) if stops else math.nan,
+                "stop": paired.middle(stops),
                 "accuracy": mean,
                 "accuracy_low": low,
                 "accuracy_high": high,
@@ -180,11 +233,11 @@ def early_stopping(part: Part, say: Language) -> list[Block]:
     caption = say(
         f"Early stopping (val_accuracy, patience {PATIENCE}, best weights restored), computed from "
         f"the same curves: its result minus the result of training for all {part.epochs} epochs. "
-        "The stopping epoch is a median. The same images choose the epoch and judge it, so these "
+        "The stopping epoch is the lower median. The same images choose the epoch and judge it, so these "
         "accuracies are optimistic.",
         f"Parada temprana (val_accuracy, paciencia {PATIENCE}, mejores pesos restaurados), "
         "calculada con las mismas curvas: su resultado menos el de entrenar las "
-        f"{part.epochs} épocas. La época de parada es una mediana. Las mismas imágenes eligen la "
+        f"{part.epochs} épocas. La época de parada es la mediana inferior. Las mismas imágenes eligen la "
         "época y la juzgan, así que estas exactitudes son optimistas.",
     )
     return [Table("early-stopping", caption, pd.DataFrame(rows), pd.DataFrame(numbers), trials)]

@@ -8,7 +8,7 @@ from analysis.evidence.study import Study
 from analysis.report import figures
 from analysis.report.agreement import agreement, alike, common
 from analysis.report.blocks import Block, Chapter, Plot, Table, Text
-from analysis.report.comparison import capital
+from analysis.report.cells import capital
 from analysis.report.influences import importances, isolations
 from analysis.report.trained import cut_short, drawn, executions, failures, reached, trained
 from analysis.words.language import Language
@@ -150,6 +150,7 @@ def winner(study: Study, ranked: pd.DataFrame, say: Language) -> str:
     """Describe the best configuration, and say that its score is optimistic."""
     told, best = terms(study, say), ranked.iloc[0]
     trial = study.best(study.trials.loc[best["trials"], "score"])
+    tied = list(ranked.index[1:][ranked["score"].iloc[1:] == best["score"]])
     epoch = ""
     if not pd.isna(best["best_epoch"]):
         epoch = say(f" in epoch {best['best_epoch']:.0f}", f" en la época {best['best_epoch']:.0f}")
@@ -169,6 +170,11 @@ def winner(study: Study, ranked: pd.DataFrame, say: Language) -> str:
             f"(prueba {trial}). ",
         )
         worse = say("a worse value", "un valor peor")
+    if tied:
+        text += say(
+            f"Configurations with the same value: {say.several(tied)} (first trials). ",
+            f"Configuraciones con el mismo valor: {say.several(tied)} (primeras pruebas). ",
+        )
     return text + say(
         f"It is the best of {len(ranked)} on the {told.examples} that chose it, so expect {worse} on "
         f"new {told.examples}.",

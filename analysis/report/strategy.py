@@ -6,13 +6,13 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.evidence import paired
 from analysis.evidence.arms import Part, parts
+from analysis.evidence.finals import chosen_candidate, chosen_values
+from analysis.evidence.ledger import ledger_of
+from analysis.evidence.path import reverted, steps
 from analysis.evidence.study import Study
-from analysis.report.ablation import differ, steps
+from analysis.report.ablation import differ
 from analysis.report.blocks import Block, Chapter, Table, Text
-from analysis.report.final import chosen_candidate, chosen_values
-from analysis.report.opening import ledger
 from analysis.words.language import Language
 from analysis.words.terms import terms
 from search.records.parts import AUGMENTED, BASELINE, FINAL
@@ -77,7 +77,7 @@ def evaluated_before(final: Study, searches: list[Study], say: Language) -> str:
     if not told.share:
         test = say("test result", "evaluación de test")
         validation = say(told.name, told.name)
-    evaluations = ledger(final).elsewhere
+    evaluations = ledger_of(final).elsewhere
     # If a study was evaluated several times, the first evaluation counts.
     times = {other.study: datetime.fromisoformat(other.time) for other in reversed(evaluations)}
     text = ""
@@ -129,13 +129,13 @@ def stages(final: Study, searches: list[Study], walked: Study | None, say: Langu
         f"trial that belongs to several stages counts in each of them. A search shows its best "
         f"{told.name}. The choice and the final networks show means over seeds on {told.examples} "
         "that did not choose the run's epoch. The path and the reverted choices are means on all "
-        f"validation {told.examples} after the last epoch.",
+        f"validation {told.examples}, over the last epochs.",
         "Las etapas, por orden. Los minutos de núcleo suman el tiempo de las pruebas de cada etapa, "
         "un núcleo por prueba. Una prueba que pertenece a varias etapas cuenta en todas ellas. De "
         f"cada búsqueda se da su mejor {told.name}. De la elección y de las redes "
         f"finales, medias entre semillas con {told.examples} que no eligieron la época de la prueba. Del "
-        f"camino y de las decisiones revertidas, medias con todas las {told.examples} de validación tras "
-        "la última época.",
+        f"camino y de las decisiones revertidas, medias con todas las {told.examples} de validación, en "
+        "las últimas épocas.",
     )
     return Table(
         "strategy", caption, pd.DataFrame(list(shown)), pd.DataFrame(list(numbers)), list(behind)
@@ -206,10 +206,11 @@ def _gained(part: Part, say: Language) -> str:
 
 def _lost(part: Part, say: Language) -> str:
     told = terms(part.study, say)
-    compared = paired.compare(part.table(), part.reference)
+    compared = reverted(part)
     if compared.empty:
         return "–"
-    worse = compared[compared["low"] > 0] if told.lower else compared[compared["high"] < 0]
+    hits = compared[compared["detected"]]
+    worse = hits[hits["difference"] > 0] if told.lower else hits[hits["difference"] < 0]
     if worse.empty:
         return say("no loss was found", "no se halló pérdida")
     worst = worse.loc[worse["difference"].abs().idxmax()]

@@ -48,7 +48,7 @@ class Terms:
     @property
     def share(self) -> bool:
         """Whether the objective is an accuracy."""
-        return self.objective.name.endswith("accuracy") or self.objective.name in ("acc", "val_acc")
+        return self.objective.is_accuracy
 
     @property
     def lower(self) -> bool:

@@ -13,10 +13,8 @@ from search.networks.augmentation import Augmentation
 from search.networks.space import declare
 from search.records.datasets import Dataset
 from search.records.errors import Misuse
+from search.records.schedule import WARMUP_SHARE
 from search.records.trial import Values
-
-WARMUP_SHARE = 0.1
-"""Share of all steps in which the learning rate rises from zero, before the cosine decay."""
 
 
 @keras.saving.register_keras_serializable("search")

@@ -22,6 +22,11 @@ class Objective:
     direction: Direction = "max"
     parts: dict[str, Direction] | None = None
 
+    @property
+    def is_accuracy(self) -> bool:
+        """Whether values are shares of examples that are classified correctly."""
+        return self.name.endswith("accuracy") or self.name in ("acc", "val_acc")
+
     def value(self, logs: dict[str, float]) -> float:
         """Return the objective's value in an epoch's logs, NaN if the epoch does not report it."""
         if self.parts is None:

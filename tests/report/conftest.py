@@ -43,20 +43,27 @@ def facts(validation_size):
     return asdict(replace(DATASETS["digits"], validation_size=validation_size))
 
 
-def search(directory, scores, rates=None, epochs=None, **about):
-    """Plant a search with one configuration per score."""
+def search(directory, scores, rates=None, epochs=None, activations=("relu",), **about):
+    """Plant a search with one configuration per score. activations: in turn."""
     for n, score in enumerate(scores):
         labels = {"tuner/initial_epoch": 0, "tuner/epochs": epochs[n] if epochs else 2}
         rate = rates[n] if rates else 0.01 + 0.01 * n
-        write_trial(directory, f"{n:04d}", {"activation": "relu", "rate": rate} | labels, [score])
+        write_trial(
+            directory,
+            f"{n:04d}",
+            {"activation": activations[n % len(activations)], "rate": rate} | labels,
+            [score],
+        )
     write_record(directory, "run", **about)
     return load(directory)
 
 
-def controlled(directory, scores, kind="exercises", search="t", **about):
+def controlled(
+    directory, scores, kind="exercises", search="t", exercise="activation", name="", **about
+):
     """Plant a study with one arm per key of `scores`, and one seed per score of an arm.
 
-    A score of None is a failed trial.
+    A score of None is a failed trial. name: of the part, if it is not that of its exercise.
     """
     arms = {arm: {"activation": arm, "rate": 0.1} for arm in scores}
     count = 0
@@ -72,7 +79,7 @@ def controlled(directory, scores, kind="exercises", search="t", **about):
             )
             count += 1
     part = {
-        "exercise": "activation", "name": "activation", "level": None, "epochs": 1, "arms": arms,
+        "exercise": exercise, "name": name or exercise, "level": None, "epochs": 1, "arms": arms,
         "reference": next(iter(arms)) if len(arms) > 1 else "",
         "seeds": list(range(1, 1 + max(map(len, scores.values())))),
     }  # fmt: skip
@@ -127,6 +134,6 @@ def plant():
 
 
 @pytest.fixture(autouse=True)
-def few_bootstrap_samples(monkeypatch):
-    """Importances are most of a report's time. Tests of their intervals ask for all samples."""
-    monkeypatch.setattr(importance, "REPEATS", 5)
+def few_permutations(monkeypatch):
+    """Importances are most of a report's time. With 19 permutations, the smallest p is 0.05."""
+    monkeypatch.setattr(importance, "PERMUTATIONS", 19)

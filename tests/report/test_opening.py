@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from analysis.evidence import tested
 from analysis.report import opening_tables
 from analysis.report.opening import against_baseline, agreement
 from analysis.words.language import Language
@@ -28,17 +29,15 @@ def networks(final=0.91, assignment=0.88, shifts=(0.0, 0.0), seeds=6):
         predicted = np.where(correct, labels, (labels + 1) % 10)
         held_out = correct.mean(axis=1) - shift + rng.normal(0, 0.002, seeds)
         names = [f"{arm}-{seed}" for seed in range(seeds)]
-        arms[arm] = opening_tables.Arm(
-            list(range(seeds)), names, held_out, held_out, predicted, correct
-        )
-    return opening_tables.Tested(labels, [str(digit) for digit in range(10)], arms)
+        arms[arm] = tested.Arm(list(range(seeds)), names, held_out, held_out, predicted, correct)
+    return tested.Tested(labels, [str(digit) for digit in range(10)], arms)
 
 
 @pytest.mark.parametrize(
     ("shifts", "english", "spanish"),
     [
         ((0, 0), "No difference is detected.", "No se detecta diferencia."),
-        ((0, -0.03), "images may simply be harder.", "Puede que esas imágenes sean más difíciles."),
+        ((0, -0.03), "the test images are harder.", "las imágenes de test son más difíciles."),
         ((0.03, 0.03), "The test images are easier.", "Las imágenes de test son más fáciles."),
         ((-0.03, -0.03), "are enough to explain it", "Basta con que"),
         ((-0.03, 0), "specific to the final network", "es propio de la red final"),

@@ -14,6 +14,7 @@ import pytest
 
 from analysis.evidence import paired
 from analysis.evidence.arms import parts
+from analysis.evidence.spread import spread
 from analysis.evidence.trials import load
 from analysis.report import comparison, exercises, files
 from analysis.report.blocks import Plot, Section, Text
@@ -93,8 +94,7 @@ def test_gradients_of_a_sigmoid_shrink_by_a_quarter_a_layer(part):
 
 
 def test_optimizers_are_apart_at_defaults_and_close_when_tuned(part):
-    before = comparison.spread(part("defaults").table())
-    after = comparison.spread(part("tuned").table())
+    before, after = spread(part("defaults").table()), spread(part("tuned").table())
     assert after[0] < before[0]
     assert after[2] < before[1]
 
@@ -117,8 +117,8 @@ def test_no_section_fails_and_nothing_unnamed_is_said(written):
 
 def test_a_difference_whose_interval_holds_nothing_is_called_not_detected(study):
     for part in (p for p in parts(study) if p.reference):
-        compared = paired.compare(part.table(), part.reference)
-        said = comparison.verdict(part, compared, Language("en"))
+        compared = part.compared()
+        said = comparison.verdict(part, Language("en"))
         positive, _, negative = said.partition("No difference from the reference was detected")
         for arm, row in compared.iterrows():
             holds = row["low"] <= 0 <= row["high"]
