@@ -212,13 +212,14 @@ class Regularisation:
 
     level: the assignment's network, with dropout and batch norm, less the network without. gap: how
     its training accuracy less validation accuracy differs. lagging: whether batch norm was measured
-    with moving statistics under a constant rate.
+    with moving statistics under a constant rate. fresh: whether `level` has fresh statistics.
     """
 
     part: Part
     level: Difference
     gap: Difference
     lagging: bool
+    fresh: bool = False
 
     @property
     def verdict(self) -> Verdict:
@@ -241,6 +242,13 @@ def regularisation(part: Part) -> Regularisation:
     """Answer the first part of exercise 4.1."""
     gaps = part.table("accuracy") - part.table()
     gap = _difference(paired.compare(gaps, part.reference), ASSIGNMENTS, part.reference)
+    fresh = part.afresh()
+    if fresh[ASSIGNMENTS].count() >= 2 and lags(part):
+        equal = equivalent(fresh, part.reference, MARGINS[0])
+        level = _difference(
+            paired.compare(fresh, part.reference), ASSIGNMENTS, part.reference, equal
+        )
+        return Regularisation(part, level, gap, lagging=False, fresh=True)
     return Regularisation(part, difference(part, ASSIGNMENTS), gap, lags(part))
 
 

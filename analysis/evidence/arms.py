@@ -11,15 +11,11 @@ import pandas as pd
 from analysis.evidence import paired
 from analysis.evidence.study import Study
 from search.records.objective import Objective
-from search.records.parts import PlannedPart
+from search.records.parts import LEVEL_EPOCHS, PlannedPart
 from search.records.trial import HeldOut, Values, key_of
 
 COMPARE = "compare"
 """The `exercise` of a part that compares any hyperparameter's values."""
-
-
-LAST = 3
-"""Epochs at the end whose mean is the level of a run. A single epoch is noisy."""
 
 
 class Endpoint(StrEnum):
@@ -88,13 +84,27 @@ class Part:
         if curves.empty:
             return pd.DataFrame(columns=self.arms, dtype=float)
         if endpoint is Endpoint.LEVEL:
-            curves = curves.groupby(["trial", "execution"]).tail(LAST)
+            curves = curves.groupby(["trial", "execution"]).tail(LEVEL_EPOCHS)
         values = curves.groupby(["seed", "arm"])[column or self.objective.name].mean()
         return values.unstack("arm")
 
+    def afresh(self) -> pd.DataFrame:
+        """Return the objective after the last epoch, with fresh statistics of batch normalisation.
+
+        A row a seed, a column an arm. Runs without batch normalisation have their last epoch. Arms with
+        it that were not measured are missing.
+        """
+        last = self.at_epoch(self.epochs).copy()
+        normed = [arm for arm in self.arms if self.values[arm].get("batch_norm")]
+        last[normed] = np.nan
+        for run in self.runs.itertuples():
+            if run.arm in normed and run.trial in self.study.fresh:
+                last.loc[run.seed, run.arm] = self.study.fresh[run.trial][self.objective.name]
+        return last
+
     def level_at(self, epoch: int) -> pd.DataFrame:
         """Return the mean of the objective over the last epochs up to an epoch, by seed and arm."""
-        within = self.curves[self.curves["epoch"].between(epoch - LAST + 1, epoch)]
+        within = self.curves[self.curves["epoch"].between(epoch - LEVEL_EPOCHS + 1, epoch)]
         values = within.groupby(["seed", "arm"])[self.objective.name].mean()
         return values.unstack("arm").reindex(columns=self.arms)
 

@@ -51,6 +51,8 @@ class Study:
     """What is missing or was torn, a line each."""
     held_out: dict[str, HeldOut] = field(default_factory=dict)
     """By trial that was judged by held-out images, what its restored weights say of them."""
+    fresh: dict[str, dict[str, float]] = field(default_factory=dict)
+    """By trial, validation metrics with fresh statistics of batch normalisation, if measured."""
     objective: Objective = field(default_factory=Objective)
     """What the study optimised, as far as a record or the scores of the trials tell."""
     tracebacks: dict[str, str] = field(default_factory=dict)

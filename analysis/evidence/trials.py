@@ -94,6 +94,7 @@ def load(directory: Path, event_files: Path | None = None) -> Study:
         record,
         notes,
         judged,
+        {i: run.fresh for i in whole if (run := runs[i]) and run.fresh},
         objective,
         {i: message for i, message in failed.items() if message.startswith("Traceback")},
     )

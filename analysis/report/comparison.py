@@ -3,7 +3,7 @@
 import pandas as pd
 
 from analysis.evidence import paired, power
-from analysis.evidence.arms import LAST, Part
+from analysis.evidence.arms import Part
 from analysis.evidence.equivalence import MARGINS, equivalent
 from analysis.report import figures
 from analysis.report.blocks import Block, Plot, Table, Text
@@ -11,6 +11,7 @@ from analysis.report.cells import capital, difference_numbers
 from analysis.report.speed import speed
 from analysis.words.language import Language
 from analysis.words.terms import Terms, terms
+from search.records.parts import LEVEL_EPOCHS
 
 
 def comparison(part: Part, name: str, language: Language) -> list[Block]:
@@ -207,15 +208,15 @@ def at_the_end(part: Part, say: Language) -> str:
             "Results on examples that chose no epoch.",
             "Resultados con las observaciones que no eligieron época.",
         )
-    if part.epochs <= LAST:
+    if part.epochs <= LEVEL_EPOCHS:
         return say(
             f"Means over all epochs ({part.epochs}).",
             f"Medias de todas las épocas ({part.epochs}).",
         )
     return say(
-        f"Level at the end: the mean of the last {LAST} of {part.epochs} epochs, since a single epoch "
+        f"Level at the end: the mean of the last {LEVEL_EPOCHS} of {part.epochs} epochs, since a single epoch "
         "is noisy.",
-        f"Nivel al final: la media de las últimas {LAST} de {part.epochs} épocas, ya que una sola época "
+        f"Nivel al final: la media de las últimas {LEVEL_EPOCHS} de {part.epochs} épocas, ya que una sola época "
         "tiene mucho ruido.",
     )
 

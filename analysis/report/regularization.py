@@ -8,13 +8,15 @@ from analysis.evidence.arms import Part
 from analysis.report import comparison, figures
 from analysis.report.blocks import Block, Table, Text
 from analysis.words.language import Language
+from search.records.parts import CROSSED
 
 PATIENCE = 5
 """Epochs without improvement of val_accuracy after which the assignment stops training."""
 
 
 def regularization(found: list[Part], say: Language) -> list[Block]:
-    (part,) = found
+    part = next(part for part in found if part.name != CROSSED)
+    crossing = next((part for part in found if part.name == CROSSED), None)
     factors = crossed_factors(part)
     unfinished = comparison.missing(part, say)
     if not comparison.begun(part):
@@ -41,8 +43,9 @@ def regularization(found: list[Part], say: Language) -> list[Block]:
         Text(overfitting(part, say)),
         Text(main_effects(crossed, say)),
         Text(at_budgets(part, factors, say)),
-        *stale(part, say),
-        factorial_table(part, crossed, say),
+        *(afresh(part, factors, say) or stale(part, say)),
+        *(by_schedule(crossing, say) if crossing else []),
+        factorial_table(part, crossed, "factorial", say),
         *early_stopping(part, say),
     ]
 
@@ -155,7 +158,69 @@ def at_budgets(part: Part, factors: list[str], say: Language) -> str:
     )
 
 
-def factorial_table(part: Part, result: pd.DataFrame, say: Language) -> Table:
+def afresh(part: Part, factors: list[str], say: Language) -> list[Block]:
+    """Return the factorial with fresh statistics of batch norm. Empty if they were not measured."""
+    table = part.afresh()
+    if "batch norm" not in factors or table["batch norm"].count() < 2:
+        return []
+    found = paired.factorial(table, factors)
+    text = say(
+        "In validation, Keras uses moving averages of the statistics of batch norm. Under a constant rate, "
+        "the weights run ahead of these averages, which costs accuracy. With fresh statistics of the "
+        "training images, after the last epoch: ",
+        "En validación, Keras usa medias móviles de los estadísticos de batch norm. Con una tasa "
+        "constante, los pesos se adelantan a esas medias, y eso cuesta exactitud. Con estadísticos nuevos "
+        "de las imágenes de entrenamiento, tras la última época: ",
+    )
+    text += main_effects(found, say)
+    return [Text(text), factorial_table(part, found, "factorial-fresh", say)]
+
+
+def by_schedule(part: Part, say: Language) -> list[Block]:
+    """Return the effect of batch norm under a constant and a falling rate, measured in two ways."""
+    unfinished = comparison.missing(part, say)
+    moving, fresh = part.table(), part.afresh()
+    constant, falling = say("constant", "constante"), say("cosine", "coseno")
+    last, new = say("moving averages", "medias móviles"), say("fresh", "nuevos")
+    pairs = {
+        (rate, measure): table[f"batch norm{plus}"] - table[base]
+        for rate, plus, base in ((constant, "", "none"), (falling, " + schedule", "schedule"))
+        for measure, table in ((last, moving), (new, fresh))
+    }
+    frame = pd.DataFrame({f"{n}": own for n, own in enumerate(pairs.values())})
+    if frame.count().min() < 2:
+        return unfinished
+    frame["none"] = 0.0
+    found = paired.compare(frame, "none")
+    rows = [
+        {
+            say("learning rate", "tasa de aprendizaje"): rate,
+            say("statistics", "estadísticos"): measure,
+            say(
+                "batch norm − none, points", "batch norm − sin ella, puntos"
+            ): f"{say.points(row['difference'])} {say.between(row['low'], row['high'])}",
+            "p (Holm)": say.p(row["p_holm"]),
+            say("detected", "detectada"): say("yes", "sí") if row["detected"] else "no",
+            "n": int(row["n"]),
+        }
+        for (rate, measure), (_, row) in zip(pairs, found.iterrows(), strict=True)
+    ]
+    caption = say(
+        "The effect of batch norm on validation accuracy, paired by seed, under a constant rate and under "
+        "a rate that falls to 0. Moving averages: the level at the end. Fresh: after the last epoch.",
+        "El efecto de batch norm en la exactitud de validación, por parejas de semilla, con una tasa "
+        "constante y con una que baja hasta 0. Medias móviles: el nivel al final. Nuevos: tras la última "
+        "época.",
+    )
+    runs = ", ".join(part.runs["trial"].dropna())
+    data = found.reset_index(drop=True).assign(
+        rate=[rate for rate, _ in pairs], statistics=[measure for _, measure in pairs]
+    )
+    table = Table("batch-norm-schedule", caption, pd.DataFrame(rows), data, [runs] * len(rows))
+    return [*unfinished, table]
+
+
+def factorial_table(part: Part, result: pd.DataFrame, name: str, say: Language) -> Table:
     rows = [
         {
             say("effect", "efecto"): name,
@@ -181,7 +246,7 @@ def factorial_table(part: Part, result: pd.DataFrame, say: Language) -> Table:
         lambda arm: set(arm.split(" + ")) <= {"none", *crossed_factors(part)}
     )
     runs = ", ".join(part.runs.loc[crossed, "trial"].dropna())
-    return Table("factorial", caption, pd.DataFrame(rows), result.reset_index(), [runs] * len(rows))
+    return Table(name, caption, pd.DataFrame(rows), result.reset_index(), [runs] * len(rows))
 
 
 def crossed_factors(part: Part) -> list[str]:

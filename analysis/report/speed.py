@@ -4,12 +4,13 @@ import numpy as np
 import pandas as pd
 
 from analysis.evidence import paired
-from analysis.evidence.arms import LAST, Endpoint, Part
+from analysis.evidence.arms import Endpoint, Part
 from analysis.report.blocks import Block, Table, Text
 from analysis.report.cells import difference_numbers
 from analysis.words.language import Language
 from analysis.words.terms import Terms, terms
 from search.records.arguments import EXERCISES
+from search.records.parts import LEVEL_EPOCHS
 
 THRESHOLDS = (0.85, 0.88)
 """Accuracies for which the tables of the exercises count the epochs to reach them."""
@@ -17,7 +18,7 @@ THRESHOLDS = (0.85, 0.88)
 
 def speed(part: Part, name: str, say: Language) -> list[Block]:
     """Compare how fast arms learn: the mean over all epochs, and the epochs to some values."""
-    if part.stops or part.epochs <= LAST:
+    if part.stops or part.epochs <= LEVEL_EPOCHS:
         return []
     return [Text(speed_in_words(part, say)), speed_table(part, name, say)]
 

@@ -8,6 +8,12 @@ BASELINE, FINAL, AUGMENTED = "assignment", "final", "augmented"
 """Names of arms: the assignment's final network, a search's final network, and the search's network
 on augmented images."""
 
+LEVEL_EPOCHS = 3
+"""Epochs at the end whose mean is the level of a run. A single epoch is noisy."""
+
+CROSSED = "batch norm by schedule"
+"""Name of the part of exercise 4 that crosses batch normalisation with a falling rate."""
+
 
 @dataclass(frozen=True)
 class PlannedPart:

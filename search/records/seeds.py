@@ -3,7 +3,7 @@
 | seeds | what they do |
 | --- | --- |
 | 1 to 100 | judge: arms are compared on them, final networks are trained on them |
-| 101 to 103 | choose the learning rates of exercise 3 |
+| 101 to 106 | choose the learning rates of exercise 3 |
 | 111 to 113 | choose the final network among a search's best configurations |
 | 121 to 129 | decide the races of an ablation path |
 
@@ -17,7 +17,7 @@ from search.records.errors import Misuse
 
 LAST_JUDGING_SEED = 100
 
-LEARNING_RATE_SEEDS = (101, 102, 103)
+LEARNING_RATE_SEEDS = (101, 102, 103, 104, 105, 106)
 
 CHOICE_SEEDS = (111, 112, 113)
 

@@ -144,6 +144,9 @@ class TrialRun:
     """Why Keras' own `fit` trained the trial. Empty if the compiled loop did."""
     held_out: HeldOut | None = None
     """Present if half of the validation images chose the epoch and the other half judged it."""
+    fresh: dict[str, float] = field(default_factory=dict)
+    """Validation metrics after the last epoch with fresh statistics of batch normalisation
+    (`search.training.statistics`). Empty if they were not measured."""
     learned_from: tuple[str, ...] = ()
     """The trials that the draw of the configuration has learned from."""
     cut_short: str = ""
@@ -160,7 +163,7 @@ class TrialRun:
                 k: v for k, v in held_out.items() if v is not None and k not in absent
             }
         kept = {key: value for key, value in content.items() if value not in (None, "", ())}
-        return {k: v for k, v in kept.items() if v or k not in ("executed", "retries")}
+        return {k: v for k, v in kept.items() if v or k not in ("executed", "retries", "fresh")}
 
     def execution(self, number: int) -> tuple[EpochRow, ...]:
         """Return the epochs of one execution, in order."""
@@ -230,7 +233,7 @@ def trial_run(content: object) -> TrialRun:
     if not isinstance(rows, list):
         raise Invalid("run.epochs: expected array")
     # Numbers that are not finite are null in the file.
-    finite = {k: _numbers(content[k]) for k in ("at_start", "held_out") if content.get(k)}
+    finite = {k: _numbers(content[k]) for k in ("at_start", "held_out", "fresh") if content.get(k)}
     whole = typed({**content, "epochs": [], **finite}, TrialRun, at="run")
     epochs = tuple(epoch_row(row, f"run.epochs[{n}]") for n, row in enumerate(rows))
     return replace(whole, epochs=epochs)

@@ -214,6 +214,7 @@ class Driver:
             target=self.target,
             patience=self.oracle.patience,
             skips_idle=self.oracle.skips_idle,
+            refreshes=self.oracle.refreshes,
             best=best_of(run.execution(execution), counted_from, self.goal),
             draws=self.oracle.tune_new_entries,
             admits=self.oracle.allow_new_entries,
@@ -363,6 +364,7 @@ class Driver:
             ended=time.time(),
             seconds=sum(row.seconds for row in trial.trained.epochs),
             held_out=report.held_out,
+            fresh=report.fresh,
         )
         trial.status = status
         trial.message = report.traceback or report.failure or None

@@ -30,6 +30,7 @@ from search.training.diagnostics import Probe
 from search.training.fit import FirstEpoch, Fit
 from search.training.loop import Diverged, scored
 from search.training.seeding import seeded
+from search.training.statistics import validated_afresh
 
 IDLE = "no weight matrix has a gradient, so the network cannot learn from its inputs"
 """Why a trial ends before its first epoch."""
@@ -162,6 +163,9 @@ class TrialSession:
         report.finished = True
         report.keras_fit = self.fit.keras_fit
         report.state = State(self.fit.state(), self.best_weights).packed()
+        if self.work.refreshes:
+            validation = self.given.kwargs["validation_data"]
+            report.fresh = validated_afresh(model, self.given.args[0], validation)
         if self.best_weights:
             model.set_weights(self.best_weights)
         report.weights_file = weights_file(model)

@@ -51,6 +51,8 @@ class Work:
     holds the weights of this epoch. None if the trial begins, even if it was promoted."""
     skips_idle: bool = False
     """Whether the trial ends before its first epoch if no weight matrix has a gradient."""
+    refreshes: bool = False
+    """Whether the trained model is validated with fresh statistics of batch normalisation as well."""
     draws: bool = True
     """KerasTuner's `tune_new_entries`: whether hyperparameters that the build declares for the first
     time are drawn. Otherwise they have their defaults."""
@@ -89,6 +91,8 @@ class Report:
     """Why the trial ended before its last epoch, if it could not learn."""
     held_out: HeldOut | None = None
     """Results of the best epoch's weights on the held-out examples, if examples were held out."""
+    fresh: dict[str, float] = field(default_factory=dict)
+    """Validation metrics with fresh statistics of batch normalisation, if they were asked for."""
     worker: str = ""
     memory: int = 0
     """Bytes of memory that the worker process uses now."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from statistics import fmean
 
 from search.records.objective import Objective
-from search.records.parts import PlannedPart
+from search.records.parts import LEVEL_EPOCHS, PlannedPart
 from search.records.trial import ENDED, FAILED, TrialRun, key_of
 from search.studies.oracles import Trial
 
@@ -17,6 +17,12 @@ def last_value(run: TrialRun, goal: Objective) -> float:
     """Return the objective after the last epoch, the mean over executions."""
     rows = (run.execution(number) for number in range(run.executions))
     return fmean(goal.value(own[-1].logs) if own else math.nan for own in rows)
+
+
+def level(run: TrialRun, goal: Objective) -> float:
+    """Return the mean of the objective over the last epochs, the mean over executions."""
+    rows = (run.execution(number)[-LEVEL_EPOCHS:] for number in range(run.executions))
+    return fmean(fmean(goal.value(r.logs) for r in own) if own else math.nan for own in rows)
 
 
 def held_out_accuracy(run: TrialRun) -> float:

@@ -11,10 +11,10 @@ from search.networks.baselines import BASELINES, built_in, complete
 from search.networks.space import ACTIVATIONS, INITIALIZERS, OPTIMIZERS
 from search.records.arguments import Exercise
 from search.records.objective import Objective
-from search.records.parts import PlannedPart
+from search.records.parts import CROSSED, PlannedPart
 from search.records.seeds import LEARNING_RATE_SEEDS
 from search.records.trial import Values
-from search.studies.arms import mean_scores
+from search.studies.arms import level, mean_scores
 from search.studies.oracles import ListOracle, Trial
 
 EPOCHS = 10
@@ -85,7 +85,7 @@ def optimizer(seeds: tuple[int, ...], trials: Sequence[Trial]) -> list[PlannedPa
     }
     tried = PlannedPart("optimizer", "learning rates", "", EPOCHS, LEARNING_RATE_SEEDS, grid)
     parts = [PlannedPart("optimizer", "defaults", "sgd", EPOCHS, seeds, defaults), tried]
-    scores = mean_scores(tried, trials, Objective())
+    scores = mean_scores(tried, trials, Objective(), level)
     if scores is not None:
         tuned = {
             name: grid[max((f"{name} {rate:g}" for rate in RATES[name]), key=scores.__getitem__)]
@@ -98,7 +98,8 @@ def optimizer(seeds: tuple[int, ...], trials: Sequence[Trial]) -> list[PlannedPa
 def regularization(seeds: tuple[int, ...]) -> list[PlannedPart]:
     """Return exercise 4: dropout, batch normalisation and L2 crossed, and L1 alone.
 
-    All are changes to the assignment's final network. No trial stops early: the effect of early
+    A second part crosses batch normalisation with a rate that falls, since its moving statistics lag
+    behind under a constant rate. All are changes to the assignment's final network. No trial stops early: the effect of early
     stopping is computed from the same curves.
     """
     bare = {**BASELINES["4 final"], "batch_norm": False, "dropout": 0.0}
@@ -113,7 +114,18 @@ def regularization(seeds: tuple[int, ...]) -> list[PlannedPart]:
         changes = {key: value for name in names for key, value in choices[name].items()}
         arms[" + ".join(names) or "none"] = complete({**bare, **changes})
     arms["L1"] = complete({**bare, "use_l1": True, "l1": L1})
-    return [PlannedPart("regularization", "regularization", "none", FINAL_EPOCHS, seeds, arms)]
+    falling: Values = {"schedule": "cosine"}
+    normed = choices["batch norm"]
+    crossed = {
+        "none": arms["none"],
+        "batch norm": arms["batch norm"],
+        "schedule": complete({**bare, **falling}),
+        "batch norm + schedule": complete({**bare, **normed, **falling}),
+    }
+    return [
+        PlannedPart("regularization", "regularization", "none", FINAL_EPOCHS, seeds, arms),
+        PlannedPart("regularization", CROSSED, "none", FINAL_EPOCHS, seeds, crossed),
+    ]
 
 
 def parts_of(
@@ -131,6 +143,8 @@ def parts_of(
 
 class ExercisesOracle(ListOracle):
     """The oracle of a study of exercises. A trial that several parts share is trained once."""
+
+    refreshes = True
 
     def __init__(self, exercises: Sequence[Exercise], seeds: tuple[int, ...]):
         super().__init__(

@@ -78,6 +78,8 @@ class RecordedOracle(kt.Oracle):
     """Epochs without improvement that stop a trial early. None: no trial stops early."""
     skips_idle: bool = False
     """Whether a trial ends before its first epoch if none of its weight matrices has a gradient."""
+    refreshes: bool = False
+    """Whether trained models are validated with fresh statistics of batch normalisation as well."""
     executions: int = 1
     """How often a trial trains its configuration, on different seeds."""
     workers: int = 1

@@ -52,7 +52,16 @@ def test_arms_of_a_part_differ_in_its_factor_alone(exercise):
         "initializer": {"initializer"},
         "optimizer": {"optimizer"},
         # Normalisation has a place.
-        "regularization": {"dropout", "batch_norm", "norm_first", "use_l1", "l1", "use_l2", "l2"},
+        "regularization": {
+            "dropout",
+            "batch_norm",
+            "norm_first",
+            "use_l1",
+            "l1",
+            "use_l2",
+            "l2",
+            "schedule",
+        },
     }[exercise]
     for part in parts_of(exercise, SEEDS, []):
         reference = part.arms[part.reference or next(iter(part.arms))]
@@ -70,7 +79,10 @@ def test_the_arms_are_those_of_the_assignment():
     assert [part.level for part in depths] == [1, 2, 3, 4, 5, 6]
     assert depths[5].arms["tanh"]["units_6"] == 128
     assert len(initializer(SEEDS)[0].arms) == 7
-    (crossed,) = regularization(SEEDS)
+    crossed, by_schedule = regularization(SEEDS)
+    assert list(by_schedule.arms) == ["none", "batch norm", "schedule", "batch norm + schedule"]
+    assert by_schedule.arms["batch norm"] == crossed.arms["batch norm"]
+    assert by_schedule.arms["schedule"]["schedule"] == "cosine"
     assert list(crossed.arms) == [
         "none", "dropout", "batch norm", "dropout + batch norm", "L2", "dropout + L2",
         "batch norm + L2", "dropout + batch norm + L2", "L1",

@@ -132,6 +132,8 @@ class English:
             f" The distance between training and validation changes by {say.points(gap.mean)} points, "
             f"{self._seen(gap)}."
         )
+        if found.fresh:
+            text += " Batch norm is measured with fresh statistics."
         if found.lagging:
             text += (
                 " Batch norm is measured with moving statistics that lag behind under a constant rate, "

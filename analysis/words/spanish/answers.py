@@ -137,6 +137,8 @@ class Spanish:
             f"{self._seen(one)}. La distancia entre entrenamiento y validación cambia en "
             f"{say.points(gap.mean)} puntos, {self._seen(gap)}."
         )
+        if found.fresh:
+            text += " Batch norm se mide con estadísticos nuevos."
         if found.lagging:
             text += (
                 " Batch norm se mide con medias móviles que, con una tasa constante, van por detrás de "
