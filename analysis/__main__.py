@@ -94,9 +94,11 @@ def findings(
     study: Studies = None,
     logs: Logs = LOGS,
     events: Events = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print JSON, with trials and seeds, instead of CSV.")
+    ] = False,
 ) -> None:
-    """Print every finding with its interval, and as JSON with the trials and seeds behind it.
+    """Print every finding with its interval as CSV, or as JSON with the trials and seeds behind it.
 
     docs/findings.schema.json describes the JSON.
 

@@ -138,7 +138,8 @@ class Initializer:
     """Exercise 2. The assignment supposes that the starting point matters.
 
     zeros: accuracy at the end, mean over seeds. chance: that of a guess. differs: the arms whose
-    difference from Glorot uniform is detected by either endpoint.
+    difference from Glorot uniform is detected by either endpoint. sigmoid: random normal less Glorot under
+    the sigmoid, mean over the epochs and level.
     """
 
     part: Part
@@ -148,14 +149,15 @@ class Initializer:
     normal_speed: Difference
     normal_level: Difference
     differs: list[str]
+    sigmoid: tuple[Difference, Difference] | None = None
 
     @property
     def verdict(self) -> Verdict:
         return Verdict.AGREES if self.differs else Verdict.CANNOT_TELL
 
 
-def initializer(part: Part) -> Initializer:
-    """Answer exercise 2."""
+def initializer(part: Part, sigmoid: Part | None = None) -> Initializer:
+    """Answer exercise 2. sigmoid: the same with the sigmoid, if it was trained."""
     both = [part.compared(endpoint) for endpoint in Endpoint]
     differs = [str(arm) for arm in both[0].index if any(one.loc[arm, "detected"] for one in both)]
     chance = part.study.facts.chance if part.study.facts else float("nan")
@@ -167,6 +169,9 @@ def initializer(part: Part) -> Initializer:
         difference(part, "random_normal", Endpoint.MEAN),
         difference(part, "random_normal"),
         differs,
+        (difference(sigmoid, "random_normal", Endpoint.MEAN), difference(sigmoid, "random_normal"))
+        if sigmoid
+        else None,
     )
 
 
@@ -184,9 +189,13 @@ class Optimizers:
     tuned: tuple[float, float, float] | None
 
     @property
+    def each(self) -> tuple[Verdict, ...]:
+        """Whether each of them is better than the assignment's SGD."""
+        return tuple(claimed(1, pair) for pair in zip(self.speed, self.level, strict=True))
+
+    @property
     def verdict(self) -> Verdict:
-        pairs = zip(self.speed, self.level, strict=True)
-        return joined(claimed(1, pair) for pair in pairs)
+        return joined(self.each)
 
 
 def optimizers(defaults: Part, tuned: Part | None) -> Optimizers:

@@ -1,4 +1,4 @@
-"""What a final study has chosen."""
+"""What a final study has chosen, and which searches came before it."""
 
 from analysis.evidence.study import Study
 from search.records.parts import FINAL
@@ -16,3 +16,13 @@ def chosen_candidate(study: Study) -> str:
     values = chosen_values(study)
     candidates = study.final_arguments.configurations
     return next((name for name, own in candidates.items() if own == values), "")
+
+
+def led_to(search: Study, final: Study) -> bool:
+    """Return whether a search preceded a final network: same data, and started earlier.
+
+    Arrays of a Python program have no hash, so nothing is known of them.
+    """
+    if search.data != final.data or (not search.data and search.name != final.search):
+        return False
+    return bool(search.begun and final.begun and search.begun < final.begun)

@@ -29,7 +29,7 @@ class Kind(StrEnum):
     DIFFERENCE = "difference"
     """An arm less the reference, paired by seed."""
     EQUIVALENCE = "equivalence"
-    """Whether that difference is within half a point."""
+    """Whether that difference is within half a point, which is then `detected`."""
     EFFECT = "effect"
     """A main effect or an interaction of a factorial."""
     SLOPE = "slope"
@@ -132,8 +132,8 @@ def _of_part(part: Part) -> Iterator[Finding]:
     elif part.reference and len(part.arms) > 1 and part.objective.is_accuracy:
         equal = equivalence.equivalent(part.table(), part.reference, equivalence.MARGINS[0])
         for arm, row in equal.iterrows():
-            ends = (equivalence.MARGINS[0], math.nan, math.nan)
-            n = int(part.compared().loc[arm, "n"])
+            own = part.compared().loc[arm]
+            ends, n = (own["difference"], own["low"], own["high"]), int(own["n"])
             found = bool(row["equivalent"])
             yield _finding(
                 part, Kind.EQUIVALENCE, str(arm), part.reference, ends, row["p_holm"], found, n

@@ -54,7 +54,8 @@ def load(directory: Path, event_files: Path | None = None) -> Study:
         raise Misuse(f"{directory}: no trial.json is whole; {'; '.join(notes)}")
     space = _space(whole, oracle)
     objective = record.objective if record else _objective(whole.values())
-    curves, at_start = _curves(whole, runs, objective, event_files or directory, notes)
+    reached = bool(record and record.reached)
+    curves, at_start = _curves(whole, runs, objective, event_files or directory, reached, notes)
     if objective.name not in curves:
         curves[objective.name] = math.nan
     names = _columns(space)
@@ -72,10 +73,10 @@ def load(directory: Path, event_files: Path | None = None) -> Study:
         notes.append(f"no {objective.name} recorded{unknown}: {', '.join(other)}")
     planned = record.planned.trials if record and record.planned else 0
     # A study that reached its target has ended, whatever was planned.
-    if planned > len(trials) and not (record and record.reached):
+    if planned > len(trials) and not reached:
         notes.append(f"not begun: {planned - len(trials)} of {planned} planned trials")
     unfinished = trials.index[~trials["status"].isin([COMPLETED, FAILED, "INVALID"])]
-    if len(unfinished):
+    if len(unfinished) and not reached:
         notes.append(f"not finished: {', '.join(unfinished)}")
     bounds, log_scaled = _bounds(space, names)
     failed = {i: (content.get("message") or "").strip() for i, content in whole.items()}
@@ -301,8 +302,13 @@ def _curves(
     runs: dict[str, TrialRun | None],
     objective: Objective,
     directory: Path,
+    reached: bool,
     notes: list[str],
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return `Study.curves` and `Study.at_start`.
+
+    reached: whether a trial reached the study's target, which cut off the trials beside it.
+    """
     rows: list[Json] = []
     starts: list[Json] = []
     without = []
@@ -318,7 +324,7 @@ def _curves(
         rows += logged
         if not logged:
             without.append(trial)
-    if without:
+    if without and not reached:
         notes.append(f"no curves (no event files): {', '.join(without)}")
     columns = ["trial", "execution", "epoch", "loss", "accuracy", "val_loss", "val_accuracy"]
     curves = pd.DataFrame(rows)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from analysis.evidence import answers
 from analysis.evidence.arms import Part, parts
+from analysis.evidence.finals import led_to
 from analysis.evidence.optimizers import OWN
 from analysis.evidence.study import Study
 from analysis.report import checks
@@ -49,7 +50,8 @@ def of_exercises(studies: list[Study], say: Language) -> Iterator[Answer]:
         one = answers.activation(own)
         yield _row("activation", words.activation(one), words.judged(one.verdict), say)
     if own := part("initializer", "initializer", ["zeros", "random_normal"]):
-        two = answers.initializer(own)
+        sigmoid = part("initializer", "initializer under sigmoid", ["random_normal"])
+        two = answers.initializer(own, sigmoid)
         yield _row("initializer", words.initializer(two), words.judged(two.verdict), say)
     if own := part("optimizer", "defaults", OWN):
         tuned = part("optimizer", "tuned", ["sgd"])
@@ -71,19 +73,19 @@ def of_final(studies: list[Study], say: Language) -> Iterator[Answer]:
         found = answers.final(study) if study.kind == "final" and not study.own else None
         if found and study.objective.is_accuracy:
             link = "regularization-final"
-            yield _row("goal", words.goal(found), words.judged(found.goal), say, link)
+            yield _row("goal", words.goal(found), words.reached(found.goal), say, link)
             yield _row("network", words.network(found), "", say, link)
             near = words.judged(found.near) if found.gap else ""
             yield _row("test", words.test(found), near, say, "regularization-test")
 
 
 def of_searches(studies: list[Study], say: Language) -> Iterator[Answer]:
-    """Yield the answers on a search, if no study answers the assignment's questions."""
-    if any(study.parts for study in studies):
-        return
+    """Yield the answers on the searches that led to no final network of the report."""
     words = answer_words(say)
+    finals = [study for study in studies if study.kind == "final"]
     for study in studies:
-        found = answers.searched(study)
+        ours = any(led_to(study, final) for final in finals)
+        found = None if study.parts or ours else answers.searched(study)
         if found is None:
             continue
         of = f"{study.name}: " if len(studies) > 1 else ""
@@ -109,6 +111,5 @@ def warning(studies: list[Study], say: Language) -> Iterator[Answer]:
                 found.append((card.status != FAIL, rank, study, card))
     if found:
         _, _, study, card = min(found, key=lambda one: one[:2])
-        text = f"{card.code}: {card.found}"
         of = f"{study.name}: " if len(studies) > 1 else ""
-        yield Answer(words.claims["warning"], of + text, "", f"checks-{study.name}")
+        yield Answer(words.claims["warning"], of + card.found, "", f"checks-{study.name}")

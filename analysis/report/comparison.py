@@ -91,7 +91,8 @@ def verdict(part: Part, say: Language) -> str:
 
 def equal(part: Part, say: Language) -> list[Block]:
     """Say which arms are practically equal to the reference. Nothing if the objective has no margin."""
-    if not terms(part.study, say).share:
+    told = terms(part.study, say)
+    if not told.share:
         return []
     sentences, known = [], set()
     for margin in MARGINS:
@@ -102,8 +103,8 @@ def equal(part: Part, say: Language) -> list[Block]:
             size = say.short(100 * margin)
             sentences.append(
                 say(
-                    f"within {size} points: {say.several(arms)}",
-                    f"a menos de {size} puntos: {say.several(arms)}",
+                    f"within {size}{told.point(margin)}: {say.several(arms)}",
+                    f"a menos de {size}{told.point(margin)}: {say.several(arms)}",
                 )
             )
     if not sentences:
@@ -111,7 +112,7 @@ def equal(part: Part, say: Language) -> list[Block]:
     text = say(
         f"Practically equal to {part.reference} at the end (two one-sided tests, Holm p at most "
         f"0.05): {'; '.join(sentences)}.",
-        f"En la práctica iguales a {part.reference} al final (dos pruebas unilaterales, p de Holm de "
+        f"En la práctica iguales a {part.reference} al final (dos contrastes unilaterales, p de Holm de "
         f"0,05 como mucho): {'; '.join(sentences)}.",
     )
     return [Text(text)]
@@ -332,8 +333,8 @@ def missing(part: Part, say: Language) -> list[Block]:
         listed = say.several([f"{arm} ({count})" for arm, count in names.items()])
         sentences.append(
             say(
-                f"Failed runs, excluded from the means: {listed}.",
-                f"Pruebas fallidas, excluidas de las medias: {listed}.",
+                f"Failed runs, excluded from the means, with their number: {listed}.",
+                f"Pruebas fallidas, excluidas de las medias, con su número: {listed}.",
             )
         )
     waiting = int(states.drop(["COMPLETED", "FAILED"], errors="ignore").sum())

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from analysis.evidence.arms import COMPARE
+from analysis.evidence.finals import led_to
 from analysis.evidence.study import Study
 from analysis.report import (
     ablation,
@@ -85,16 +86,6 @@ def _only(studies: list[Study], kind: str) -> Study | None:
             "A report covers only one of them: name the studies you want with --study."
         )
     return found[0] if found else None
-
-
-def led_to(search: Study, final: Study) -> bool:
-    """Return whether a search preceded a final network: same data, and started earlier.
-
-    Arrays of a Python program have no hash, so nothing is known of them.
-    """
-    if search.data != final.data or (not search.data and search.name != final.search):
-        return False
-    return bool(search.begun and final.begun and search.begun < final.begun)
 
 
 def _made(chapter: Chapter, say: Language) -> Section:

@@ -222,7 +222,7 @@ def depth_table(depths: list[Part], say: Language) -> Table:
         "are those of the slopes.",
         "Exactitud al final según la profundidad. Cada capa oculta tiene 128 unidades; el inicializador "
         "es Glorot uniforme y el optimizador, Adam. Las diferencias son por parejas de semilla. Estas "
-        "filas describen; las pruebas son las de las pendientes.",
+        "filas describen; los contrastes son los de las pendientes.",
     )
     return Table("depth", caption, pd.DataFrame(rows), pd.DataFrame(numbers), trials)
 

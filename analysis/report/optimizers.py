@@ -109,12 +109,15 @@ def gained(defaults: Part, tuned: Part, say: Language) -> str:
     better = [told[a] for a in told if found.loc[a, "detected"] and found.loc[a, "difference"] > 0]
     worse = [told[a] for a in told if found.loc[a, "detected"] and found.loc[a, "difference"] < 0]
     rest = [told[a] for a in told if not found.loc[a, "detected"]]
-    text = say("Tuned less default, in points: ", "Ajustado menos por defecto, en puntos: ")
+    text = say(
+        "Tuned rate minus default, paired by seed, in points. ",
+        "Tasa ajustada menos valor por defecto, por parejas de semilla, en puntos. ",
+    )
     for listed, english, spanish in (
-        (better, "better with the tuned rate: {}. ", "mejoran con la tasa ajustada: {}. "),
-        (worse, "worse with the tuned rate: {}. ", "empeoran con la tasa ajustada: {}. "),
-        (rest, "no difference detected: {}. ", "sin diferencia detectada: {}. "),
-        (kept, "the default was chosen: {}. ", "se eligió el valor por defecto: {}. "),
+        (better, "The tuned rate is better for {}. ", "La tasa ajustada mejora {}. "),
+        (worse, "It is worse for {}. ", "Empeora {}. "),
+        (rest, "No difference is detected for {}. ", "No se detecta diferencia en {}. "),
+        (kept, "The default was chosen for {}. ", "Se eligió el valor por defecto en {}. "),
     ):
         if listed:
             text += say(english, spanish).format(say.several(listed))
@@ -132,7 +135,11 @@ def assignments_own(defaults: Part, say: Language) -> str:
         listed = [
             f"{arm} {say.points(row['difference'])} {say.between(row['low'], row['high'])}, "
             f"p {say.p(row['p_holm'])} "
-            + (say("(detected)", "(detectada)") if row["detected"] else say("(not)", "(no)"))
+            + (
+                say("(detected)", "(detectada)")
+                if row["detected"]
+                else say("(not detected)", "(no detectada)")
+            )
             for arm, row in found.iterrows()
         ]
         sentences.append(f"{say(english, spanish)}: {'; '.join(listed)}.")

@@ -91,7 +91,7 @@ def speed_table(part: Part, name: str, say: Language) -> Table:
         "Speed of convergence, by the same tests. Epochs: the lower median over runs; a run that "
         "never reached the value counts as the largest (in brackets: how many reached it). Their p is "
         "of the epochs paired by seed, with Holm's correction over the arms.",
-        "Rapidez de convergencia, con las mismas pruebas. Épocas: mediana inferior de las pruebas; una "
+        "Rapidez de convergencia, con los mismos contrastes. Épocas: mediana inferior de las pruebas; una "
         "prueba que nunca alcanzó el valor cuenta como la mayor (entre paréntesis, cuántas lo "
         "alcanzaron). Su p es de las épocas por parejas de semilla, con la corrección de Holm entre "
         "variantes.",

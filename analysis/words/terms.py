@@ -142,6 +142,10 @@ class Terms:
         """The unit of differences, after a number. Empty if they have none."""
         return self.say(" points", " puntos") if self.share else ""
 
+    def point(self, share: float) -> str:
+        """Return the unit of a difference of accuracy, after a number: singular for one point."""
+        return self.say(" point", " punto") if round(100 * share, 9) == 1 else self.points
+
     @property
     def unit(self) -> str:
         """The unit of differences, in the heading of a column."""

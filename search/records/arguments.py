@@ -146,6 +146,11 @@ class HyperbandArguments(Subject):
             raise Misuse(f"--executions {self.executions}: must be at least 1")
         if self.target is not None and not math.isfinite(self.target):
             raise Misuse(f"--target {self.target}: must be a number")
+        if self.target is not None and self.target > 1 and self.objective.is_accuracy:
+            raise Misuse(
+                f"--target {self.target:g}: {self.objective.name} is at most 1; did you mean "
+                f"{self.target / 100:g}?"
+            )
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from analysis.evidence.answers import Difference, Final, Regularisation, Verdict
 from analysis.report.blocks import Answers
 from analysis.report.contents import sections
 from analysis.words.answers import answer_words
+from analysis.words.english.answers import JUDGED
 from analysis.words.language import Language
 
 EN, ES = Language("en"), Language("es")
@@ -56,7 +57,7 @@ def test_activation(plant, tmp_path, sigmoid, verdict, english, spanish):
     }
     study = plant.controlled(tmp_path / "s", scores)
     found = answer(study)
-    assert found.verdict == verdict
+    assert found.verdict == JUDGED[Verdict(verdict)]
     assert english in found.answer
     assert "Better than ReLU: elu. Worse: tanh." in found.answer
     assert spanish in answer(study, say=ES).answer
@@ -77,7 +78,7 @@ def test_initializer(plant, tmp_path, zeros, normal, verdict, said):
     facts = plant.facts(100)
     study = plant.controlled(tmp_path / "s", scores, exercise="initializer", facts=facts)
     found = answer(study)
-    assert (found.verdict, said in found.answer) == (verdict, True)
+    assert (found.verdict, said in found.answer) == (JUDGED[Verdict(verdict)], True)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +95,7 @@ def test_optimizers(plant, tmp_path, adam, rmsprop, verdict):
     scores = {"sgd": steady(0.8), "momentum": steady(SAME), "rmsprop": rmsprop, "adam": adam}
     study = plant.controlled(tmp_path / "s", scores, exercise="optimizer", name="defaults")
     found = answer(study)
-    assert found.verdict == verdict
+    assert found.verdict == JUDGED[Verdict(verdict)]
     assert "adam +2.00 [" in found.answer
     assert "adam +2,00 [" in answer(study, say=ES).answer
 
@@ -111,7 +112,7 @@ def test_optimizers(plant, tmp_path, adam, rmsprop, verdict):
 def test_regularisation(plant, tmp_path, both, verdict):
     scores = {"none": steady(SAME), "dropout": steady(SAME), "dropout + batch norm": both}
     study = plant.controlled(tmp_path / "s", scores, exercise="regularization")
-    assert answer(study).verdict == verdict
+    assert answer(study).verdict == JUDGED[Verdict(verdict)]
 
 
 def test_lagging_statistics_cannot_show_that_regularisation_fails():

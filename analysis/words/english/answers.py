@@ -16,6 +16,16 @@ from analysis.evidence.answers import (
 from analysis.words.language import Language
 from analysis.words.terms import terms
 
+SCHEDULES = {"constant": "constant rate", "cosine": "cosine", "warmup": "warm-up and cosine"}
+
+NAMES = {"adam": "Adam", "rmsprop": "RMSprop"}
+
+JUDGED = {
+    Verdict.AGREES: "yes: agrees with the assignment",
+    Verdict.DISAGREES: "no: disagrees with the assignment",
+    Verdict.CANNOT_TELL: "cannot tell",
+}
+
 
 class English:
     """Sentences of the page of answers (`analysis.words.answers.AnswerWords`)."""
@@ -23,7 +33,7 @@ class English:
     title = "The answers"
     question = "question"
     answer = "answer"
-    verdict = "assignment's claim"
+    verdict = "verdict"
 
     def __init__(self, say: Language):
         self.say = say
@@ -47,7 +57,10 @@ class English:
         }
 
     def judged(self, verdict: Verdict) -> str:
-        return str(verdict)
+        return JUDGED[verdict]
+
+    def reached(self, verdict: Verdict) -> str:
+        return {Verdict.AGREES: "yes", Verdict.DISAGREES: "no"}.get(verdict, JUDGED[verdict])
 
     def activation(self, found: Activation) -> str:
         epochs, say = found.part.epochs, self.say
@@ -66,7 +79,7 @@ class English:
     def _less(self, one: Difference, verb: str, quantity: str) -> str:
         """Return how the sigmoid compares with ReLU."""
         if not one.detected:
-            by = f"{self.say.points(one.mean)} points {self._ends(one)}"
+            by = f"{self.say.points(one.mean)} points {self._ends(one)}, Holm p {self.say.p(one.p)}"
             return f"no difference between sigmoid and ReLU is detected ({by})"
         by = f"{self._points(one.mean)} points {self._ends(one)}"
         side = "below" if one.mean < 0 else "above"
@@ -85,7 +98,7 @@ class English:
         text = f"With zeros, accuracy is {say.percent(found.zeros)} after {part.epochs} epochs"
         if abs(found.zeros - found.chance) < 0.005:
             text += ", that of a guess: the network does not learn"
-        text += ". Random normal less Glorot uniform: "
+        text += ". Random normal minus Glorot uniform: "
         parts = [
             f"{say.points(one.mean)} points {self._ends(one)} {when}, {self._seen(one)}"
             for one, when in (
@@ -93,7 +106,15 @@ class English:
                 (found.normal_level, "at the end"),
             )
         ]
-        return text + "; ".join(parts) + "."
+        text += "; ".join(parts) + "."
+        if found.sigmoid:
+            speed, level = found.sigmoid
+            text += (
+                f" Under the sigmoid: {say.points(speed.mean)} points {self._ends(speed)} on average, "
+                f"{self._seen(speed)}; {say.points(level.mean)} points {self._ends(level)} at the end, "
+                f"{self._seen(level)}."
+            )
+        return text
 
     def _seen(self, one: Difference) -> str:
         if one.detected:
@@ -103,9 +124,9 @@ class English:
     def optimizers(self, found: Optimizers) -> str:
         say = self.say
         text = (
-            "At Keras' defaults, less SGD with rate 0.01 and momentum 0.9, in points on average over "
-            f"{found.part.epochs} epochs: {self._listed(found.speed)}. At the end: "
-            f"{self._listed(found.level)}."
+            f"{self._better(found)} Differences from the assignment's SGD (rate 0.01, momentum 0.9), each "
+            f"optimizer at Keras' defaults, in points on average over {found.part.epochs} epochs: "
+            f"{self._listed(found.speed)}. At the end: {self._listed(found.level)}."
         )
         if found.tuned and not math.isnan(found.tuned[1]):
             best, low, high = (say.number(100 * value) for value in found.tuned)
@@ -114,6 +135,17 @@ class English:
                 f"[{low}; {high}]."
             )
         return text
+
+    def _better(self, found: Optimizers) -> str:
+        """Say which optimizer is better than SGD, and which is not."""
+        kinds = {
+            Verdict.AGREES: "is better",
+            Verdict.DISAGREES: "is not",
+            Verdict.CANNOT_TELL: "is open",
+        }
+        pairs = zip(found.speed, found.each, strict=True)
+        said = [f"{NAMES[speed.arm]} {kinds[verdict]}" for speed, verdict in pairs]
+        return f"{', '.join(said)}."
 
     def _listed(self, found: tuple[Difference, ...]) -> str:
         return "; ".join(
@@ -124,7 +156,7 @@ class English:
     def regularisation(self, found: Regularisation) -> str:
         say, one = self.say, found.level
         text = (
-            f"Dropout and batch norm less no regularisation, at the end of {found.part.epochs} epochs: "
+            f"With dropout and batch norm minus without, at the end of {found.part.epochs} epochs: "
             f"{say.points(one.mean)} points {self._ends(one)}, {self._seen(one)}."
         )
         gap = found.gap
@@ -170,7 +202,7 @@ class English:
             return "The test set has not been opened."
         mean, low, high = found.gap
         text = (
-            f"Test less validation, over all networks: {self.say.points(mean)} points "
+            f"Test minus validation, over all networks: {self.say.points(mean)} points "
             f"{self.say.between(low, high)}. "
         )
         text += {
@@ -232,7 +264,8 @@ def shape(values: dict[str, object]) -> str:
     if not isinstance(layers, int):
         return ", ".join(f"{name} {value}" for name, value in values.items())
     units = "-".join(str(values[f"units_{n}"]) for n in range(1, layers + 1))
-    words = [units, str(values["activation"]), str(values["optimizer"]), str(values["schedule"])]
+    words = [units, str(values["activation"]), str(values["optimizer"])]
+    words.append(SCHEDULES[str(values["schedule"])])
     words.append(f"batch {values['batch_size']}")
     if values.get("batch_norm"):
         words.append("batch norm")

@@ -16,9 +16,11 @@ from analysis.evidence.answers import (
 from analysis.words.language import Language
 from analysis.words.terms import terms
 
+NAMES = {"adam": "Adam", "rmsprop": "RMSprop"}
+
 JUDGED = {
-    Verdict.AGREES: "se confirma",
-    Verdict.DISAGREES: "no se confirma",
+    Verdict.AGREES: "sí: coincide con la tarea",
+    Verdict.DISAGREES: "no: contradice a la tarea",
     Verdict.CANNOT_TELL: "no se puede saber",
 }
 
@@ -35,7 +37,7 @@ class Spanish:
     title = "Las respuestas"
     question = "pregunta"
     answer = "respuesta"
-    verdict = "lo que supone la tarea"
+    verdict = "veredicto"
 
     def __init__(self, say: Language):
         self.say = say
@@ -61,6 +63,9 @@ class Spanish:
     def judged(self, verdict: Verdict) -> str:
         return JUDGED[verdict]
 
+    def reached(self, verdict: Verdict) -> str:
+        return {Verdict.AGREES: "sí", Verdict.DISAGREES: "no"}.get(verdict, JUDGED[verdict])
+
     def activation(self, found: Activation) -> str:
         epochs, say = found.part.epochs, self.say
         text = (
@@ -78,7 +83,7 @@ class Spanish:
     def _less(self, one: Difference) -> str:
         """Return how the sigmoid compares with ReLU."""
         if not one.detected:
-            by = f"{self.say.points(one.mean)} puntos {self._ends(one)}"
+            by = f"{self.say.points(one.mean)} puntos {self._ends(one)}, p de Holm {self.say.p(one.p)}"
             return f"no se detecta diferencia entre la sigmoide y ReLU ({by})"
         by = f"{self.say.number(100 * abs(one.mean))} puntos {self._ends(one)}"
         return f"la sigmoide queda {by} por {'debajo' if one.mean < 0 else 'encima'} de ReLU"
@@ -92,7 +97,7 @@ class Spanish:
             f"Con ceros, la exactitud es del {say.percent(found.zeros)} tras {part.epochs} épocas"
         )
         if abs(found.zeros - found.chance) < 0.005:
-            text += ", la de quien adivina: la red no aprende"
+            text += ", la del azar: la red no aprende"
         text += ". La normal aleatoria menos la uniforme de Glorot: "
         parts = [
             f"{say.points(one.mean)} puntos {self._ends(one)} {when}, {self._seen(one)}"
@@ -101,18 +106,29 @@ class Spanish:
                 (found.normal_level, "al final"),
             )
         ]
-        return text + "; ".join(parts) + "."
+        text += "; ".join(parts) + "."
+        if found.sigmoid:
+            speed, level = found.sigmoid
+            text += (
+                f" Con la sigmoide: {say.points(speed.mean)} puntos {self._ends(speed)} en la media, "
+                f"{self._seen(speed)}; {say.points(level.mean)} puntos {self._ends(level)} al final, "
+                f"{self._seen(level)}."
+            )
+        return text
 
     def _seen(self, one: Difference) -> str:
         if one.detected:
-            return "detectada"
-        return "iguales a medio punto" if one.negligible else "no detectada"
+            return "diferencia detectada"
+        if one.negligible:
+            return "equivalentes, con un margen de medio punto"
+        return "sin diferencia detectada"
 
     def optimizers(self, found: Optimizers) -> str:
         say = self.say
         text = (
-            "Con los valores por defecto de Keras, menos SGD con tasa 0,01 y momento 0,9, en puntos y "
-            f"en la media de las {found.part.epochs} épocas: {self._listed(found.speed)}. Al final: "
+            f"{self._better(found)} Diferencias con el SGD de la tarea (tasa 0,01 y momento 0,9), cada "
+            "optimizador con los valores por defecto de Keras, en puntos y en la media de las "
+            f"{found.part.epochs} épocas: {self._listed(found.speed)}. Al final: "
             f"{self._listed(found.level)}."
         )
         if found.tuned and not math.isnan(found.tuned[1]):
@@ -123,6 +139,17 @@ class Spanish:
             )
         return text
 
+    def _better(self, found: Optimizers) -> str:
+        """Say which optimizer is better than SGD, and which is not."""
+        kinds = {
+            Verdict.AGREES: "es mejor",
+            Verdict.DISAGREES: "no lo es",
+            Verdict.CANNOT_TELL: "queda en duda",
+        }
+        pairs = zip(found.speed, found.each, strict=True)
+        said = [f"{NAMES[speed.arm]} {kinds[verdict]}" for speed, verdict in pairs]
+        return f"{', '.join(said)}."
+
     def _listed(self, found: tuple[Difference, ...]) -> str:
         return "; ".join(
             f"{one.arm} {self.say.points(one.mean)} {self._ends(one)}, {self._seen(one)}"
@@ -132,7 +159,7 @@ class Spanish:
     def regularisation(self, found: Regularisation) -> str:
         say, one, gap = self.say, found.level, found.gap
         text = (
-            "Con dropout y batch norm menos sin regularización, al final de las "
+            "La red con dropout y batch norm menos la red sin regularización, al final de las "
             f"{found.part.epochs} épocas: {say.points(one.mean)} puntos {self._ends(one)}, "
             f"{self._seen(one)}. La distancia entre entrenamiento y validación cambia en "
             f"{say.points(gap.mean)} puntos, {self._seen(gap)}."
