@@ -250,10 +250,10 @@ def longer_baseline(study: Study, found: Tested, say: Language) -> list[Block]:
     mean, low, high = own.difference
     cost = say.number(100 * own.cost, 0)
     text = told(
-        f"With more computing for the assignment's network: {own.study} trained it for {own.epochs} "
+        f"A longer training of the assignment's network: {own.study} trained it for {own.epochs} "
         f"epochs on the same seeds, {cost} % of the final network's core time. The final network's test "
         f"accuracy minus that is {say.points(mean)} points {say.between(low, high)}, n = {own.seeds}.",
-        f"Con más cálculo para la red de la tarea: {own.study} la entrenó {own.epochs} épocas con las "
+        f"Un entrenamiento más largo de la red de la tarea: {own.study} la entrenó {own.epochs} épocas con las "
         f"mismas semillas, el {cost} % del tiempo de núcleo de la red final. La exactitud de test de la "
         f"red final menos esa es de {say.points(mean)} puntos {say.between(low, high)}, n = {own.seeds}.",
     )

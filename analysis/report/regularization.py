@@ -167,10 +167,10 @@ def afresh(part: Part, factors: list[str], say: Language) -> list[Block]:
     text = say(
         "In validation, Keras uses moving averages of the statistics of batch norm. Under a constant rate, "
         "the weights run ahead of these averages, which costs accuracy. With fresh statistics of the "
-        "training images, after the last epoch: ",
+        "training images, after the last epoch, the effects are measured again. ",
         "En validación, Keras usa medias móviles de los estadísticos de batch norm. Con una tasa "
         "constante, los pesos se adelantan a esas medias, y eso cuesta exactitud. Con estadísticos nuevos "
-        "de las imágenes de entrenamiento, tras la última época: ",
+        "de las imágenes de entrenamiento, tras la última época, los efectos se miden otra vez. ",
     )
     text += main_effects(found, say)
     return [Text(text), factorial_table(part, found, "factorial-fresh", say)]

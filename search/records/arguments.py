@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, TypeVar, get_args
 
 from search.records.datasets import DatasetName
 from search.records.errors import Misuse
+from search.records.objective import Objective
 from search.records.seeds import check_seeds
 from search.records.trial import Values
 
@@ -146,9 +147,10 @@ class HyperbandArguments(Subject):
             raise Misuse(f"--executions {self.executions}: must be at least 1")
         if self.target is not None and not math.isfinite(self.target):
             raise Misuse(f"--target {self.target}: must be a number")
-        if self.target is not None and self.target > 1 and self.objective.is_accuracy:
+        name = self.objective.partition(":")[0]
+        if self.target is not None and self.target > 1 and Objective(name).is_accuracy:
             raise Misuse(
-                f"--target {self.target:g}: {self.objective.name} is at most 1; did you mean "
+                f"--target {self.target:g}: {name} is at most 1; did you mean "
                 f"{self.target / 100:g}?"
             )
 

@@ -333,8 +333,14 @@ class ListOracle(RecordedOracle):
         return {"status": IDLE if self.ongoing_trials else STOPPED}
 
     def planned(self) -> tuple[int, int]:
-        """Return the trials and epochs of the parts that are known now."""
-        trials = self._planned()[1].values()
+        """Return the trials and epochs of the parts that are known now, and of trials beside them.
+
+        A trial is beside all parts if the arm that it was trained for is not chosen any longer.
+        """
+        begun = {
+            key_of(t.hyperparameters.values): t.hyperparameters.values for t in self.trials.values()
+        }
+        trials = {**begun, **self._planned()[1]}.values()
         return len(trials), sum(values["tuner/epochs"] for values in trials)
 
     def recorded(self) -> dict[str, Any]:

@@ -336,6 +336,19 @@ def test_a_list_gives_a_hyperparameter_that_is_newer_than_a_trial_its_default():
     ]  # fmt: skip
 
 
+def test_a_trial_whose_arm_is_no_longer_chosen_belongs_to_the_plan():
+    """So the study ends, although it has more trials than its parts."""
+    before = PlannedPart("e", "tuned", "4", 5, (0,), {"4": {"a": 4}, "2": {"a": 2}})
+    oracle = ListOracle(small_space(10), lambda trials: [before])
+    play(oracle)
+    after = PlannedPart("e", "tuned", "4", 5, (0,), {"4": {"a": 4}, "9": {"a": 9}})
+    again = ListOracle(small_space(10), lambda trials: [after])
+    again.restore(list(written(oracle).values()))
+    assert again.planned() == (3, 15)
+    assert [t.hyperparameters.values["a"] for t in play(again)] == [9]
+    assert len(again.trials) == again.planned()[0]
+
+
 def test_a_plan_that_another_thread_began_before_a_trial_ended_is_not_kept():
     """The live display asks for the plan while the tuner ends a trial."""
     begun, ended = threading.Event(), threading.Event()
