@@ -85,7 +85,9 @@ def draw(runs: dict[str, list[Drawn]], targets: Sequence[float]) -> None:
     axis.set_xscale("log")
     axis.set_xlim(FROM, TO)
     axis.set_ylim(LOWEST, 0.925)
-    axis.set_xticks([5, 10, 30, 100, 300, 1000], ["5 s", "10 s", "30 s", "100 s", "300 s", "1,000 s"])
+    axis.set_xticks(
+        [5, 10, 30, 100, 300, 1000], ["5 s", "10 s", "30 s", "100 s", "300 s", "1,000 s"]
+    )
     axis.minorticks_off()
     axis.set_xlabel("seconds since the start, imports included")
     axis.set_ylabel("best validation accuracy so far")

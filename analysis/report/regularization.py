@@ -214,7 +214,7 @@ def by_schedule(part: Part, say: Language) -> list[Block]:
     )
     runs = ", ".join(part.runs["trial"].dropna())
     data = found.reset_index(drop=True).assign(
-        rate=[rate for rate, _ in pairs], statistics=[measure for _, measure in pairs]
+        rate=["constant", "constant", "cosine", "cosine"], statistics=["moving", "fresh"] * 2
     )
     table = Table("batch-norm-schedule", caption, pd.DataFrame(rows), data, [runs] * len(rows))
     return [*unfinished, table]

@@ -233,7 +233,7 @@ def test_an_arm_that_always_fails_is_said_and_the_rest_compared(study, tmp_path)
     text = (tmp_path / "report.md").read_text()
     assert "FAIL SECTION" not in text
     assert "Too few finished runs to compare: sigmoid." in text
-    assert "Failed runs, excluded from the means: sigmoid (10)." in text
+    assert "Failed runs, excluded from the means, with their number: sigmoid (10)." in text
     assert re.search(r"FAILED\*\* 1\d of ", text)
 
 

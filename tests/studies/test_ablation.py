@@ -181,7 +181,9 @@ def test_the_report_gives_the_planted_gains_back(walked):
     assert found["total"].iloc[-1] == pytest.approx(sum(GAINS.values()))
     assert "(steps: 7)" in path
     assert "+2.50 points" in path
-    assert "above 0: schedule (+1.00), layers and units (+0.60), activation (+0.40)" in path
+    assert (
+        "gain is detected: schedule (+1.00), layers and units (+0.60), activation (+0.40)" in path
+    )
     assert "below 0: l2 (−0.10)" in path
     assert "9 seeds" in path
     reverted = numbers["leave-one-out"].set_index("arm")["difference"]
