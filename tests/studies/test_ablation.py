@@ -184,11 +184,11 @@ def test_the_report_gives_the_planted_gains_back(walked):
     assert (
         "gain is detected: schedule (+1.00), layers and units (+0.60), activation (+0.40)" in path
     )
-    assert "below 0: l2 (−0.10)" in path
-    assert "9 seeds" in path
+    assert "loss is detected: l2 (−0.10)" in path
+    assert "by Student's t, with Holm's correction" in path
     reverted = numbers["leave-one-out"].set_index("arm")["difference"]
     assert {c: reverted[c] for c in GAINS} == pytest.approx({c: -g for c, g in GAINS.items()})
-    assert "(interval below 0): schedule (−1.00), layers and units (−0.60)" in left_out
+    assert "worse: schedule (−1.00), layers and units (−0.60)" in left_out
     assert ": l2 (+0.10)" in left_out
     assert " 0 for batch_size and batch_norm" in left_out
 
